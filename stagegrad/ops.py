@@ -1,0 +1,313 @@
+"""How an operation is declared, and how rule code becomes stages.
+
+An operation is declared once, by a decorated function in `stagegrad.rules`; the function's body is its derivative:
+
+    @elementwise({"python": "math.exp({x})", "numpy": "np.exp({x})"}, stage="exp{x}", exact="exp(x)")
+    def exp(out, x):
+        '''The exponential is its own derivative.'''
+        return out
+
+The body is written with ordinary arithmetic on `Value` handles; each operator emits a stage into a `Builder`. It
+returns the partial derivative with respect to each operand (a tuple where there are several; None or 0.0 for
+an operand that has none), and may read the result `out`. Operations whose operands or result are not floats are
+``flat``: they have no derivative.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from stagegrad.ir import BOOL, FLOAT, INT, Atom, Attr, Fresh, Lit, Span, Stage, Type, Var
+
+Spelling: TypeAlias = "str | Mapping[str, str]"
+
+
+@dataclass(frozen=True)
+class Helper:
+    """A small function that generated code defines above the user's, for targets that have no word for an operation.
+
+    `text` is its whole ``def``, plain Python on floats that Numba compiles too; it may use ``math`` and the helpers in `needs`.
+    """
+
+    name: str
+    text: str
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operation: everything that the passes, the writer, the proof and the docs know of it."""
+
+    name: str
+    kind: str  # "elementwise", "flat" or "structural"
+    operands: tuple[str, ...]
+    spelling: Mapping[str, str]  # target -> template; "python" is the fallback of the others
+    stage: str  # template of the stage's name: "{x}p{y}"
+    title: str  # a word or two: "add", "sigmoid"
+    result: Callable[[Sequence[Type]], Type]
+    partials: Callable[..., Any] | None = None
+    exact: str = ""  # a SymPy expression in the operands' names
+    display: str = ""  # how comments write it; the python spelling where empty
+    domain: tuple[float, float] = (float("-inf"), float("inf"))
+    pole: bool = False  # infinite value and slope at some finite operands: a zero gradient from a router must stop there
+    singular: bool = False  # infinite slope where the value is finite: a zero gradient must always stop there
+    cost: float = 1.0  # rough nanoseconds, for record-or-recompute
+    doc: str = ""
+    helpers: tuple[str, ...] = ()
+    attrs: tuple[str, ...] = ()
+
+    def template(self, target: str) -> str:
+        """The spelling for a target: "python", "numba" or "numpy"."""
+        return self.spelling.get(target) or self.spelling["python"]
+
+    def __call__(self, *operands: Operand, **attrs: Attr) -> Value:
+        """Emits the operation into the builder of the rule that is running."""
+        builder = _current.get()
+        return builder.value(builder.emit(self.name, *map(builder.atom, operands), **attrs))
+
+
+REGISTRY: dict[str, Op] = {}
+HELPERS: dict[str, Helper] = {}
+
+
+def helper(text: str, *needs: str) -> Helper:
+    """Registers the text of a helper function under its own name."""
+    name = text.strip().removeprefix("def ").partition("(")[0]
+    HELPERS[name] = Helper(name, inspect.cleandoc(text), needs)
+    return HELPERS[name]
+
+
+def find(name: str) -> Op:
+    """The operation of that name; a missing one is an error that names the nearest."""
+    if name in REGISTRY:
+        return REGISTRY[name]
+    import difflib
+
+    near = ", ".join(difflib.get_close_matches(name, REGISTRY, 3)) or "none is near"
+    raise LookupError(f"there is no rule for {name!r} (nearest: {near}); register one with stagegrad.ops.elementwise")
+
+
+def _promote(types: Sequence[Type]) -> Type:
+    return FLOAT if any(t.kind == "float" for t in types) else INT
+
+
+def always(type: Type) -> Callable[[Sequence[Type]], Type]:
+    """A result type that does not depend on the operands."""
+    return lambda types: type
+
+
+def elementwise(spelling: Spelling, *, stage: str = "", title: str = "", exact: str = "", display: str = "",
+                domain: tuple[float, float] = (float("-inf"), float("inf")), pole: bool = False, singular: bool = False,
+                cost: float = 1.0, helpers: tuple[str, ...] = (), integer: bool = False) -> Callable[[Callable[..., Any]], Op]:  # fmt: skip
+    """Declares an elementwise operation by its partial derivatives; `integer` keeps int operands int."""
+    result = _promote if integer else always(FLOAT)
+    return _declare("elementwise", spelling, stage, title, exact, display, domain, pole, singular, cost, helpers, result)
+
+
+def flat(spelling: Spelling, result: Type | None, *, stage: str = "", title: str = "", exact: str = "", display: str = "",
+         cost: float = 1.0, helpers: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Op]:  # fmt: skip
+    """Declares an operation whose derivative is zero wherever it exists; `result` None promotes int to float as + does."""
+    unbounded = (float("-inf"), float("inf"))
+    kind_of = _promote if result is None else always(result)
+    return _declare("flat", spelling, stage, title, exact, display, unbounded, False, False, cost, helpers, kind_of)
+
+
+def _declare(kind: str, spelling: Spelling, stage: str, title: str, exact: str, display: str, domain: tuple[float, float],
+             pole: bool, singular: bool, cost: float, helpers: tuple[str, ...], result: Callable[[Sequence[Type]], Type],
+             ) -> Callable[[Callable[..., Any]], Op]:  # fmt: skip
+    def declare(function: Callable[..., Any]) -> Op:
+        name = function.__name__.rstrip("_")
+        parameters = inspect.signature(function).parameters.values()
+        positional = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+        operands = tuple(positional[1:] if kind == "elementwise" else positional)
+        attrs = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+        texts = {"python": spelling} if isinstance(spelling, str) else dict(spelling)
+        op = Op(name, kind, operands, texts, stage or name + "".join(f"{{{x}}}" for x in operands), title or name, result,
+                function if kind == "elementwise" else None, exact, display, domain, pole, singular, cost,
+                inspect.cleandoc(function.__doc__ or ""), helpers, attrs)  # fmt: skip
+        if name in REGISTRY:
+            raise ValueError(f"the operation {name!r} is declared twice")
+        unknown = [word for word in helpers if word not in HELPERS]
+        if unknown:
+            raise ValueError(f"the operation {name!r} needs the helpers {unknown}, which nobody has registered")
+        REGISTRY[name] = op
+        return op
+
+    return declare
+
+
+def structural(name: str, operands: str, spelling: Spelling, result: Callable[[Sequence[Type]], Type], *, stage: str = "") -> Op:
+    """Declares an operation that `reverse` and `forward` know by name: copies, and the reading and writing of arrays."""
+    texts = {"python": spelling} if isinstance(spelling, str) else dict(spelling)
+    op = Op(name, "structural", tuple(operands.split()), texts, stage, name, result)
+    REGISTRY[name] = op
+    return op
+
+
+# ---------------------------------------------------------------------------------------------- rule code -> stages
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A handle on an atom inside rule code: arithmetic on it emits stages."""
+
+    atom: Atom
+    builder: Builder = field(repr=False, compare=False)
+
+    @property
+    def literal(self) -> float | int | bool | None:
+        """The constant behind the handle, or None."""
+        return self.atom.value if isinstance(self.atom, Lit) else None
+
+    @property
+    def type(self) -> Type:
+        return self.atom.type
+
+    def _binary(self, op: str, left: Operand, right: Operand) -> Value:
+        builder = self.builder
+        return builder.value(builder.emit(op, builder.atom(left), builder.atom(right)))
+
+    def __add__(self, other: Operand) -> Value:
+        return self._binary("add", self, other)
+
+    def __radd__(self, other: Operand) -> Value:
+        return self._binary("add", other, self)
+
+    def __sub__(self, other: Operand) -> Value:
+        return self._binary("sub", self, other)
+
+    def __rsub__(self, other: Operand) -> Value:
+        return self._binary("sub", other, self)
+
+    def __mul__(self, other: Operand) -> Value:
+        return self._binary("mul", self, other)
+
+    def __rmul__(self, other: Operand) -> Value:
+        return self._binary("mul", other, self)
+
+    def __truediv__(self, other: Operand) -> Value:
+        return self._binary("div", self, other)
+
+    def __rtruediv__(self, other: Operand) -> Value:
+        return self._binary("div", other, self)
+
+    def __pow__(self, other: Operand) -> Value:
+        if other == 2:
+            return self.builder.value(self.builder.emit("square", self.atom))
+        return self._binary("pow", self, other)
+
+    def __neg__(self) -> Value:
+        return self.builder.value(self.builder.emit("neg", self.atom))
+
+    def __lt__(self, other: Operand) -> Value:
+        return self._binary("lt", self, other)
+
+    def __le__(self, other: Operand) -> Value:
+        return self._binary("le", self, other)
+
+    def __gt__(self, other: Operand) -> Value:
+        return self._binary("gt", self, other)
+
+    def __ge__(self, other: Operand) -> Value:
+        return self._binary("ge", self, other)
+
+    def __bool__(self) -> bool:
+        raise TypeError("rule code cannot branch on a value; emit `where(test, a, b)`, or branch on `.literal`")
+
+
+Operand: TypeAlias = "Value | float | int"
+
+_current: ContextVar[Builder] = ContextVar("builder")
+
+
+class Builder:
+    """Collects stages; each is bound to an unnamed value of its own, under one note."""
+
+    def __init__(self, fresh: Fresh, note: str = "", span: Span | None = None) -> None:
+        self.fresh, self.note, self.span = fresh, note, span
+        self.stmts: list[Any] = []
+
+    def value(self, atom: Atom) -> Value:
+        """A handle on an atom, for rule code."""
+        return Value(atom, self)
+
+    def atom(self, operand: Operand) -> Atom:
+        """The atom behind a handle or a Python number."""
+        return operand.atom if isinstance(operand, Value) else literal(operand)
+
+    def emit(self, op: str, *args: Atom, name: str = "", **attrs: Attr) -> Atom:
+        """Appends a stage and returns its result; constants and neutral elements are folded."""
+        folded = _fold(op, args)
+        if folded is not None and not name:
+            return folded
+        out = self.fresh.var(name, find(op).result([a.type for a in args]))
+        self.stmts.append(Stage(out, op, args, tuple(attrs.items()), self.note, self.span))
+        return out
+
+    def definition(self, atom: Atom) -> Stage | None:
+        """The stage of this builder that made an atom."""
+        return next((s for s in reversed(self.stmts) if isinstance(s, Stage) and s.out == atom), None)
+
+    @contextmanager
+    def running(self) -> Iterator[Builder]:
+        """While this lasts, operations called by rule code are emitted here."""
+        token = _current.set(self)
+        try:
+            yield self
+        finally:
+            _current.reset(token)
+
+
+def literal(number: float | int | bool | None) -> Lit:
+    """A constant of the type that Python gives the number."""
+    match number:
+        case bool():
+            return Lit(number, BOOL)
+        case int():
+            return Lit(number, INT)
+        case float():
+            return Lit(number, FLOAT)
+        case _:
+            raise TypeError(f"not a number: {number!r}")
+
+
+def _fold(op: str, args: Sequence[Atom]) -> Atom | None:
+    """x*1 -> x, x+0 -> x, x-0 -> x, x/1 -> x, -c -> (-c), all between floats: exact up to the sign of a zero."""
+    literals = [a.value if isinstance(a, Lit) else None for a in args]
+    match op, literals:
+        case "mul", [1.0, _]:
+            return args[1] if args[1].type == FLOAT else None
+        case ("mul" | "div"), [_, 1.0]:
+            return args[0] if args[0].type == FLOAT else None
+        case ("add" | "sub"), [_, 0.0]:
+            return args[0] if args[0].type == FLOAT else None
+        case "add", [0.0, _]:
+            return args[1] if args[1].type == FLOAT else None
+        case "neg", [float() | int() as number] if not isinstance(number, bool):
+            return Lit(-number, args[0].type)
+        case "mul", [float() as a, float() as b]:
+            return Lit(a * b, FLOAT)
+    return None
+
+
+def partials_of(op: Op, builder: Builder, out: Atom, args: Sequence[Atom]) -> tuple[Value | None, ...]:
+    """Runs a rule: one partial derivative per operand, None where it is zero. The stages land in `builder`."""
+    if op.partials is None:
+        return (None,) * len(args)
+    with builder.running():
+        found = op.partials(builder.value(out), *map(builder.value, args))
+    many = found if isinstance(found, tuple) else (found,)
+    if len(many) != len(args):
+        raise TypeError(f"the rule of {op.name} returned {len(many)} partials for {len(args)} operands")
+    return tuple(_partial(builder, partial) for partial in many)
+
+
+def _partial(builder: Builder, partial: Any) -> Value | None:
+    if partial is None or (isinstance(partial, (int, float)) and partial == 0):
+        return None
+    return partial if isinstance(partial, Value) else builder.value(literal(float(partial)))

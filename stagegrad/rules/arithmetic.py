@@ -1,0 +1,129 @@
+"""Python's arithmetic operators, comparisons and truth values."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from stagegrad.ir import BOOL
+from stagegrad.ops import Value, elementwise, flat, helper
+
+Partials: TypeAlias = "Value | float | None | tuple[Value | float | None, ...]"
+
+
+@elementwise("{x} + {y}", stage="{x}p{y}", exact="x + y", integer=True)
+def add(out: Value, x: Value, y: Value) -> Partials:
+    """A sum hands its gradient to both operands."""
+    return 1.0, 1.0
+
+
+@elementwise("{x} - {y}", stage="{x}m{y}", title="subtract", exact="x - y", integer=True)
+def sub(out: Value, x: Value, y: Value) -> Partials:
+    """A difference hands its gradient on, to the second operand with the sign turned."""
+    return 1.0, -1.0
+
+
+@elementwise("{x} * {y}", stage="{x}{y}", title="multiply", exact="x * y", integer=True)
+def mul(out: Value, x: Value, y: Value) -> Partials:
+    """A product switches its inputs: each operand's slope is the other."""
+    return y, x
+
+
+@elementwise("{x} / {y}", stage="{x}o{y}", title="divide", exact="x / y", pole=True, cost=2.0)
+def div(out: Value, x: Value, y: Value) -> Partials:
+    """A quotient's slope is 1/y in the numerator and -(x/y)/y in the denominator."""
+    return 1.0 / y, -(out / y)
+
+
+@elementwise("-{x}", stage="neg{x}", title="negate", exact="-x", integer=True)
+def neg(out: Value, x: Value) -> Partials:
+    """Turning the sign turns the gradient's sign."""
+    return -1.0
+
+
+@elementwise("{x}**2", stage="{x}sqr", title="square", exact="x**2", integer=True)
+def square(out: Value, x: Value) -> Partials:
+    """The slope of a square is twice its root."""
+    return 2.0 * x
+
+
+@elementwise("1.0 / {x}", stage="inv{x}", title="reciprocal", exact="1/x", pole=True, cost=2.0)
+def reciprocal(out: Value, x: Value) -> Partials:
+    """The slope of 1/x is minus its own square."""
+    return -(out**2)
+
+
+@flat("{x} < {y}", BOOL, title="compare")
+def lt(x: Value, y: Value) -> None:
+    """Is x less than y?"""
+
+
+@flat("{x} <= {y}", BOOL, title="compare")
+def le(x: Value, y: Value) -> None:
+    """Is x at most y?"""
+
+
+@flat("{x} > {y}", BOOL, title="compare")
+def gt(x: Value, y: Value) -> None:
+    """Is x greater than y?"""
+
+
+@flat("{x} >= {y}", BOOL, title="compare")
+def ge(x: Value, y: Value) -> None:
+    """Is x at least y?"""
+
+
+@flat("{x} == {y}", BOOL, title="compare")
+def eq(x: Value, y: Value) -> None:
+    """Is x equal to y?"""
+
+
+@flat("{x} != {y}", BOOL, title="compare")
+def ne(x: Value, y: Value) -> None:
+    """Does x differ from y?"""
+
+
+@flat("not {x}", BOOL, title="not")
+def not_(x: Value) -> None:
+    """Is x false?"""
+
+
+@flat("{x} and {y}", BOOL, title="and")
+def and_(x: Value, y: Value) -> None:
+    """Are both true? (Both are already known: `If` is the one that evaluates its second operand on demand.)"""
+
+
+@flat("{x} or {y}", BOOL, title="or")
+def or_(x: Value, y: Value) -> None:
+    """Is either true? (Both are already known.)"""
+
+
+helper(
+    '''
+    def quotient(num, den):
+        """num / den as IEEE 754 has it, save that a zero num gives zero: where no gradient arrives, none leaves."""
+        if num == 0.0:
+            return 0.0
+        if den == 0.0:
+            return math.copysign(math.inf, num)
+        return num / den
+    '''
+)
+helper(
+    '''
+    def scaled(gradient, slope):
+        """gradient * slope, save that a zero gradient gives zero, whatever the slope is."""
+        return gradient * slope if gradient != 0.0 else 0.0
+    '''
+)
+
+
+@elementwise("quotient({x}, {y})", stage="{x}o{y}", exact="x / y", helpers=("quotient",), cost=2.0)
+def quotient(out: Value, x: Value, y: Value) -> Partials:
+    """A division in a derivative: it never raises, and a zero gradient stops at it."""
+    return quotient(1.0, y), -quotient(out, y)
+
+
+@elementwise("scaled({g}, {slope})", stage="{g}{slope}", exact="g * slope", helpers=("scaled",))
+def scaled(out: Value, g: Value, slope: Value) -> Partials:
+    """A product in a derivative at which a zero gradient stops."""
+    return slope, g
