@@ -99,3 +99,7 @@ class CacheError(StagegradError, OSError):
     """The cache folder cannot be written or is not private."""
 
     __str__ = Exception.__str__
+
+
+class MissingPackageError(StagegradError, ImportError):
+    """A target or a feature needs a package that is not installed."""
