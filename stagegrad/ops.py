@@ -22,7 +22,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from stagegrad.ir import BOOL, FLOAT, INT, Atom, Attr, Fresh, Lit, Span, Stage, Type, Var
+from stagegrad.ir import BOOL, FLOAT, INT, Atom, Attr, Fresh, Lit, Span, Stage, Type
 
 Spelling: TypeAlias = "str | Mapping[str, str]"
 
@@ -37,6 +37,11 @@ class Helper:
     name: str
     text: str
     needs: tuple[str, ...] = ()
+    numba: str = ""  # the text for Numba, where it must differ
+
+    def for_target(self, target: str) -> str:
+        """The text that a module for the target defines."""
+        return self.numba if self.numba and target == "numba" else self.text
 
 
 @dataclass(frozen=True)
@@ -66,19 +71,21 @@ class Op:
         return self.spelling.get(target) or self.spelling["python"]
 
     def __call__(self, *operands: Operand, **attrs: Attr) -> Value:
-        """Emits the operation into the builder of the rule that is running."""
+        """Emits the operation into the builder of the rule that is running, in the library of the stage that is differentiated."""
         builder = _current.get()
-        return builder.value(builder.emit(self.name, *map(builder.atom, operands), **attrs))
+        if builder.lib and builder.lib in self.spelling:
+            attrs = {"lib": builder.lib, **attrs}
+        return builder.value(builder.emit(self.name, *map(builder.atom, operands), name="", **attrs))
 
 
 REGISTRY: dict[str, Op] = {}
 HELPERS: dict[str, Helper] = {}
 
 
-def helper(text: str, *needs: str) -> Helper:
+def helper(text: str, *needs: str, numba: str = "") -> Helper:
     """Registers the text of a helper function under its own name."""
     name = text.strip().removeprefix("def ").partition("(")[0]
-    HELPERS[name] = Helper(name, inspect.cleandoc(text), needs)
+    HELPERS[name] = Helper(name, inspect.cleandoc(text), needs, inspect.cleandoc(numba))
     return HELPERS[name]
 
 
@@ -103,17 +110,21 @@ def always(type: Type) -> Callable[[Sequence[Type]], Type]:
 
 def elementwise(spelling: Spelling, *, stage: str = "", title: str = "", exact: str = "", display: str = "",
                 domain: tuple[float, float] = (float("-inf"), float("inf")), pole: bool = False, singular: bool = False,
-                cost: float = 1.0, helpers: tuple[str, ...] = (), integer: bool = False) -> Callable[[Callable[..., Any]], Op]:  # fmt: skip
+                cost: float = 1.0, helpers: tuple[str, ...] = (), integer: bool = False,
+                result: Callable[[Sequence[Type]], Type] | None = None) -> Callable[[Callable[..., Any]], Op]:  # fmt: skip
     """Declares an elementwise operation by its partial derivatives; `integer` keeps int operands int."""
-    result = _promote if integer else always(FLOAT)
+    result = result or (_promote if integer else always(FLOAT))
     return _declare("elementwise", spelling, stage, title, exact, display, domain, pole, singular, cost, helpers, result)
 
 
-def flat(spelling: Spelling, result: Type | None, *, stage: str = "", title: str = "", exact: str = "", display: str = "",
-         cost: float = 1.0, helpers: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Op]:  # fmt: skip
+def flat(spelling: Spelling, result: Type | Callable[[Sequence[Type]], Type] | None, *, stage: str = "", title: str = "",
+         exact: str = "", display: str = "", cost: float = 1.0,
+         helpers: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Op]:  # fmt: skip
     """Declares an operation whose derivative is zero wherever it exists; `result` None promotes int to float as + does."""
     unbounded = (float("-inf"), float("inf"))
-    kind_of = _promote if result is None else always(result)
+    if isinstance(result, Type):
+        result = always(result)
+    kind_of = result or _promote
     return _declare("flat", spelling, stage, title, exact, display, unbounded, False, False, cost, helpers, kind_of)
 
 
@@ -141,10 +152,11 @@ def _declare(kind: str, spelling: Spelling, stage: str, title: str, exact: str, 
     return declare
 
 
-def structural(name: str, operands: str, spelling: Spelling, result: Callable[[Sequence[Type]], Type], *, stage: str = "") -> Op:
+def structural(name: str, operands: str, spelling: Spelling, result: Callable[[Sequence[Type]], Type], *, stage: str = "",
+               helpers: tuple[str, ...] = ()) -> Op:  # fmt: skip
     """Declares an operation that `reverse` and `forward` know by name: copies, and the reading and writing of arrays."""
     texts = {"python": spelling} if isinstance(spelling, str) else dict(spelling)
-    op = Op(name, "structural", tuple(operands.split()), texts, stage, name, result)
+    op = Op(name, "structural", tuple(operands.split()), texts, stage, name, result, helpers=helpers)
     REGISTRY[name] = op
     return op
 
@@ -170,6 +182,8 @@ class Value:
 
     def _binary(self, op: str, left: Operand, right: Operand) -> Value:
         builder = self.builder
+        if op == "div" and builder.lib == "numpy":
+            op = "quotient"  # NumPy's value did not raise at the pole, so its derivative must not either
         return builder.value(builder.emit(op, builder.atom(left), builder.atom(right)))
 
     def __add__(self, other: Operand) -> Value:
@@ -197,9 +211,9 @@ class Value:
         return self._binary("div", other, self)
 
     def __pow__(self, other: Operand) -> Value:
-        if other == 2:
-            return self.builder.value(self.builder.emit("square", self.atom))
-        return self._binary("pow", self, other)
+        if isinstance(other, int) and other in _POWERS:
+            return self.builder.value(self.builder.emit(_POWERS[other], self.atom))
+        return self._binary("powi" if isinstance(other, int) else "pow", self, other)
 
     def __neg__(self) -> Value:
         return self.builder.value(self.builder.emit("neg", self.atom))
@@ -222,14 +236,20 @@ class Value:
 
 Operand: TypeAlias = "Value | float | int"
 
+#: Whole powers that are a product on every target, and so have an operation of their own.
+_POWERS = {2: "square", 3: "cube", 4: "quartic"}
+
 _current: ContextVar[Builder] = ContextVar("builder")
 
 
 class Builder:
-    """Collects stages; each is bound to an unnamed value of its own, under one note."""
+    """Collects stages; each is bound to an unnamed value of its own, under one note.
+
+    `lib` is "numpy" while the rule of a NumPy call runs: what it emits is spelled, and fails, as NumPy does.
+    """
 
     def __init__(self, fresh: Fresh, note: str = "", span: Span | None = None) -> None:
-        self.fresh, self.note, self.span = fresh, note, span
+        self.fresh, self.note, self.span, self.lib = fresh, note, span, ""
         self.stmts: list[Any] = []
 
     def value(self, atom: Atom) -> Value:
@@ -254,12 +274,14 @@ class Builder:
         return next((s for s in reversed(self.stmts) if isinstance(s, Stage) and s.out == atom), None)
 
     @contextmanager
-    def running(self) -> Iterator[Builder]:
-        """While this lasts, operations called by rule code are emitted here."""
-        token = _current.set(self)
+    def running(self, lib: str = "") -> Iterator[Builder]:
+        """While this lasts, operations called by rule code are emitted here, spelled by `lib` where they can be."""
+        token, before = _current.set(self), self.lib
+        self.lib = lib
         try:
             yield self
         finally:
+            self.lib = before
             _current.reset(token)
 
 
@@ -295,12 +317,15 @@ def _fold(op: str, args: Sequence[Atom]) -> Atom | None:
     return None
 
 
-def partials_of(op: Op, builder: Builder, out: Atom, args: Sequence[Atom]) -> tuple[Value | None, ...]:
+def partials_of(op: Op, builder: Builder, out: Atom, args: Sequence[Atom],
+                attrs: Sequence[tuple[str, Attr]] = ()) -> tuple[Value | None, ...]:  # fmt: skip
     """Runs a rule: one partial derivative per operand, None where it is zero. The stages land in `builder`."""
     if op.partials is None:
         return (None,) * len(args)
-    with builder.running():
-        found = op.partials(builder.value(out), *map(builder.value, args))
+    given = dict(attrs)
+    with builder.running(str(given.get("lib", ""))):
+        own = {name: given[name] for name in op.attrs}
+        found = op.partials(builder.value(out), *map(builder.value, args), **own)
     many = found if isinstance(found, tuple) else (found,)
     if len(many) != len(args):
         raise TypeError(f"the rule of {op.name} returned {len(many)} partials for {len(args)} operands")

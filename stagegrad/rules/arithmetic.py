@@ -7,7 +7,7 @@ from typing import TypeAlias
 from stagegrad.ir import BOOL
 from stagegrad.ops import Value, elementwise, flat, helper
 
-Partials: TypeAlias = "Value | float | None | tuple[Value | float | None, ...]"
+Partials: TypeAlias = "Value | float | tuple[Value | float | None, ...] | None"
 
 
 @elementwise("{x} + {y}", stage="{x}p{y}", exact="x + y", integer=True)
@@ -44,6 +44,18 @@ def neg(out: Value, x: Value) -> Partials:
 def square(out: Value, x: Value) -> Partials:
     """The slope of a square is twice its root."""
     return 2.0 * x
+
+
+@elementwise("{x}**3", stage="{x}cub", title="cube", exact="x**3", integer=True)
+def cube(out: Value, x: Value) -> Partials:
+    """The slope of a cube is three times the square."""
+    return 3.0 * x**2
+
+
+@elementwise("{x}**4", stage="{x}fth", title="fourth power", exact="x**4", integer=True)
+def quartic(out: Value, x: Value) -> Partials:
+    """The slope of a fourth power is four times the cube."""
+    return 4.0 * x**3
 
 
 @elementwise("1.0 / {x}", stage="inv{x}", title="reciprocal", exact="1/x", pole=True, cost=2.0)
@@ -117,13 +129,13 @@ helper(
 )
 
 
-@elementwise("quotient({x}, {y})", stage="{x}o{y}", exact="x / y", helpers=("quotient",), cost=2.0)
+@elementwise("quotient({x}, {y})", stage="{x}o{y}", title="divide", exact="x / y", helpers=("quotient",), cost=2.0)
 def quotient(out: Value, x: Value, y: Value) -> Partials:
     """A division in a derivative: it never raises, and a zero gradient stops at it."""
     return quotient(1.0, y), -quotient(out, y)
 
 
-@elementwise("scaled({g}, {slope})", stage="{g}{slope}", exact="g * slope", helpers=("scaled",))
+@elementwise("scaled({g}, {slope})", stage="{g}{slope}", title="multiply", exact="g * slope", helpers=("scaled",))
 def scaled(out: Value, g: Value, slope: Value) -> Partials:
     """A product in a derivative at which a zero gradient stops."""
     return slope, g
