@@ -73,13 +73,18 @@ class Lit:
         return f"undef:{self.type}" if self.value is None else repr(self.value)
 
 
+def literal_is(atom: object, value: float | int | bool) -> bool:
+    """Is the atom this very constant (``1`` is neither ``1.0`` nor ``True``)?"""
+    return isinstance(atom, Lit) and repr(atom.value) == repr(value)
+
+
 Atom: TypeAlias = Var | Lit
 Attr: TypeAlias = str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """``out = op(*args, **attrs)``. `note` is the comment that it is printed under, the stage that it undoes."""
+    """``out = op(*args, **attrs)``. `note` is the comment line that it is printed under; after a ">", at the end of its line."""
 
     out: Var
     op: str
@@ -171,7 +176,14 @@ class Raise:
     span: Span | None = field(default=None, compare=False)
 
 
-Stmt: TypeAlias = Stage | For | While | If | Call | Raise
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A comment line of its own: the title of a part of the text."""
+
+    text: str
+
+
+Stmt: TypeAlias = Stage | For | While | If | Call | Raise | Remark
 
 #: The shape of a function's answer: an index into ``body.results``, or a tuple of shapes.
 Shape: TypeAlias = "int | tuple[Shape, ...]"
@@ -216,7 +228,7 @@ def blocks(stmt: Stmt) -> tuple[Block, ...]:
             return (stmt.test, stmt.body)
         case If():
             return (stmt.then, stmt.orelse)
-        case Stage() | Call() | Raise():
+        case Stage() | Call() | Raise() | Remark():
             return ()
         case _:
             raise TypeError(f"not a statement: {stmt!r}")
@@ -231,7 +243,7 @@ def binds(stmt: Stmt) -> tuple[Var, ...]:
             return tuple(carry.out for carry in stmt.carries)
         case If() | Call():
             return stmt.outs
-        case Raise():
+        case Raise() | Remark():
             return ()
         case _:
             raise TypeError(f"not a statement: {stmt!r}")
@@ -261,6 +273,8 @@ def uses(stmt: Stmt) -> tuple[Atom, ...]:
             return (stmt.test,)
         case Raise():
             return (stmt.test, *(part for part in stmt.message or () if not isinstance(part, str)))
+        case Remark():
+            return ()
         case _:
             raise TypeError(f"not a statement: {stmt!r}")
 
@@ -356,6 +370,8 @@ def rebuild(stmt: Stmt, atom: Callable[[Atom], Atom], bind: Callable[[Var], Var]
             parts = stmt.message
             message = None if parts is None else tuple(p if isinstance(p, str) else atom(p) for p in parts)
             return replace(stmt, test=atom(stmt.test), message=message)
+        case Remark():
+            return stmt
         case _:
             raise TypeError(f"not a statement: {stmt!r}")
 

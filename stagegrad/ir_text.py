@@ -15,7 +15,7 @@ import ast
 import re
 
 from stagegrad.ir import (
-    Atom, Attr, Block, Call, Carry, For, Function, If, Lit, Module, Raise, Shape, Stage, Stmt, Type, Var, While,
+    Atom, Attr, Block, Call, Carry, For, Function, If, Lit, Module, Raise, Remark, Shape, Stage, Stmt, Type, Var, While,
 )  # fmt: skip
 
 
@@ -71,6 +71,8 @@ def _stmt(stmt: Stmt) -> list[str]:
             word = "assert" if stmt.is_assert else "raise"
             parts = "" if stmt.message is None else f"({', '.join(map(_part, stmt.message))})"
             return [f"{word} {stmt.error}{parts} if {stmt.test}"]
+        case Remark():
+            return [f"remark {stmt.text!r}"]
         case _:
             raise TypeError(f"not a statement: {stmt!r}")
 
@@ -246,6 +248,9 @@ class _Reader:
             return self.if_()
         if self.next_is("assert", "raise"):
             return self.raise_()
+        if self.next_is("remark"):
+            self.take()
+            return Remark(str(ast.literal_eval(self.take())))
         if self.next_is("("):
             outs = self.typed()
             self.take("=")

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from stagegrad import rules as _rules  # noqa: F401  (fills the registry)
-from stagegrad.ir import Atom, Block, Call, For, Function, If, Lit, Module, Raise, Shape, Stage, Var, While
+from stagegrad.ir import Atom, Block, Call, For, Function, If, Lit, Module, Raise, Remark, Shape, Stage, Var, While
 from stagegrad.ops import HELPERS, find
 
 
@@ -71,6 +71,8 @@ class Interpreter:
                         raise error
                     parts = [p if isinstance(p, str) else str(self.atom(p, env)) for p in stmt.message]
                     raise error("".join(parts))
+            case Remark():
+                pass
             case _:
                 raise TypeError(stmt)
 

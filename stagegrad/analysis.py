@@ -1,0 +1,174 @@
+"""Facts about a function that several passes ask for; nothing here changes a function.
+
+`active` says which values a gradient passes through; `needed` says which part of a block its results depend on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from stagegrad.ir import Block, Call, For, Function, If, Raise, Remark, Stage, Stmt, Var, While, binds, blocks, read, uses, variables
+from stagegrad.ops import find
+
+_CUT = {"to_int", "size", "zeros", "tape_float", "tape_int", "tape_bool", "is_true", "trip_count", "to_float"}
+
+
+def passes_gradient(stage: Stage) -> bool:
+    """Does a gradient flow from the result of this stage to its operands?"""
+    return stage.out.type.kind == "float" and find(stage.op).kind != "flat" and stage.op not in _CUT
+
+
+def active(function: Function, wrt: Iterable[Var]) -> set[Var]:
+    """The float values that depend on `wrt` and that the function's results depend on."""
+    return varied(function.body, set(wrt)) & useful(function.body, set(variables(function.body.results)))
+
+
+def varied(block: Block, seeds: set[Var]) -> set[Var]:
+    """The values of a block, and of the blocks inside it, that depend on `seeds` through slopes."""
+    found = set(seeds)
+    _vary(block, found)
+    return found
+
+
+def _vary(block: Block, found: set[Var]) -> None:
+    for stmt in block.stmts:
+        match stmt:
+            case Stage():
+                if passes_gradient(stmt) and not found.isdisjoint(variables(stmt.args)):
+                    found.add(stmt.out)
+            case Call():
+                if any(a in found for a in variables(stmt.args)):
+                    found.update(out for out in stmt.outs if out.type.kind == "float")
+            case If():
+                _vary(stmt.then, found)
+                _vary(stmt.orelse, found)
+                for out, a, b in zip(stmt.outs, stmt.then.results, stmt.orelse.results, strict=True):
+                    if a in found or b in found:
+                        found.add(out)
+            case For() | While():
+                _vary_loop(stmt, found)
+            case Raise() | Remark():
+                pass
+            case _:
+                raise TypeError(f"not a statement: {stmt!r}")
+
+
+def _vary_loop(loop: For | While, found: set[Var]) -> None:
+    size = -1
+    found.update(c.var for c in loop.carries if c.init in found)
+    while size != len(found):
+        size = len(found)
+        _vary(loop.body, found)
+        found.update(c.var for c, result in zip(loop.carries, loop.body.results, strict=True) if result in found)
+    found.update(c.out for c in loop.carries if c.var in found)
+
+
+def useful(block: Block, seeds: set[Var]) -> set[Var]:
+    """The float values of a block, and of the blocks inside it, that `seeds` depend on through slopes."""
+    found = {seed for seed in seeds if seed.type.kind == "float"}
+    _use(block, found)
+    return found
+
+
+def _use(block: Block, found: set[Var]) -> None:
+    for stmt in reversed(block.stmts):
+        match stmt:
+            case Stage():
+                if stmt.out in found and passes_gradient(stmt):
+                    found.update(a for a in variables(stmt.args) if a.type.kind == "float")
+            case Call():
+                if not found.isdisjoint(stmt.outs):
+                    found.update(a for a in variables(stmt.args) if a.type.kind == "float")
+            case If():
+                for arm in (stmt.then, stmt.orelse):
+                    found.update(variables(r for out, r in zip(stmt.outs, arm.results, strict=True) if out in found))
+                    _use(arm, found)
+            case For() | While():
+                _use_loop(stmt, found)
+            case Raise() | Remark():
+                pass
+            case _:
+                raise TypeError(f"not a statement: {stmt!r}")
+
+
+def _use_loop(loop: For | While, found: set[Var]) -> None:
+    size = -1
+    while size != len(found):
+        size = len(found)
+        pairs = zip(loop.carries, loop.body.results, strict=True)
+        found.update(variables(result for c, result in pairs if c.out in found or c.var in found))
+        _use(loop.body, found)
+    found.update(variables(c.init for c in loop.carries if c.out in found or c.var in found))
+
+
+def needed(block: Block, keep_effects: bool = False) -> Block:
+    """The part of a block that its results depend on: ``a = 1; b = a; c = a -> yield b`` loses ``c``.
+
+    With `keep_effects`, what raises is kept, and calls too (they may raise).
+    """
+    return _needed(block, set(variables(block.results)), keep_effects)
+
+
+def _needed(block: Block, live: set[Var], effects: bool) -> Block:
+    kept: list[Stmt] = []
+    for stmt in reversed(block.stmts):
+        narrowed = _narrow(stmt, live, effects)
+        if narrowed is None:
+            continue
+        live.difference_update(binds(narrowed))
+        live.update(variables(uses(narrowed)))
+        for inner in blocks(narrowed):
+            live |= read(inner)
+        kept.append(narrowed)
+    return Block(tuple(reversed(kept)), block.results)
+
+
+def _narrow(stmt: Stmt, live: set[Var], effects: bool) -> Stmt | None:
+    """The statement without the outs that nobody reads; None where nothing is left of it."""
+    match stmt:
+        case Stage():
+            return stmt if stmt.out in live else None
+        case Call():
+            return stmt if effects or not live.isdisjoint(stmt.outs) else None
+        case If():
+            return _narrow_if(stmt, live, effects)
+        case For() | While():
+            return _narrow_loop(stmt, live, effects)
+        case Raise():
+            return stmt if effects else None
+        case Remark():
+            return stmt
+        case _:
+            raise TypeError(f"not a statement: {stmt!r}")
+
+
+def _narrow_if(stmt: If, live: set[Var], effects: bool) -> If | None:
+    kept = [k for k, out in enumerate(stmt.outs) if out in live]
+    then, orelse = (
+        _needed(Block(arm.stmts, results), set(variables(results)), effects)
+        for arm in (stmt.then, stmt.orelse)
+        for results in [tuple(arm.results[k] for k in kept)]
+    )
+    if not (kept or then.stmts or orelse.stmts):
+        return None
+    return If(stmt.test, then, orelse, tuple(stmt.outs[k] for k in kept), stmt.note, stmt.span)
+
+
+def _narrow_loop(loop: For | While, live: set[Var], effects: bool) -> Stmt | None:
+    kept = {k for k, c in enumerate(loop.carries) if c.out in live or c.var == loop.until}
+    test = needed(loop.test, effects) if isinstance(loop, While) else None
+    while True:
+        results = tuple(loop.body.results[k] for k in sorted(kept))
+        body = _needed(Block(loop.body.stmts, results), set(variables(results)), effects)
+        reading = read(body) | (read(test) if test else set())
+        more = kept | {k for k, c in enumerate(loop.carries) if c.var in reading}
+        if more == kept:
+            break
+        kept = more
+    carries = tuple(loop.carries[k] for k in sorted(kept))
+    if not any(c.out in live for c in carries) and not (effects and (body.stmts or isinstance(loop, While))):
+        return None
+    if test is not None:
+        return While(carries, test, body, loop.until, loop.span)
+    assert isinstance(loop, For)
+    return For(loop.index, loop.start, loop.stop, loop.step, carries, body, loop.until, loop.span)

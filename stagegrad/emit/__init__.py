@@ -1,0 +1,120 @@
+"""IR -> source text: `write` turns a module into a file that a person can read and keep.
+
+The text imports math, numpy and numba only, and the same module always gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from stagegrad.emit.writer import FunctionText, Line, write_function
+from stagegrad.ir import Module, Span
+from stagegrad.ops import HELPERS
+
+#: IEEE arithmetic (inf and nan where Python raises), no reordering of operations, and the lock of the interpreter released.
+NUMBA_DECORATOR = '@njit(cache=True, error_model="numpy", nogil=True)'
+
+
+@dataclass(frozen=True)
+class Source:
+    """A generated file: `entry` is the function asked for, ``spans[k]`` the user's place that line ``k`` comes from.
+
+    `forward` and `backward` are the ranges of lines (from, to) of the two passes, (0, 0) where there is none.
+    """
+
+    text: str
+    entry: str
+    spans: tuple[Span | None, ...]
+    forward: tuple[int, int] = (0, 0)
+    backward: tuple[int, int] = (0, 0)
+
+
+def write(module: Module, target: str) -> Source:
+    """The module as Python text for a target: "python" (no Numba needed) or "numba"."""
+    texts = [(function, write_function(function, target)) for function in reversed(module.functions)]
+    helpers = _with_needs([name for _, text in texts for name in text.helpers])
+    if target == "python" and module.main.origin == "formula" and any("math.exp(" in line.text for _, t in texts for line in t.lines):
+        helpers = _with_needs([*helpers, "exp"])
+    body: list[Line] = []
+    for name in helpers:
+        body += _decorated(target) + [Line(0, line) for line in HELPERS[name].for_target(target).splitlines()] + _gap()
+    start = 0
+    for function, text in texts:
+        body += _decorated(target)
+        start = len(body) if function is module.main else start
+        body += text.lines + _gap()
+    body, words = _shorten(body[:-2], set(helpers))
+    head = _imports(body, words, target)
+    lines = [*head, *body]
+    parts = {title: (first + start + len(head), last + start + len(head)) for title, first, last in texts[-1][1].parts}
+    rendered = "\n".join(("    " * line.depth + line.text).rstrip() for line in lines) + "\n"
+    spans = tuple(line.span for line in lines)
+    return Source(rendered, module.main.name, spans, parts.get("forward pass", (0, 0)), parts.get("backward pass", (0, 0)))
+
+
+def _gap() -> list[Line]:
+    return [Line(0, ""), Line(0, "")]
+
+
+def _decorated(target: str) -> list[Line]:
+    return [Line(0, NUMBA_DECORATOR)] if target == "numba" else []
+
+
+def _with_needs(names: list[str]) -> list[str]:
+    """The helpers and those that they call, each once, callees first."""
+    found: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        for need in HELPERS[name].needs:
+            visit(need)
+        found[name] = None
+
+    for name in names:
+        if name not in found:
+            visit(name)
+    return list(found)
+
+
+_MATH = re.compile(r"\bmath\.(\w+)")
+_WORD = re.compile(r"(?<![.\w])[A-Za-z_]\w*")
+
+
+def _shorten(lines: list[Line], helpers: set[str]) -> tuple[list[Line], list[str]]:
+    """``math.exp(x)`` -> ``exp(x)`` where the word is free, with the words to import; a helper of that name takes its place."""
+    code = [_code(line.text) for line in lines]
+    taken = {word for text in code for word in _WORD.findall(_MATH.sub("", text))}
+    free = {word for text in code for word in _MATH.findall(text)} - taken
+    found: list[Line] = []
+    inside_helper = False
+    for line in lines:
+        if line.depth == 0 and line.text.startswith("def "):
+            inside_helper = line.text.removeprefix("def ").partition("(")[0] in helpers
+        short = free if inside_helper else free | (helpers & _MATH_HELPERS)
+        found.append(Line(line.depth, _MATH.sub(lambda m, short=short: m[1] if m[1] in short else m[0], line.text), line.span))
+    return found, sorted(free)
+
+
+#: Helpers that take the place of the function of that name in math.
+_MATH_HELPERS = {"exp"}
+
+
+def _code(line: str) -> str:
+    """A line without its comment (no generated string holds a number sign)."""
+    return line.partition("#")[0]
+
+
+def _imports(lines: list[Line], words: list[str], target: str) -> list[Line]:
+    code = "\n".join(_code(line.text) for line in lines)
+    standard = ["import math"] if _MATH.search(code) else []
+    if words:
+        standard.append(f"from math import {', '.join(words)}")
+    third = ["import numpy as np"] if re.search(r"\bnp\.", code) else []
+    if target == "numba":
+        third.append("from numba import njit")
+    gap = [""] if standard and third else []
+    found = [Line(0, text) for text in (*standard, *gap, *third)]
+    return found + (_gap() if found else [])
+
+
+__all__ = ["FunctionText", "Source", "write"]

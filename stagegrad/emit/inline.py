@@ -1,0 +1,181 @@
+"""Which values are written where they are used, instead of on a line of their own.
+
+An unnamed value that is read once, later in the same block, with nothing in between that could change what it means, is
+inlined. `plan` decides it for a whole function; what stays unnamed and is not inlined gets a word from `names`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from stagegrad.ir import (
+    BOOL, Atom, Block, Call, Function, If, Lit, Remark, Stage, Stmt, Var, binds, blocks, inner_binds, rename_function, uses,
+    variables, walk,
+)  # fmt: skip
+from stagegrad.names import Words, reserved, structural
+
+#: The most operations that one line holds; a longer expression is broken into named parts.
+_MOST_OPERATIONS = 7
+
+_WRITES = {"store", "accumulate", "grow"}
+
+
+@dataclass
+class Plan:
+    """`inlined`: values with the statement that defines them, written in place. `expressions`: an `If` on one line."""
+
+    function: Function
+    counts: Counter[Var]
+    inlined: dict[Var, Stage | If] = field(default_factory=dict)
+    expressions: set[int] = field(default_factory=set)
+
+    def is_inlined(self, stmt: Stmt) -> bool:
+        return isinstance(stmt, (Stage, If)) and any(out in self.inlined for out in binds(stmt))
+
+    def is_expression(self, stmt: If) -> bool:
+        """Is this `If` written ``out = a if test else b``?"""
+        return id(stmt) in self.expressions
+
+    def leaves(self, atom: Atom) -> list[Var]:
+        """The values that the text of an atom mentions."""
+        found: list[Var] = []
+        pending = [atom]
+        while pending:
+            this = pending.pop()
+            if not isinstance(this, Var):
+                continue
+            made = self.inlined.get(this)
+            if made is None:
+                found.append(this)
+            else:
+                pending += operands(made)
+        return found
+
+
+def operands(stmt: Stage | If) -> list[Atom]:
+    """What the text of an inlined statement is made of."""
+    if isinstance(stmt, Stage):
+        return list(stmt.args)
+    return [stmt.test, stmt.then.results[0], stmt.orelse.results[0]]
+
+
+def plan(function: Function) -> Plan:
+    """Decides what is inlined, and names what is neither named nor inlined."""
+    counts: Counter[Var] = Counter(variables(function.body.results))
+    for stmt in walk(function.body):
+        counts.update(variables(uses(stmt)))
+        for block in blocks(stmt):
+            counts.update(variables(block.results))
+    found = Plan(function, counts)
+    _Planner(found).block(function.body)
+    mapping = _missing_names(function, found)
+    if not mapping:
+        return found
+    # Planning again on the named function gives the same answer: only values that are not inlined were renamed.
+    named = rename_function(function, mapping)
+    return plan(named)
+
+
+def _missing_names(function: Function, found: Plan) -> dict[Var, Var]:
+    words = Words(reserved(function))
+    mapping: dict[Var, Var] = {}
+    for stmt in walk(function.body):
+        for var in (*binds(stmt), *inner_binds(stmt)):
+            if var.name or var in found.inlined or (var not in found.counts and isinstance(stmt, (Call, Stage))):
+                continue
+            mapping[var] = replace(var, name=words.fresh(_word(stmt, var, mapping)), version=0)
+    return mapping
+
+
+def _word(stmt: Stmt, var: Var, mapping: dict[Var, Var]) -> str:
+    if var.type == BOOL:
+        return "branch1"
+    if isinstance(stmt, Stage):
+        return structural(stmt, mapping)
+    return "pick" if isinstance(stmt, If) else "it"
+
+
+class _Planner:
+    def __init__(self, found: Plan) -> None:
+        self.plan = found
+        self.sizes: dict[Var, int] = {}
+        self.loads: set[Var] = set()
+
+    def block(self, block: Block) -> None:
+        pending: dict[Var, Stage | If] = {}
+        for stmt in block.stmts:
+            if isinstance(stmt, If):
+                self.block(stmt.then)
+                self.block(stmt.orelse)
+            size = self._consume(uses(stmt), pending)
+            reading = self._reads_array(stmt)
+            if isinstance(stmt, If) and self._on_one_line(stmt):
+                size += sum(self.sizes.get(r, 0) for arm in (stmt.then, stmt.orelse) for r in variables(arm.results)) + 1
+                self._offer_if(stmt, size, reading, pending)
+            elif isinstance(stmt, Stage):
+                self._offer_stage(stmt, size, reading, pending)
+            elif not isinstance(stmt, Remark):
+                pending.clear()
+                for inner in blocks(stmt) if not isinstance(stmt, If) else ():
+                    self.block(inner)
+        self._consume(block.results, pending)
+
+    def _consume(self, atoms: tuple[Atom, ...], pending: dict[Var, Stage | If]) -> int:
+        """Inlines the pending values among the atoms while the line stays short; returns its number of operations."""
+        here = [a for a in variables(atoms) if a in pending]
+        budget = _MOST_OPERATIONS
+        for var in sorted(here, key=lambda v: self.sizes[v]):
+            if self.sizes[var] <= budget:
+                budget -= self.sizes[var]
+                self.plan.inlined[var] = pending[var]
+            del pending[var]
+        return _MOST_OPERATIONS - budget
+
+    def _offer_stage(self, stage: Stage, size: int, reading: bool, pending: dict[Var, Stage | If]) -> None:
+        if stage.op in _WRITES:
+            for var in [v for v in pending if v in self.loads]:
+                del pending[var]
+            return
+        if not stage.out.name and self.plan.counts[stage.out] == 1 and not stage.note.startswith(">"):
+            self.sizes[stage.out] = size + 1
+            pending[stage.out] = stage
+            if reading:
+                self.loads.add(stage.out)
+
+    def _offer_if(self, stmt: If, size: int, reading: bool, pending: dict[Var, Stage | If]) -> None:
+        out = stmt.outs[0]
+        if size > _MOST_OPERATIONS:
+            pending.clear()
+            return
+        self.plan.expressions.add(id(stmt))
+        if not out.name and self.plan.counts[out] == 1:
+            self.sizes[out] = size
+            pending[out] = stmt
+            if reading:
+                self.loads.add(out)
+
+    def _on_one_line(self, stmt: If) -> bool:
+        """One result, and arms whose stages all went into it."""
+        arms = (stmt.then, stmt.orelse)
+        undefined = any(isinstance(r, Lit) and r.value is None for arm in arms for r in arm.results)
+        all_inlined = all(self.plan.is_inlined(s) for arm in arms for s in arm.stmts)
+        return len(stmt.outs) == 1 and not undefined and all_inlined and not stmt.note
+
+    def _reads_array(self, stmt: Stmt) -> bool:
+        if isinstance(stmt, Stage):
+            return stmt.op == "load" or any(a in self.loads for a in variables(stmt.args))
+        if isinstance(stmt, If):
+            inner = [s for arm in (stmt.then, stmt.orelse) for s in arm.stmts]
+            return any(self._reads_array(s) for s in inner)
+        return False
+
+
+def is_condition(stmt: If) -> str:
+    """ "and" or "or" where the `If` is one of these on truth values, "" where it is a ternary."""
+    if stmt.outs[0].type != BOOL:
+        return ""
+    if stmt.orelse.results[0] == Lit(False, BOOL):
+        return "and"
+    return "or" if stmt.then.results[0] == Lit(True, BOOL) else ""
+

@@ -1,0 +1,198 @@
+"""Which variable of the text holds which value.
+
+Values of one name share one variable wherever their lives do not overlap: ``x.1``, ``x.2``, ``x.3`` are all ``x`` again. Two values
+interfere where one is bound while the other is still to be read; interfering values get variables of their own (``x2``).
+A loop's carried value and its result are always one variable; the other ends of a carry or a branch join it if they can.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from stagegrad.emit.inline import Plan
+from stagegrad.ir import Atom, Block, For, If, Stage, Stmt, Var, While, binds, blocks, free, inner_binds, uses, walk
+from stagegrad.names import Words, reserved, spelled_words
+
+
+class _Live:
+    """The values still to be read at a point of the program, by name."""
+
+    def __init__(self, by_name: dict[str, set[Var]] | None = None) -> None:
+        self.by_name: dict[str, set[Var]] = by_name if by_name is not None else {}
+
+    def copy(self) -> _Live:
+        return _Live({name: set(found) for name, found in self.by_name.items() if found})
+
+    def add(self, vars: Iterable[Var]) -> None:
+        for var in vars:
+            self.by_name.setdefault(var.name, set()).add(var)
+
+    def remove(self, vars: Iterable[Var]) -> None:
+        for var in vars:
+            self.by_name.get(var.name, set()).discard(var)
+
+    def join(self, other: _Live) -> None:
+        for found in other.by_name.values():
+            self.add(found)
+
+    def namesakes(self, var: Var) -> set[Var]:
+        return self.by_name.get(var.name, set())
+
+
+class _Classes:
+    """Sets of values that share a variable, and which sets may not be merged."""
+
+    def __init__(self) -> None:
+        self.parent: dict[Var, Var] = {}
+        self.apart: dict[Var, set[Var]] = defaultdict(set)
+
+    def find(self, var: Var) -> Var:
+        root = var
+        while self.parent.get(root, root) != root:
+            root = self.parent[root]
+        while self.parent.get(var, var) != root:
+            self.parent[var], var = root, self.parent[var]
+        return root
+
+    def separate(self, a: Var, b: Var) -> None:
+        if a != b:
+            self.apart[a].add(b)
+            self.apart[b].add(a)
+
+    def may_merge(self, a: Var, b: Var) -> bool:
+        a, b = self.find(a), self.find(b)
+        small, large = (a, b) if len(self.apart[a]) < len(self.apart[b]) else (b, a)
+        return all(self.find(other) != large for other in self.apart[small])
+
+    def merge(self, a: Var, b: Var) -> None:
+        a, b = self.find(a), self.find(b)
+        if a == b:
+            return
+        if len(self.apart[a]) < len(self.apart[b]):
+            a, b = b, a
+        self.parent[b] = a
+        self.apart[a] |= self.apart.pop(b, set())
+
+
+def assign(plan: Plan) -> dict[Var, str]:
+    """The variable that holds each value which is not inlined; parameters keep their own names."""
+    function = plan.function
+    classes = _Classes()
+    order = [*function.params, *(v for s in walk(function.body) for v in (*inner_binds(s), *binds(s)) if v not in plan.inlined)]
+    _Interference(plan, classes).run()
+    loops = [s for s in walk(function.body) if isinstance(s, (For, While))]
+    for carry in (c for loop in loops for c in loop.carries):
+        classes.merge(carry.var, carry.out)
+    for a, b in _wishes(function.body):
+        _try_merge(classes, a, b)
+    by_word: dict[str, list[Var]] = defaultdict(list)
+    for var in order:
+        kept = by_word[var.name]
+        if any(classes.find(var) == classes.find(other) for other in kept):
+            continue
+        if not any(_try_merge(classes, other, var) for other in kept):
+            kept.append(var)
+    return _spell(order, classes, reserved(function), spelled_words(function))
+
+
+def _wishes(block: Block) -> list[tuple[Var, Atom]]:
+    """Pairs that save a copy if they share a variable: the ends of carries and branches."""
+    found: list[tuple[Var, Atom]] = []
+    for stmt in walk(block):
+        if isinstance(stmt, (For, While)):
+            for carry, result in zip(stmt.carries, stmt.body.results, strict=True):
+                found += [(carry.var, result), (carry.var, carry.init)]
+        elif isinstance(stmt, If):
+            for arm in (stmt.then, stmt.orelse):
+                found += list(zip(stmt.outs, arm.results, strict=True))
+        elif isinstance(stmt, Stage) and stmt.op in ("store", "accumulate", "grow"):
+            found.append((stmt.out, stmt.args[0]))
+    return found
+
+
+def _try_merge(classes: _Classes, a: Var, b: Atom) -> bool:
+    if not isinstance(b, Var) or a.name != b.name or a.type != b.type or not classes.may_merge(a, b):
+        return False
+    classes.merge(a, b)
+    return True
+
+
+def _spell(order: list[Var], classes: _Classes, taken: set[str], used: set[str]) -> dict[Var, str]:
+    """Each class takes its values' own name, or that name and a number where the name is `used` already."""
+    words = Words(taken)
+    spelled: dict[Var, str] = {}
+    used = set(used)
+    for var in order:
+        root = classes.find(var)
+        if root not in spelled:
+            spelled[root] = var.name if var.name not in used else words.fresh(var.name)
+            used.add(var.name)
+    return {var: spelled[classes.find(var)] for var in order}
+
+
+class _Interference:
+    """Walks the program backwards with the values still to be read, and separates what overlaps."""
+
+    def __init__(self, plan: Plan, classes: _Classes) -> None:
+        self.plan, self.classes = plan, classes
+
+    def run(self) -> None:
+        live = _Live()
+        self.block(self.plan.function.body, live)
+        self._bind(self.plan.function.params, live)
+
+    def _leaves(self, atoms: Iterable[Atom]) -> list[Var]:
+        return [leaf for atom in atoms for leaf in self.plan.leaves(atom)]
+
+    def _bind(self, vars: Iterable[Var], live: _Live) -> None:
+        """Binds at once: each is apart from what is still read after, and from the others."""
+        vars = list(vars)
+        for var in vars:
+            for other in (*live.namesakes(var), *(v for v in vars if v.name == var.name)):
+                self.classes.separate(var, other)
+        live.remove(vars)
+
+    def block(self, block: Block, live: _Live) -> None:
+        """`live` is what is read after the block, and becomes what is read before it."""
+        live.add(self._leaves(block.results))
+        for stmt in reversed(block.stmts):
+            self.stmt(stmt, live)
+
+    def stmt(self, stmt: Stmt, live: _Live) -> None:
+        if self.plan.is_inlined(stmt):
+            return
+        match stmt:
+            case If():
+                self._bind(stmt.outs, live)
+                other = live.copy()
+                self.block(stmt.then, live)
+                self.block(stmt.orelse, other)
+                live.join(other)
+                live.add(self._leaves([stmt.test]))
+            case For() | While():
+                self.loop(stmt, live)
+            case _:
+                self._bind(binds(stmt), live)
+                live.add(self._leaves(uses(stmt)))
+
+    def loop(self, loop: For | While, live: _Live) -> None:
+        self._bind((c.out for c in loop.carries), live)
+        vars = [c.var for c in loop.carries]
+        # Whatever the body reads from outside is read again on the next trip, so it is alive all through the body.
+        for block in blocks(loop):
+            live.add(leaf for var in free(block) - set(inner_binds(loop)) for leaf in self.plan.leaves(var))
+        inside = live.copy()
+        self.block(loop.body, inside)
+        if isinstance(loop, While):
+            # The test sees the carries after a body too; what it reads of them is assigned by then.
+            inside.join(live)
+            inside.add(vars)
+            self.block(loop.test, inside)
+        else:
+            self._bind([loop.index], inside)
+        inside.join(live)
+        self._bind(vars, inside)
+        live.join(inside)
+        live.remove(vars)
+        live.add(self._leaves(uses(loop)))

@@ -1,0 +1,404 @@
+"""IR -> text: a function's statements as Python that a person would write.
+
+The writer decides nothing about derivatives: it does not know that it prints an adjoint. Values are written in place or
+held in variables (`inline`, `storage`); what a loop or branch yields is assigned at the end of its body, unless the value is
+there already; an early exit becomes ``break`` or ``return``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from stagegrad.emit.inline import Plan, is_condition, plan
+from stagegrad.emit.spelling import AND, COMPARE, OR, TERNARY, Text, constant, fill
+from stagegrad.emit.storage import assign
+from stagegrad.ir import (
+    Atom, Block, Call, For, Function, If, Lit, Raise, Remark, Shape, Span, Stage, Stmt, Var, While, literal_is,
+)  # fmt: skip
+from stagegrad.ops import find
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text without its indentation's spaces, and the place in the user's text that it comes from."""
+
+    depth: int
+    text: str
+    span: Span | None = None
+
+
+@dataclass(frozen=True)
+class _End:
+    """What happens at the end of a block: its results are moved to `targets`, then it leaves the loop or returns."""
+
+    targets: tuple[Var | None, ...] = ()
+    until: int | None = None  # the result that tells whether the loop ends here
+    returns: Shape | None = None
+
+    @property
+    def may_jump(self) -> bool:
+        return self.until is not None or self.returns is not None
+
+
+@dataclass
+class FunctionText:
+    """A function as lines; `parts` are the titled parts of it: (title, first line, line after the last)."""
+
+    lines: list[Line]
+    helpers: list[str]
+    calls: list[str]
+    parts: list[tuple[str, int, int]] = field(default_factory=list)
+
+
+def write_function(function: Function, target: str) -> FunctionText:
+    """The lines of a function for a target: "python", "numba" or "numpy"."""
+    return _Writer(plan(function), target).run()
+
+
+class _Writer:
+    def __init__(self, found: Plan, target: str) -> None:
+        self.plan, self.target = found, target
+        self.function = found.function
+        self.storage = assign(found)
+        self.lines: list[Line] = []
+        self.depth = 0
+        self.note = ""
+        self.helpers: dict[str, None] = {}
+        self.calls: dict[str, None] = {}
+        self.titles: list[tuple[str, int]] = []
+        self.texts: dict[Var, Text] = {}
+
+    def run(self) -> FunctionText:
+        function = self.function
+        params = ", ".join(self.storage[p] for p in function.params)
+        self.line(f"def {function.name}({params}):", function.span)
+        self.depth += 1
+        self.block(function.body, _End(tuple(None for _ in function.body.results), returns=function.shape))
+        starts = [start for _, start in self.titles]
+        parts = [(title, start, end) for (title, start), end in zip(self.titles, [*starts[1:], len(self.lines)], strict=False)]
+        return FunctionText(self.lines, list(self.helpers), list(self.calls), parts)
+
+    # ------------------------------------------------------------------------------------------ expressions
+
+    def text(self, atom: Atom) -> Text:
+        """What stands for an atom: a literal, a variable, or the expression that is written in its place."""
+        if isinstance(atom, Lit):
+            return constant(atom)
+        made = self.plan.inlined.get(atom)
+        if made is None:
+            return Text(self.storage[atom])
+        return self.expression(made)
+
+    def expression(self, stmt: Stage | If) -> Text:
+        """The right-hand side of a stage, or of an `If` that is one line."""
+        if isinstance(stmt, If):
+            return self._choice(stmt)
+        op = find(stmt.op)
+        if stmt.op == "trip_count":
+            return Text(f"len({self._range(*stmt.args)})")
+        operands = {name: self.text(arg) for name, arg in zip(op.operands, stmt.args, strict=True)}
+        attrs = dict(stmt.attrs)
+        target = "numpy" if attrs.get("lib") == "numpy" and self.target == "python" else self.target
+        operands |= {name: Text(str(value)) for name, value in attrs.items() if name != "lib"}
+        template = op.template(target)
+        self.helpers.update((word, None) for word in op.helpers if f"{word}(" in template)
+        return fill(template, operands)
+
+    def _choice(self, stmt: If) -> Text:
+        test, yes, no = self.text(stmt.test), self.text(stmt.then.results[0]), self.text(stmt.orelse.results[0])
+        match is_condition(stmt):
+            case "and":
+                return Text(f"{test.within(AND)} and {yes.within(AND + 1)}", AND)
+            case "or":
+                return Text(f"{test.within(OR)} or {no.within(OR + 1)}", OR)
+            case _:
+                return Text(f"{yes.within(OR)} if {test.within(OR)} else {no.within(TERNARY)}", TERNARY)
+
+    def _range(self, start: Atom, stop: Atom, step: Atom) -> str:
+        """``range(stop)``, ``range(start, stop)`` or ``range(start, stop, step)``: the shortest that says it."""
+        bounds = [self.text(start).text, self.text(stop).text, self.text(step).text]
+        if literal_is(step, 1):
+            bounds.pop()
+            if literal_is(start, 0):
+                bounds.pop(0)
+        return f"range({', '.join(bounds)})"
+
+    def _opposite(self, test: Atom) -> str:
+        """The text of ``not test``, without a double negation."""
+        made = self.plan.inlined.get(test) if isinstance(test, Var) else None
+        if isinstance(made, Stage) and made.op == "not":
+            return self.text(made.args[0]).text
+        if isinstance(test, Lit):
+            return str(not test.value)
+        return f"not {self.text(test).within(COMPARE)}"
+
+    # ------------------------------------------------------------------------------------------ lines
+
+    def line(self, text: str, span: Span | None = None) -> None:
+        self.lines.append(Line(self.depth, text, span))
+
+    def indented(self, block: Block, end: _End) -> list[Line]:
+        """The lines of a block one level deeper, taken out of the text."""
+        kept, note = self.lines, self.note
+        self.lines, self.depth = [], self.depth + 1
+        self.block(block, end)
+        found, self.lines = self.lines, kept
+        self.depth, self.note = self.depth - 1, note
+        return found
+
+    def _under(self, note: str) -> None:
+        """Prints a note above the statements that share it."""
+        if note and not note.startswith(">") and note != self.note:
+            self.line(f"# {note}")
+        if not note.startswith(">"):
+            self.note = note
+
+    # ------------------------------------------------------------------------------------------ statements
+
+    def block(self, block: Block, end: _End) -> None:
+        last = block.stmts[-1] if block.stmts else None
+        if isinstance(last, If) and self._jumps(last, block, end):
+            for stmt in block.stmts[:-1]:
+                self.stmt(stmt)
+            self._jumping_if(last, block, end)
+            return
+        for stmt in block.stmts:
+            self.stmt(stmt)
+            if isinstance(stmt, Raise) and literal_is(stmt.test, True):
+                return
+        self.finish(block.results, end)
+
+    def stmt(self, stmt: Stmt) -> None:
+        if self.plan.is_inlined(stmt):
+            return
+        match stmt:
+            case Stage():
+                self._under(stmt.note)
+                self._stage(stmt)
+            case If():
+                self._if(stmt)
+            case For() | While():
+                self._loop(stmt)
+            case Call():
+                self._under(stmt.note)
+                self._call(stmt)
+            case Raise():
+                self._raise(stmt)
+            case Remark():
+                if len(self.lines) > 1:
+                    self.line("")
+                self.titles.append((stmt.text, len(self.lines)))
+                self.line(f"# {stmt.text}")
+                self.note = ""
+            case _:
+                raise TypeError(f"not a statement: {stmt!r}")
+
+    def _stage(self, stage: Stage) -> None:
+        trailing = f"  # {stage.note.removeprefix('> ')}" if stage.note.startswith(">") else ""
+        out = self.storage[stage.out]
+        if stage.op in ("store", "accumulate", "grow"):
+            self._write_array(stage, out)
+            return
+        first = stage.args[0] if stage.args else None
+        held = isinstance(first, Var) and first not in self.plan.inlined and self.storage[first] == out
+        if held and stage.op in _AUGMENTED:
+            self.line(f"{out} {_AUGMENTED[stage.op]} {self.text(stage.args[1]).text}{trailing}", stage.span)
+            return
+        text = self.expression(stage).text
+        if text != out:
+            self.line(f"{out} = {text}{trailing}", stage.span)
+
+    def _write_array(self, stage: Stage, out: str) -> None:
+        array, index = self.text(stage.args[0]).text, self.text(stage.args[1])
+        if array != out:
+            raise AssertionError(f"{array} is written to as {out} while its old contents are still to be read")
+        match stage.op:
+            case "store":
+                self.line(f"{out}[{index.text}] = {self.text(stage.args[2]).text}", stage.span)
+            case "accumulate":
+                self.line(f"{out}[{index.text}] += {self.text(stage.args[2]).text}", stage.span)
+            case _:
+                self.helpers["grown"] = None
+                self.line(f"if {index.within(COMPARE + 1)} == len({out}):", stage.span)
+                self.lines.append(Line(self.depth + 1, f"{out} = grown({out})", stage.span))
+
+    def _call(self, stmt: Call) -> None:
+        self.calls[stmt.fn] = None
+        outs = [self.storage[out] if self.plan.counts[out] or out.name else "_" for out in stmt.outs]
+        args = ", ".join(self.text(a).text for a in stmt.args)
+        self.line(f"{', '.join(outs)} = {stmt.fn}({args})" if outs else f"{stmt.fn}({args})", stmt.span)
+
+    def _raise(self, stmt: Raise) -> None:
+        message = "" if stmt.message is None else self._message(stmt.message)
+        if stmt.is_assert:
+            self.line(f"assert {self._opposite(stmt.test)}" + (f", {message}" if message else ""), stmt.span)
+            return
+        raising = f"raise {stmt.error}" + (f"({message})" if message else "")
+        if literal_is(stmt.test, True):
+            self.line(raising, stmt.span)
+        elif not literal_is(stmt.test, False):
+            self.line(f"if {self.text(stmt.test).text}:", stmt.span)
+            self.lines.append(Line(self.depth + 1, raising, stmt.span))
+
+    def _message(self, parts: Sequence[str | Atom]) -> str:
+        if all(isinstance(part, str) for part in parts):
+            return repr("".join(part for part in parts if isinstance(part, str)))
+        if self.target == "numba":
+            # Compiled code cannot format numbers; the caller asks the python target for the full message.
+            return repr("".join(part if isinstance(part, str) else "..." for part in parts))
+        written = [p.replace("{", "{{").replace("}", "}}") if isinstance(p, str) else "{" + self.text(p).text + "}" for p in parts]
+        return "f" + repr("".join(written))
+
+    # ------------------------------------------------------------------------------------------ branches
+
+    def _if(self, stmt: If) -> None:
+        if self.plan.is_expression(stmt):
+            self.note = ""
+            out, text = self.storage[stmt.outs[0]], self._choice(stmt).text
+            if text != out:
+                self.line(f"{out} = {text}", stmt.span)
+            return
+        end = _End(stmt.outs)
+        self._print_if(stmt, self.indented(stmt.then, end), self.indented(stmt.orelse, end))
+
+    def _print_if(self, stmt: If, then: list[Line], orelse: list[Line]) -> None:
+        if then:
+            self.line(f"if {self.text(stmt.test).text}:", stmt.span)
+            self.lines += then
+            if orelse:
+                self._print_else(orelse)
+        elif orelse:
+            self.line(f"if {self._opposite(stmt.test)}:", stmt.span)
+            self.lines += orelse
+        self.note = ""
+
+    def _print_else(self, orelse: list[Line]) -> None:
+        """``else:``, or ``elif`` where the arm is one ``if`` and nothing else."""
+        inner = self.depth + 1
+        heads = [line.text for line in orelse if line.depth == inner]
+        if heads[0].startswith("if ") and all(text.startswith(("elif ", "else:")) for text in heads[1:]):
+            first = orelse[0]
+            self.line("el" + first.text, first.span)
+            self.lines += [Line(line.depth - 1, line.text, line.span) for line in orelse[1:]]
+        else:
+            self.line("else:")
+            self.lines += orelse
+
+    def _jumps(self, branch: If, block: Block, end: _End) -> bool:
+        """Is this last `If` the place where the block may leave, so that each arm ends for itself?"""
+        if not end.may_jump or self.plan.is_inlined(branch) or self.plan.is_expression(branch):
+            return False
+        uses_here = [sum(r == out for r in block.results) for out in branch.outs]
+        if any(self.plan.counts[out] != n for out, n in zip(branch.outs, uses_here, strict=True)):
+            return False
+        if any(not isinstance(r, Var) for r in block.results) and end.returns is not None and not branch.outs:
+            return False
+        return end.returns is not None or block.results[end.until or 0] in branch.outs
+
+    def _jumping_if(self, branch: If, block: Block, end: _End) -> None:
+        arms = []
+        for arm in (branch.then, branch.orelse):
+            final = dict(zip(branch.outs, arm.results, strict=True))
+            results = tuple(final.get(r, r) if isinstance(r, Var) else r for r in block.results)
+            arms.append((Block(arm.stmts, results), self.indented(Block(arm.stmts, results), end)))
+        (then_block, then), (else_block, orelse) = arms
+        if self._leaves(else_block, end) and not self._leaves(then_block, end):
+            self.line(f"if {self._opposite(branch.test)}:", branch.span)
+            self.lines += orelse
+            self._dedent(then)
+        elif self._leaves(then_block, end):
+            self.line(f"if {self.text(branch.test).text}:", branch.span)
+            self.lines += then
+            self._dedent(orelse)
+        else:
+            self._print_if(branch, then, orelse)
+        self.note = ""
+
+    def _dedent(self, lines: list[Line]) -> None:
+        self.lines += [Line(line.depth - 1, line.text, line.span) for line in lines]
+
+    def _leaves(self, block: Block, end: _End) -> bool:
+        """Does control never reach the end of this block?"""
+        if end.returns is not None or (end.until is not None and literal_is(block.results[end.until], True)):
+            return True
+        return any(isinstance(stmt, Raise) and literal_is(stmt.test, True) for stmt in block.stmts)
+
+    # ------------------------------------------------------------------------------------------ loops
+
+    def _loop(self, loop: For | While) -> None:
+        self.note = ""
+        read = [self._carried(c.var) or self._carried(c.out) for c in loop.carries]
+        targets = tuple(c.var if kept else None for c, kept in zip(loop.carries, read, strict=True))
+        self._move([c.init for c in loop.carries], targets)
+        until = next((k for k, c in enumerate(loop.carries) if c.var == loop.until), None)
+        body = self._loop_body(loop, _End(targets, until))
+        if isinstance(loop, For):
+            header = f"for {self.storage[loop.index]} in {self._range(loop.start, loop.stop, loop.step)}:"
+        else:
+            header, before = self._while_header(loop)
+            body = before + body
+        self.line(header, loop.span)
+        self.lines += body or [Line(self.depth + 1, "pass")]
+        self.note = ""
+
+    def _carried(self, var: Var) -> bool:
+        return self.plan.counts[var] > 0
+
+    def _loop_body(self, loop: For | While, end: _End) -> list[Line]:
+        return self.indented(loop.body, end)
+
+    def _while_header(self, loop: While) -> tuple[str, list[Line]]:
+        """``while test:``, or ``while True:`` with the test's own statements first."""
+        before = self.indented(Block(loop.test.stmts, ()), _End())
+        if not before:
+            return f"while {self.text(loop.test.results[0]).text}:", []
+        leave = [Line(self.depth + 1, f"if {self._opposite(loop.test.results[0])}:", loop.span), Line(self.depth + 2, "break", loop.span)]
+        return "while True:", before + leave
+
+    # ------------------------------------------------------------------------------------------ ends of blocks
+
+    def finish(self, results: Sequence[Atom], end: _End) -> None:
+        if end.returns is not None:
+            self.line(f"return {self._shaped(end.returns, results)}", self.function.span)
+            return
+        self._move(results, end.targets)
+        if end.until is None:
+            return
+        ends = results[end.until]
+        if literal_is(ends, True):
+            self.line("break")
+        elif not literal_is(ends, False):
+            self.line(f"if {self.text(ends).text}:")
+            self.lines.append(Line(self.depth + 1, "break"))
+
+    def _shaped(self, shape: Shape, results: Sequence[Atom], inner: bool = False) -> str:
+        if isinstance(shape, int):
+            return self.text(results[shape]).text
+        text = ", ".join(self._shaped(part, results, inner=True) for part in shape)
+        if len(shape) == 1:
+            text += ","
+        return f"({text})" if inner or not shape else text
+
+    def _move(self, results: Sequence[Atom], targets: Sequence[Var | None]) -> None:
+        """Assigns results to variables, all at once where one assignment would spoil another."""
+        moves: list[tuple[str, Text, set[str]]] = []
+        for result, target in zip(results, targets, strict=False):
+            if target is None or (isinstance(result, Lit) and result.value is None):
+                continue
+            text, out = self.text(result), self.storage[target]
+            if text.text != out:
+                moves.append((out, text, {self.storage[leaf] for leaf in self.plan.leaves(result)}))
+        if moves:
+            self.note = ""
+        while moves:
+            free = next((m for m in moves if not any(m[0] in read for other, _, read in moves if other != m[0])), None)
+            if free is None:
+                outs, texts = ", ".join(m[0] for m in moves), ", ".join(m[1].within(TERNARY) for m in moves)
+                self.line(f"{outs} = {texts}")
+                return
+            self.line(f"{free[0]} = {free[1].text}")
+            moves.remove(free)
+
+
+_AUGMENTED = {"add": "+=", "sub": "-=", "mul": "*=", "div": "/="}

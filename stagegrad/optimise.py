@@ -1,0 +1,144 @@
+"""Passes that change how a function computes and not what: fold, share (CSE), prune (DCE).
+
+`share` runs before stages are named, `simplify` on what `reverse` and `forward` made. Both are ``Module -> Module``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stagegrad.analysis import needed
+from stagegrad.ir import Atom, Attr, Block, Call, For, Function, If, Lit, Module, Raise, Remark, Stage, Stmt, Var, While, literal_is, walk
+from stagegrad.ops import find
+
+#: An unnamed value that costs more than this many nanoseconds is worth a name of its own when it is needed twice.
+_CHEAP = 3.0
+
+Key = tuple[str, tuple[Atom, ...], tuple[tuple[str, Attr], ...]]
+
+
+def share(module: Module) -> Module:
+    """Computes equal things once: ``%1 = sin(x); %2 = sin(x); %3 = mul(%1, %2)`` -> ``%1 = sin(x); %3 = mul(%1, %1)``."""
+    return Module(tuple(_tidy(function, _Tidy(share_all=True)) for function in module.functions))
+
+
+def simplify(module: Module) -> Module:
+    """Folds, shares what is costly or has a name, and prunes, until nothing changes; unused functions are dropped."""
+    functions = []
+    for function in module.functions:
+        before = None
+        while before != function:
+            before, function = function, _tidy(function, _Tidy(share_all=False))
+            function = replace(function, body=needed(function.body, keep_effects=True))
+        functions.append(function)
+    return _reachable(Module(tuple(functions)))
+
+
+def _reachable(module: Module) -> Module:
+    """Drops the functions that the main one does not call, directly or through others."""
+    from_main = {module.main.name}
+    pending = [module.main]
+    while pending:
+        for name in _called(pending.pop().body):
+            if name not in from_main:
+                from_main.add(name)
+                pending.append(module[name])
+    return Module(tuple(function for function in module.functions if function.name in from_main))
+
+
+def _called(block: Block) -> set[str]:
+    return {stmt.fn for stmt in walk(block) if isinstance(stmt, Call)}
+
+
+def _tidy(function: Function, tidy: _Tidy) -> Function:
+    return replace(function, body=tidy.block(function.body, {}, {}))
+
+
+class _Tidy:
+    """One walk through a function, with what each value has been replaced by and which values are already computed."""
+
+    def __init__(self, share_all: bool) -> None:
+        self.share_all = share_all
+
+    def block(self, block: Block, mapping: dict[Var, Atom], known: dict[Key, Var]) -> Block:
+        kept: list[Stmt] = []
+        for stmt in block.stmts:
+            kept += self.stmt(stmt, mapping, known)
+        return Block(tuple(kept), tuple(_look_up(mapping, a) for a in block.results))
+
+    def inner(self, block: Block, mapping: dict[Var, Atom], known: dict[Key, Var]) -> Block:
+        """A block inside: it sees what is known here, and what it learns is forgotten after it."""
+        return self.block(block, mapping, dict(known))
+
+    def stmt(self, stmt: Stmt, mapping: dict[Var, Atom], known: dict[Key, Var]) -> list[Stmt]:
+        def atom(old: Atom) -> Atom:
+            return _look_up(mapping, old)
+
+        match stmt:
+            case Stage():
+                return self.stage(replace(stmt, args=tuple(map(atom, stmt.args))), mapping, known)
+            case Call():
+                return [replace(stmt, args=tuple(map(atom, stmt.args)))]
+            case Raise():
+                parts = stmt.message
+                message = None if parts is None else tuple(p if isinstance(p, str) else atom(p) for p in parts)
+                raising = replace(stmt, test=atom(stmt.test), message=message)
+                return [] if literal_is(raising.test, False) else [raising]
+            case If():
+                return self.branch(replace(stmt, test=atom(stmt.test)), mapping, known)
+            case For() | While():
+                return self.loop(stmt, mapping, known)
+            case Remark():
+                return [stmt]
+            case _:
+                raise TypeError(f"not a statement: {stmt!r}")
+
+    def stage(self, stage: Stage, mapping: dict[Var, Atom], known: dict[Key, Var]) -> list[Stmt]:
+        if stage.op == "not" and isinstance(stage.args[0], Lit):
+            mapping[stage.out] = Lit(not stage.args[0].value, stage.out.type)
+            return []
+        op = find(stage.op)
+        if op.kind == "structural":
+            return [stage]
+        key = (stage.op, stage.args, stage.attrs)
+        before = known.get(key)
+        if before is not None and not stage.out.name and (self.share_all or before.name or op.cost > _CHEAP):
+            mapping[stage.out] = before
+            return []
+        known.setdefault(key, stage.out)
+        return [stage]
+
+    def branch(self, stmt: If, mapping: dict[Var, Atom], known: dict[Key, Var]) -> list[Stmt]:
+        if isinstance(stmt.test, Lit):
+            arm = stmt.then if stmt.test.value else stmt.orelse
+            chosen = self.block(arm, mapping, known)
+            mapping.update(zip(stmt.outs, chosen.results, strict=True))
+            return list(chosen.stmts)
+        then, orelse = self.inner(stmt.then, mapping, known), self.inner(stmt.orelse, mapping, known)
+        kept = []
+        for k, (a, b) in enumerate(zip(then.results, orelse.results, strict=True)):
+            if a == b:
+                mapping[stmt.outs[k]] = a
+            else:
+                kept.append(k)
+        arms = (Block(arm.stmts, tuple(arm.results[k] for k in kept)) for arm in (then, orelse))
+        return [If(stmt.test, *arms, tuple(stmt.outs[k] for k in kept), stmt.note, stmt.span)]
+
+    def loop(self, loop: For | While, mapping: dict[Var, Atom], known: dict[Key, Var]) -> list[Stmt]:
+        carries = tuple(replace(c, init=_look_up(mapping, c.init)) for c in loop.carries)
+        steady = {k for k, (c, r) in enumerate(zip(carries, loop.body.results, strict=True)) if r == c.var and c.var != loop.until}
+        for k in steady:
+            mapping[carries[k].var] = mapping[carries[k].out] = carries[k].init
+        changing = [k for k in range(len(carries)) if k not in steady]
+        body = self.inner(Block(loop.body.stmts, tuple(loop.body.results[k] for k in changing)), mapping, known)
+        kept = tuple(carries[k] for k in changing)
+        if isinstance(loop, While):
+            return [While(kept, self.inner(loop.test, mapping, known), body, loop.until, loop.span)]
+        bounds = (_look_up(mapping, a) for a in (loop.start, loop.stop, loop.step))
+        return [For(loop.index, *bounds, kept, body, loop.until, loop.span)]
+
+
+def _look_up(mapping: dict[Var, Atom], atom: Atom) -> Atom:
+    while isinstance(atom, Var) and atom in mapping:
+        atom = mapping[atom]
+    return atom
