@@ -20,4 +20,4 @@ def black_scholes(spot, strike, rate, vol, years, is_call: bool):
     return discounted * cdf(-d2) - spot * cdf(-d1)
 
 
-CALLS = ((100.0, 95.0, 0.02, 0.25, 0.8, True), (100.0, 120.0, 0.05, 0.15, 2.0, False), (100.0, 90.0, 0.02, 0.2, 0.0, True))
+CALLS = ((100.0, 95.0, 0.02, 0.25, 0.8, True), (100.0, 120.0, 0.05, 0.15, 2.0, False), (100.0, 90.0, 0.02, 0.2, -0.1, True))

@@ -5,7 +5,7 @@ import math
 
 def geometric_mean(a, g):
     """The arithmetic-geometric mean."""
-    while abs(a - g) > 1e-9:
+    while a - g > 1e-9 or g - a > 1e-9:
         a, g = 0.5 * (a + g), math.sqrt(a * g)
     return 0.5 * (a + g)
 
