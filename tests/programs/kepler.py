@@ -9,7 +9,7 @@ def kepler(mean_anomaly, e):
     while True:
         step = (eccentric - e * math.sin(eccentric) - mean_anomaly) / (1.0 - e * math.cos(eccentric))
         eccentric -= step
-        if abs(step) < 1e-8:
+        if abs(step) < 1e-5:
             break
     true = 2.0 * math.atan2(math.sqrt(1.0 + e) * math.sin(eccentric / 2.0), math.sqrt(1.0 - e) * math.cos(eccentric / 2.0))
     return 1.0 - e * math.cos(eccentric) + true

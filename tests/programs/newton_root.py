@@ -18,7 +18,7 @@ def newton_root(a, b, start):
     while trips < 40:
         trips += 1
         r = residual(x, a, b)
-        if abs(r) < 1e-9:
+        if abs(r) < 1e-5:
             break
         dx = r / slope(x, a, b)
         scale = 1.0
