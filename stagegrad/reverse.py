@@ -124,6 +124,7 @@ class _Sweep:
         self.active = active(function, wrt)
         self.words = Words(reserved(function))
         self.given: dict[tuple[str, str], str] = {}
+        self.routed: set[Atom] = set()
         self.numbered = function.origin == "formula"
         self.number = {s.out: k for k, s in enumerate((s for s in function.body.stmts if isinstance(s, Stage)), 1)}
 
@@ -144,10 +145,20 @@ class _Sweep:
 
     # ------------------------------------------------------------------------------------------ gradients
 
-    def add(self, gradients: Gradients, to: Atom, contribution: Atom, builder: Builder) -> None:
+    def add(self, gradients: Gradients, to: Atom, contribution: Atom, builder: Builder, routed: bool = False) -> None:
         """``dx = contribution`` where it is the first, ``dx += contribution`` after that."""
         if not isinstance(to, Var) or to not in self.active:
             return
+        before = gradients.get(to)
+        self._add(gradients, to, contribution, builder)
+        if (routed or self.may_stop(contribution)) and (before is None or self.may_stop(before)):
+            self.routed.update(variables([gradients[to]]))
+
+    def may_stop(self, gradient: Atom) -> bool:
+        """Can this gradient be zero because a branch, a ``where`` or a maximum chose something else?"""
+        return gradient in self.routed or _is_zero(gradient)
+
+    def _add(self, gradients: Gradients, to: Var, contribution: Atom, builder: Builder) -> None:
         word = self.gradient_word(to)
         before = gradients.get(to)
         if before is None and isinstance(contribution, Var) and contribution.name == word:
@@ -298,8 +309,10 @@ class _Sweep:
         forward = If(stmt.test, Block(tuple(arms[0][0]), stmt.then.results), Block(tuple(arms[1][0]), stmt.orelse.results),
                      stmt.outs, stmt.note, stmt.span)  # fmt: skip
         forward, (then, orelse) = self._export(forward, back)
-        for var, out in zip(changed, outs, strict=True):
+        for k, (var, out) in enumerate(zip(changed, outs, strict=True)):
             gradients[var] = out
+            if any(self.may_stop(arm.results[k]) for arm in back):
+                self.routed.add(out)
         return [forward], [*before.stmts, If(stmt.test, then, orelse, outs, "", stmt.span)]
 
     def _arm(self, stmt: If, arm: Block, seeds: Gradients, gradients: Gradients) -> tuple[list[Stmt], list[Stmt], Gradients]:
@@ -408,7 +421,10 @@ class _LoopReversal:
 
     def _carry(self, var: Var, start: Atom) -> Carry:
         word = self.sweep.gradient_word(var)
-        return Carry(self.fresh.var(word, var.type), start, self.fresh.var(word, var.type))
+        carry = Carry(self.fresh.var(word, var.type), start, self.fresh.var(word, var.type))
+        if self.sweep.may_stop(start):
+            self.sweep.routed.add(carry.var)
+        return carry
 
     def _undo(self, inner: Gradients, carries: list[tuple[Var, Carry]]) -> tuple[list[Stmt], list[Atom], list[tuple[Var, Carry]]]:
         """The body of the reverse loop: the trip again (what of it is needed), then the trip undone."""
@@ -485,6 +501,8 @@ class _LoopReversal:
         """After the loop: outside values keep what reached them, and each carry's initial value receives its gradient."""
         owned = {c.var: original for c, original in zip(self.copy.carries, self.loop.carries, strict=True)}
         for var, carry in kept:
+            if self.sweep.may_stop(carry.var):
+                self.sweep.routed.add(carry.out)
             if var not in owned:
                 gradients[var] = carry.out
         for var, carry in kept:
