@@ -7,6 +7,7 @@ stay inside the domain of every function that they call, and compare against odd
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -63,11 +64,11 @@ class Term:
 
 @dataclass(frozen=True)
 class Helper:
-    """A function that the program may call: the kinds of its parameters, and how many floats it returns."""
+    """A function that the program may call: the kinds of its parameters and of its results."""
 
     name: str
     params: tuple[tuple[str, str], ...]
-    results: int = 1
+    results: tuple[str, ...] = ("float",)
     defaults: int = 0
     cost: int = 1
 
@@ -115,7 +116,7 @@ class Maker:
         self.trips = 1
         self.loops: list[str] = []
         self.budget = 0
-        self.results = 1
+        self.results: tuple[str, ...] = ("float",)
         self.constants: list[str] = []
         self.functions = FUNCTIONS
         # A local called `sum` or `len` hides the builtin in its whole function: a program has either the one or the other.
@@ -215,9 +216,8 @@ class Maker:
         inner = self.real(depth - 1)
         text, size = self.one(self.functions)
         if "{y}" in text:
-            return Term(text.format(x=inner.text, y=self.real(depth - 1).text), ATOM, min(size, 2.0 * inner.size))
-        level = ADD if " + " in text and not text.endswith(")") else ATOM
-        return Term(text.format(x=inner.text, u=inner.at(UNARY), a=inner.at(ATOM)), level, size if size < CAP else inner.size + 1.0)
+            return Term(text.format(x=inner.text, y=self.real(depth - 1).text), MUL, min(size, 2.0 * inner.size))
+        return Term(text.format(x=inner.text, u=inner.at(UNARY), a=inner.at(ATOM)), MUL, size if size < CAP else inner.size + 1.0)
 
     def power(self, depth: int) -> Term:
         base = self.real(depth - 1)
@@ -278,14 +278,14 @@ class Maker:
 
     def call(self, depth: int) -> Term:
         """A call of one of the program's own functions, where the cost allows it."""
-        single = [h for h in self.callees() if h.results == 1]
+        single = self.callees("float")
         return Term(self.invoke(self.one(single), depth), ATOM, CAP / 2) if single else self.function(depth)
 
-    def callees(self) -> list[Helper]:
-        """The functions that may be called here: known, not hidden by a local, and cheap enough for the loops around."""
+    def callees(self, *results: str) -> list[Helper]:
+        """The functions with these results that may be called here: not hidden by a local, and cheap enough for the loops around."""
         hidden = {*self.scope.floats, *self.scope.ints, *self.scope.bools, *self.scope.guarded}
         known = [*self.helpers, *self.scope.functions]
-        return [h for h in known if h.name not in hidden and h.cost * self.trips <= 4 * TRIPS]
+        return [h for h in known if h.results == results and h.name not in hidden and h.cost * self.trips <= 4 * TRIPS]
 
     def invoke(self, helper: Helper, depth: int) -> str:
         """The text of a call, with positional, keyword and left-out arguments."""
@@ -313,6 +313,8 @@ class Maker:
         """An int expression between about -40 and 40."""
         if depth <= 0 or not self.scope.ints:
             return self.small()
+        if self.callees("int") and self.chance(0.2):
+            return Term(self.invoke(self.one(self.callees("int")), 1))
         left, right = self.small(), self.small()
         return self.one(
             (
@@ -337,10 +339,14 @@ class Maker:
         """An int variable or literal."""
         if self.scope.ints and self.chance(0.75):
             return Term(self.one(self.scope.ints))
+        if "STEPS" in self.constants and self.chance(0.5):
+            return Term("STEPS")
         return Term(str(self.random.randint(0, 4)))
 
     def test(self, depth: int = 1) -> Term:
         """A bool expression."""
+        if self.callees("bool") and self.chance(0.15):
+            return Term(self.invoke(self.one(self.callees("bool")), 1))
         if depth > 0 and self.chance(0.3):
             return self.pick((4, lambda: self.both(depth)), (2, lambda: self.negation(depth)), (3, self.chain))
         kinds = ["float"] * 5 + ["int", "int"] * bool(self.scope.ints) + ["bool", "bool"] * bool(self.scope.bools)
@@ -414,10 +420,17 @@ class Maker:
         )
 
     def assign_one(self) -> None:
-        term = self.bounded(self.real(self.one((1, 2, 2, 3))))
+        term = self.moving(self.bounded(self.real(self.one((1, 2, 2, 3)))))
         name = self.target()
         self.emit(f"{name} = {term.text}")
         self.bind(name, term.size)
+
+    def moving(self, term: Term) -> Term:
+        """The expression, most often made to depend on a variable if it does not yet."""
+        constant = not set(re.findall(r"\w+", term.text)) & set(self.scope.floats)
+        if constant and self.chance(0.9):
+            return Term(f"{term.at(MUL)} * {self.variable().text}", MUL, 2.0 * term.size)
+        return term
 
     def augment(self) -> None:
         old = [name for name in self.scope.floats if name not in self.scope.locked]
@@ -484,12 +497,12 @@ class Maker:
 
     def assign_constant(self) -> None:
         """A constant, often an int that later becomes a float, as in ``total = 0``."""
-        name = self.target(0.8)
+        name = self.target(0.95)
         self.emit(f"{name} = {self.one(('0', '0.0', '1', '1.0', '-0.0', '2', '1e-3'))}")
         self.bind(name, 2.0)
 
     def assign_results(self) -> None:
-        several = [h for h in self.callees() if h.results == 2]
+        several = self.callees("float", "float")
         names = [self.target(), self.target()]
         if not several or names[0] == names[1]:
             return self.assign_one()
@@ -567,11 +580,20 @@ class Maker:
             self.emit(word)
 
     def give_back(self) -> None:
-        """A return of as many floats as the function promises, most often of a mixture of what is known."""
-        terms = [self.bounded(self.mixture() if self.chance(0.6) else self.real(2), CAP / 2) for _ in range(self.results)]
-        if self.chance(0.04):
-            terms[0] = Term(self.one(("0.0", "1.0", "0", "-2.5")))
-        self.emit(f"return {', '.join(term.text for term in terms)}")
+        """A return of what the function promises, most often of a mixture of what is known."""
+        self.emit(f"return {', '.join(self.result(kind) for kind in self.results)}")
+
+    def result(self, kind: str) -> str:
+        """What to return for a result of this kind."""
+        match kind:
+            case "int":
+                return self.whole(1).text
+            case "bool":
+                return self.one((self.test(1).text, self.test(1).text, "True", "False"))
+            case _ if self.chance(0.04):
+                return self.one(("0.0", "1.0", "0", "-2.5"))
+            case _:
+                return self.bounded(self.mixture() if self.chance(0.6) else self.real(2), CAP / 2).text
 
     def mixture(self) -> Term:
         """A sum of several variables, so that what was computed reaches the result."""
@@ -796,7 +818,7 @@ class Maker:
     def helper(self, name: str) -> Helper:
         """A function of the module, straight or with control flow."""
         if self.chance(0.2):
-            return self.recursive(name)
+            return self.one((self.recursive, self.recursive, self.mutual))(name)
         straight = self.chance(0.4)
         floats = self.random.sample(["x", "y", "u", "v", "dx", "out"], self.random.randint(1, 3))
         ints = ["n"] if self.chance(0.3) else []
@@ -806,7 +828,7 @@ class Maker:
         if defaults:
             words[-1] += "=0.6"
         self.scope = Scope(dict.fromkeys(floats, CAP / 2), list(ints), [], set(ints))
-        self.results = 2 if self.chance(0.2) else 1
+        self.results = self.one((("float",),) * 6 + (("float", "float"),) * 2 + (("int",), ("bool",)))
         self.emit(f"def {name}({', '.join(words)}):")
         self.budget = 2 if straight else 8
         with self.block():
@@ -836,6 +858,20 @@ class Maker:
         self.emit("")
         return Helper(name, ((x, "float"), (k, "depth")), cost=8)
 
+    def mutual(self, name: str) -> Helper:
+        """A function that calls itself by way of another."""
+        other, x = f"{name}_too", self.one(("x", "v"))
+        self.emit(f"def {name}({x}, n):")
+        self.emit(f"    return {other}({x} + 0.1, n - 1) * 0.5 if n > 0 else {x}")
+        self.emit("")
+        self.emit(f"def {other}(y, n):")
+        self.emit("    if n < 1:")
+        self.emit("        return math.cos(y)")
+        self.emit(f"    y = math.sin(y) + {name}(0.7 * y, n - 1)")
+        self.emit("    return y")
+        self.emit("")
+        return Helper(name, ((x, "float"), ("n", "depth")), cost=8)
+
     def program(self, seed: int) -> Program:
         """The whole module: imports, constants, functions, and `f`."""
         self.emit("import math")
@@ -844,9 +880,9 @@ class Maker:
             self.emit(line)
             self.functions = (*FUNCTIONS, *[(used, 1.0)] * 8)
         self.emit("")
-        for name in ("RATE", "SHIFT"):
+        for name in ("RATE", "SHIFT", "STEPS"):
             if self.chance(0.2):
-                self.emit(f"{name} = {literal(self.random).text}")
+                self.emit(f"{name} = {self.random.randint(0, 3) if name == 'STEPS' else literal(self.random).text}")
                 self.constants.append(name)
         for name in self.random.sample(HELPER_NAMES, self.one((0, 0, 1, 1, 2, 3))):
             self.reserved.add(name)
@@ -859,7 +895,7 @@ class Maker:
         """The function that is differentiated; returns the kinds of its parameters."""
         floats, ints = self.one(FLOAT_PARAMS), self.one(INT_PARAMS)
         self.scope = Scope(dict.fromkeys(floats, 2.0), list(ints), [], set(ints))
-        self.trips, self.loops, self.results = 1, [], 1
+        self.trips, self.loops, self.results = 1, [], ("float",)
         self.budget = self.one((4, 8, 14, 20, 26))
         typed = self.chance(0.3)
         words = [f"{p}: float" if typed else p for p in floats] + [f"{p}: int" if typed or self.chance(0.4) else p for p in ints]
@@ -871,7 +907,10 @@ class Maker:
                 self.emit('"""A program that nobody would write."""')
             while self.budget > 0:
                 self.statement()
-            self.give_back()
+            if self.chance(0.1):
+                self.give_back()
+            else:
+                self.emit(f"return {self.mixture().text}")
         return ["float"] * len(floats) + ["int"] * len(ints)
 
     def point(self, kind: str) -> float | int:

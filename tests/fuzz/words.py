@@ -72,7 +72,7 @@ FUNCTIONS = (
     ("math.degrees(math.sin({x})) / 60.0", 1.0),
     ("1.0 / (1.0 + math.exp(-math.sin({x})))", 1.0),
     ("math.pow(1.1 + {u} * {u}, 0.5)", 1e3),
-    ("0.1 + math.radians(30.0 * math.sin({x}))", 1.0),
+    ("(0.1 + math.radians(30.0 * math.sin({x})))", 1.0),
 )
 
 #: What brings a large number back to size.
