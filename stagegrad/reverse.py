@@ -164,7 +164,7 @@ class _Sweep:
         if before is None and isinstance(contribution, Var) and contribution.name == word:
             gradients[to] = contribution
         elif before is None:
-            gradients[to] = self.named(contribution, word, builder)
+            gradients[to] = self.named(_minus_in_front(contribution, builder), word, builder)
         else:
             made = builder.definition(contribution)
             if made is not None and made.op == "neg" and not made.out.name:
@@ -699,6 +699,20 @@ def _without_raises(block: Block) -> Block:
                 return stmt
 
     return Block(tuple(strip(stmt) for stmt in block.stmts if not isinstance(stmt, (Raise, Remark))), block.results)
+
+
+def _minus_in_front(atom: Atom, builder: Builder) -> Atom:
+    """``-(a * b)`` -> ``-a * b``, as a person would write it; the product's bits are the same."""
+    made = builder.definition(atom)
+    if made is None or made.op != "neg":
+        return atom
+    product = builder.definition(made.args[0])
+    if product is None or product.op not in ("mul", "div", "quotient"):
+        return atom
+    builder.stmts.remove(made)
+    builder.stmts.remove(product)
+    first = _minus_in_front(builder.emit("neg", product.args[0]), builder)
+    return builder.emit(product.op, first, *product.args[1:])
 
 
 def _changed(before: Gradients, after: list[Gradients], inside: set[Var]) -> list[Var]:
