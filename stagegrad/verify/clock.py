@@ -1,0 +1,68 @@
+"""A time limit that works in every thread and on every system.
+
+Long SymPy calls are stopped from inside: a profile hook of the running thread looks at the time once in a while and
+raises `OutOfTime`. Signals would work in the main thread of POSIX only, and a thread cannot be stopped from outside.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+
+class OutOfTime(BaseException):
+    """The time is up. Not an `Exception`: SymPy catches those in places, and would go on."""
+
+
+class TooLarge(OutOfTime):
+    """One computation has grown beyond its bounds; others may still be done."""
+
+
+class Clock:
+    """Counts down from a number of seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.end = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """The seconds that are left, at least 0."""
+        return max(0.0, self.end - time.monotonic())
+
+    def share(self, part: float) -> Clock:
+        """A clock with a part of the time that is left."""
+        return Clock(self.left * part)
+
+    def check(self) -> None:
+        """Raises `OutOfTime` when no time is left."""
+        if time.monotonic() >= self.end:
+            raise OutOfTime
+
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """While this lasts, Python code in this thread is stopped by `OutOfTime` when no time is left.
+
+        A profiler that is already running is left alone; then only `check` stops a computation.
+        """
+        if sys.getprofile() is not None:
+            yield
+            return
+        calls = 0
+
+        def look(frame: FrameType, event: str, argument: Any) -> None:
+            nonlocal calls
+            calls += 1
+            if calls % 64 == 0 and time.monotonic() >= self.end:
+                sys.setprofile(None)
+                raise OutOfTime
+
+        sys.setprofile(look)
+        try:
+            yield
+        finally:
+            sys.setprofile(None)

@@ -1,0 +1,102 @@
+"""The same programs on Python floats: where a proof ends, where a refutation is confirmed, and slopes by extrapolation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from stagegrad.verify.program import Meaning, plain_function
+
+
+def namespace(text: str) -> dict[str, Any]:
+    """What generated text defines, as it runs on floats."""
+    words: dict[str, Any] = {"__name__": "generated"}
+    exec(compile(text, "<generated source>", "exec"), words)
+    return words
+
+
+def load(text: str, entry: str) -> Callable[..., Any]:
+    """The function `entry` of generated text, as it runs on floats."""
+    return namespace(text)[entry]  # type: ignore[no-any-return]  # what the text defines under this name is a function
+
+
+def plain(function: Any) -> Callable[..., Any] | None:
+    """The Python function behind what the user gave."""
+    return plain_function(function)
+
+
+def error(function: Callable[..., Any], arguments: Sequence[Any]) -> Exception | None:
+    """What a call raises, or None."""
+    try:
+        function(*arguments)
+    except Exception as raised:  # a program may raise anything; that is the question
+        return raised
+    return None
+
+
+def value(function: Callable[..., Any], arguments: Sequence[Any]) -> float:
+    """What a call returns, nan where it raises."""
+    try:
+        return float(function(*arguments))
+    except (ArithmeticError, ValueError, TypeError, AssertionError):
+        return math.nan
+
+
+def slope(function: Callable[..., Any], arguments: Sequence[Any], position: int) -> tuple[float, float]:
+    """A derivative by Ridders' method: central differences, extrapolated to step 0; returns it and an error estimate.
+
+    Numerical Recipes, section 5.7. (nan, inf) where differences do not settle.
+    """
+    step = 0.02 * max(1.0, abs(arguments[position]))
+    table: list[list[float]] = []
+    best, error_of_best = math.nan, math.inf
+    for row in range(10):
+        table.append([_central(function, arguments, position, step)])
+        factor = 1.4**2
+        for column in range(1, row + 1):
+            table[row].append((table[row][column - 1] * factor - table[row - 1][column - 1]) / (factor - 1.0))
+            factor *= 1.4**2
+            spread = max(abs(table[row][column] - table[row][column - 1]), abs(table[row][column] - table[row - 1][column - 1]))
+            if spread <= error_of_best:
+                best, error_of_best = table[row][column], spread
+        step /= 1.4
+    return best, error_of_best
+
+
+def _central(function: Callable[..., Any], arguments: Sequence[Any], position: int, step: float) -> float:
+    ends = []
+    for sign in (1.0, -1.0):
+        moved = list(arguments)
+        moved[position] = arguments[position] + sign * step
+        ends.append(value(function, moved))
+    return (ends[0] - ends[1]) / (2.0 * step)
+
+
+# ---------------------------------------------------------------------------------------------- helper functions
+
+HELPER_POINTS = (-30.0, -3.25, -1.0, -0.5, -0.125, 0.125, 0.5, 0.75, 1.0, 1.75, 2.0, 3.5, 6.0, 20.0)
+
+
+def helper_error(helper: Callable[..., Any], meaning: Meaning) -> tuple[float, tuple[float, ...]]:
+    """The largest relative difference between a helper function as it is written and as it is meant, and where it is.
+
+    Points at which either is not finite, or stops with an error, are its own conventions and left out.
+    """
+    arity = len(meaning.operands)
+    worst: tuple[float, tuple[float, ...]] = (0.0, ())
+    for index in range(len(HELPER_POINTS) * (1 if arity == 1 else 4)):
+        point = tuple(HELPER_POINTS[(index * (2 * k + 1) + 3 * k) % len(HELPER_POINTS)] for k in range(arity))
+        found, expected = value(helper, point), _exact(meaning, point)
+        if math.isfinite(found) and math.isfinite(expected):
+            worst = max(worst, (abs(found - expected) / max(abs(expected), 1e-300), point))
+    return worst
+
+
+def _exact(meaning: Meaning, point: tuple[float, ...]) -> float:
+    world = meaning.machine.world
+    world.start()
+    try:
+        return float(world.lift(meaning(*map(world.lift, point))).value)
+    except (ArithmeticError, ValueError, TypeError):
+        return math.nan

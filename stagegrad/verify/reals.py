@@ -1,0 +1,455 @@
+"""Numbers on which program text is run for a proof: each is a 120-digit value and, on request, a SymPy expression.
+
+A `World` makes them and writes down what one run meets: every decision (a comparison of numbers is decided by their
+values, and the path remembers it), every kink, every slope that is not finite. Branches therefore need no support
+from the program: it simply runs, and the run says which path it took.
+
+Real arithmetic is meant: a float constant stands for the simplest real number that it is the rounding of
+(0.1 is 1/10, 0.6931471805599453 is log 2), and differences below 1e-90 are ties.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from numbers import Integral
+from typing import Any, TypeAlias
+
+import mpmath
+import sympy
+
+from stagegrad.verify.clock import Clock, TooLarge
+
+Expr: TypeAlias = Any  # a SymPy expression; SymPy has no types to speak of
+Mpf: TypeAlias = Any
+
+DIGITS = 120
+MOST_STEPS = 400_000
+MOST_TERMS = 40_000
+
+
+class Unsupported(Exception):
+    """The program uses something that has no meaning on these numbers; it may well run on floats."""
+
+
+class UnsupportedGradient(Unsupported):
+    """The same of the gradient program."""
+
+
+class Piece(sympy.Function):  # type: ignore[misc]  # SymPy is untyped
+    """A function that is constant between its jumps, so that its slope is zero."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return sympy.Integer(0)
+
+
+class Floor(Piece):
+    """The largest integer that is at most the argument."""
+
+
+class Truncated(Piece):
+    """The integer towards zero."""
+
+
+class Nearest(Piece):
+    """The nearest integer, halves to even."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One turn of a path: ``expr > 0`` or ``expr == 0``, and whether it was so."""
+
+    kind: str  # ">" or "=="
+    expr: Expr
+    outcome: bool
+
+    @property
+    def opposite(self) -> Decision:
+        """The other outcome."""
+        return Decision(self.kind, self.expr, not self.outcome)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something special at one place of the program: a kink, or a slope that is not finite."""
+
+    what: str
+    file: str
+    line: int
+
+
+@dataclass
+class Run:
+    """What one execution met."""
+
+    symbolic: bool = False
+    path: list[Decision] = field(default_factory=list)  # only what depends on the parameters, and only if symbolic
+    signature: list[object] = field(default_factory=list)  # every outcome: two runs with equal ones took the same path
+    events: list[Event] = field(default_factory=list)
+    kinked: bool = False  # a derivative at this very point is a matter of convention, and excluded
+    frozen: bool = False  # a value that depends on the parameters was used as a count: other counts are other paths
+    steps: int = 0
+
+
+class World:
+    """Makes numbers, and keeps the `Run` that is going on."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.mp = mpmath.mp.clone()
+        self.mp.dps = DIGITS
+        self.tie = self.mp.mpf(10) ** -(DIGITS - 30)
+        self.clock = clock
+        self.run = Run()
+        self._literals: dict[tuple[type, str], Real] = {}
+
+    def start(self, *, symbolic: bool = False) -> Run:
+        """Begins a new run."""
+        self.run = Run(symbolic)
+        return self.run
+
+    def real(self, value: Mpf, expr: Expr, size: int) -> Real:
+        """A new number; counts the step, and ends a run that has no end."""
+        run = self.run
+        run.steps += 1
+        if run.steps % 256 == 0:
+            self.clock.check()
+        if run.steps > MOST_STEPS or (run.symbolic and size > MOST_TERMS):
+            raise TooLarge
+        return Real(self, value, expr if run.symbolic else None, size)
+
+    def parameter(self, name: str, value: Fraction) -> Real:
+        """The value of a parameter, and its symbol."""
+        return self.real(self.quotient(value), sympy.Symbol(name), 1)
+
+    def quotient(self, value: Fraction) -> Mpf:
+        """An exact fraction at full precision."""
+        return self.mp.mpf(value.numerator) / self.mp.mpf(value.denominator)
+
+    def lift(self, number: Any) -> Real:
+        """A Python or NumPy number, or a number that is a Real already."""
+        if isinstance(number, Real):
+            return number
+        plain = number.item() if hasattr(number, "dtype") and hasattr(number, "item") else number
+        if not isinstance(plain, (int, float)):
+            raise Unsupported(f"a {type(number).__name__} where a number is meant")
+        key = (type(plain), repr(plain))
+        if key not in self._literals:
+            self._literals[key] = self._constant(plain)
+        known = self._literals[key]
+        return self.real(known.value, known.expr, 1)
+
+    def _constant(self, number: int | float) -> Real:
+        if isinstance(number, float) and not math.isfinite(number):
+            special = sympy.nan if math.isnan(number) else sympy.oo * int(math.copysign(1, number))
+            return Real(self, self.mp.mpf(number), special, 1)
+        expr = reading(number)
+        value = self.mp.mpf(expr.p) / expr.q if expr.is_Rational else self.mp.mpf(expr.evalf(DIGITS + 10))
+        return Real(self, value, expr, 1)
+
+    # ------------------------------------------------------------------------------------------ decisions
+
+    def decide(self, kind: str, left: Real, right: Real) -> bool:
+        """Compares two numbers, and writes down how it came out."""
+        order = self.order(left, right)
+        match kind:
+            case ">":
+                return self._decided(">", left, right, order > 0)
+            case "<":
+                return self._decided(">", right, left, order < 0)
+            case ">=":
+                return not self._decided(">", right, left, order < 0)
+            case "<=":
+                return not self._decided(">", left, right, order > 0)
+            case "==":
+                return self._decided("==", left, right, order == 0)
+        raise ValueError(kind)
+
+    def order(self, left: Real, right: Real) -> float:
+        """The sign of left - right (nan if either is); what differs by rounding only is equal."""
+        a, b = left.value, right.value
+        if self.mp.isnan(a) or self.mp.isnan(b):
+            return math.nan
+        if a == b or (self.mp.isfinite(a) and self.mp.isfinite(b) and abs(a - b) <= self.tie * max(abs(a), abs(b))):
+            return 0.0
+        return 1.0 if a > b else -1.0
+
+    def _decided(self, kind: str, left: Real, right: Real, outcome: bool) -> bool:
+        self.run.signature.append((kind, outcome))
+        if self.run.symbolic and self.mp.isfinite(left.value) and self.mp.isfinite(right.value):
+            difference = left.expr - right.expr
+            if difference.free_symbols:
+                self.run.path.append(Decision(kind, difference, outcome))
+        return outcome
+
+    def piece(self, kind: type[Piece], number: Real, value: Mpf, jump: bool) -> Real:
+        """A value that is locally constant: floor and its relatives."""
+        if jump:
+            self.event("a jump", kink=True)
+        self.run.signature.append(int(value))
+        if not self.run.symbolic:
+            return self.real(value, None, 1)
+        expr = kind(number.expr) if number.expr.free_symbols else sympy.Integer(int(value))
+        return self.real(value, expr, number.size + 1)
+
+    def event(self, what: str, *, kink: bool = False) -> None:
+        """Writes down something special, and which line of the program it happened on."""
+        self.run.kinked = self.run.kinked or kink
+        frame = sys._getframe(1)
+        while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("stagegrad.verify"):
+            frame = frame.f_back
+        self.run.events.append(Event(what, frame.f_code.co_filename, frame.f_lineno))
+
+
+class Real:
+    """A real number: its value to 120 digits, and in symbolic runs the expression that it is."""
+
+    __slots__ = ("expr", "size", "value", "world")
+
+    def __init__(self, world: World, value: Mpf, expr: Expr, size: int) -> None:
+        self.world, self.value, self.expr, self.size = world, value, expr, size
+
+    def __repr__(self) -> str:
+        return repr(float(self.value))
+
+    def __format__(self, spec: str) -> str:
+        return format(float(self.value), spec)
+
+    # ------------------------------------------------------------------------------------------ arithmetic
+
+    def __add__(self, other: Any) -> Any:
+        return _binary(_add, self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return _binary(_add, other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return _binary(_subtract, self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return _binary(_subtract, other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return _binary(_multiply, self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return _binary(_multiply, other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return _binary(_divide, self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return _binary(_divide, other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return _binary(_floor_divide, self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return _binary(_floor_divide, other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return _binary(_modulo, self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return _binary(_modulo, other, self)
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
+    def __pow__(self, other: Any) -> Any:
+        return _binary(_power, self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return _binary(_power, other, self)
+
+    def __neg__(self) -> Real:
+        return self.world.real(-self.value, -self.expr if self.expr is not None else None, self.size + 1)
+
+    def __pos__(self) -> Real:
+        return self
+
+    def __abs__(self) -> Real:
+        return self if self.turned() >= 0 else -self
+
+    def turned(self) -> int:
+        """The sign: -1, 0 or 1. It is a kink where it is 0."""
+        zero = self.world.lift(0)
+        if self.world.order(self, zero) == 0:
+            self.world.event("a kink", kink=True)
+            return 0
+        return 1 if self.world.decide(">", self, zero) else -1
+
+    # ------------------------------------------------------------------------------------------ comparisons
+
+    def __lt__(self, other: Any) -> Any:
+        return _compare("<", self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return _compare("<=", self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return _compare(">", self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return _compare(">=", self, other)
+
+    def __eq__(self, other: object) -> Any:
+        return _compare("==", self, other)
+
+    def __ne__(self, other: object) -> Any:
+        equal = _compare("==", self, other)
+        return equal if equal is NotImplemented else not equal
+
+    __hash__ = None  # type: ignore[assignment]  # equality is a decision of the run, which no table may take
+
+    def __bool__(self) -> bool:
+        return not self.world.decide("==", self, self.world.lift(0))
+
+    # ------------------------------------------------------------------------------------------ whole numbers
+
+    def __floor__(self) -> Real:
+        value = self.world.mp.floor(self.value)
+        return self.world.piece(Floor, self, value, value == self.value)
+
+    def __ceil__(self) -> Real:
+        return -((-self).__floor__())
+
+    def __trunc__(self) -> Real:
+        mp = self.world.mp
+        value = mp.floor(self.value) if self.value >= 0 else mp.ceil(self.value)
+        return self.world.piece(Truncated, self, value, value == self.value != 0)
+
+    def __round__(self, digits: int | None = None) -> Real:
+        if digits:
+            scale = 10**digits if digits > 0 else Fraction(1, 10**-digits)
+            lifted = self.world.lift(scale) if isinstance(scale, int) else 1 / self.world.lift(10**-digits)
+            return round(self * lifted) / lifted
+        value = self.world.mp.nint(self.value)
+        return self.world.piece(Nearest, self, value, abs(value - self.value) * 2 == 1)
+
+    def __index__(self) -> int:
+        if not self.world.mp.isint(self.value):
+            raise TypeError("'float' object cannot be interpreted as an integer")
+        self.world.run.signature.append(int(self.value))
+        if self.expr is not None and self.expr.free_symbols:
+            self.world.run.frozen = True
+        return int(self.value)
+
+    def is_integer(self) -> bool:
+        """Whether the number is whole, as ``float.is_integer``."""
+        return bool(self.world.mp.isint(self.value))
+
+
+def _compare(kind: str, left: Real, right: Any) -> Any:
+    if not isinstance(right, (Real, int, float)) and not hasattr(right, "dtype"):
+        return NotImplemented
+    return left.world.decide(kind, left, left.world.lift(right))
+
+
+def _binary(operation: Callable[[World, Real, Real], Real], left: Any, right: Any) -> Any:
+    world: World = left.world if isinstance(left, Real) else right.world
+    for operand in (left, right):
+        if not isinstance(operand, (Real, int, float)) and not hasattr(operand, "dtype"):
+            return NotImplemented
+    return operation(world, world.lift(left), world.lift(right))
+
+
+def _add(world: World, x: Real, y: Real) -> Real:
+    return world.real(x.value + y.value, x.expr + y.expr if world.run.symbolic else None, x.size + y.size)
+
+
+def _subtract(world: World, x: Real, y: Real) -> Real:
+    return world.real(x.value - y.value, x.expr - y.expr if world.run.symbolic else None, x.size + y.size)
+
+
+def _multiply(world: World, x: Real, y: Real) -> Real:
+    return world.real(x.value * y.value, x.expr * y.expr if world.run.symbolic else None, x.size + y.size)
+
+
+def _divide(world: World, x: Real, y: Real) -> Real:
+    if y.value == 0:
+        world.event("a division by zero")
+        raise ZeroDivisionError("float division by zero")
+    return world.real(x.value / y.value, x.expr / y.expr if world.run.symbolic else None, x.size + y.size)
+
+
+def _floor_divide(world: World, x: Real, y: Real) -> Real:
+    return (x / y).__floor__()
+
+
+def _modulo(world: World, x: Real, y: Real) -> Real:
+    return x - y * (x / y).__floor__()
+
+
+def _power(world: World, x: Real, y: Real) -> Real:
+    """x**y where Python gives a float; a negative base with a broken exponent is complex there, and an error here."""
+    whole = world.mp.isint(y.value)
+    if x.value == 0:
+        return _power_of_zero(world, x, y)
+    if x.value < 0 and not whole:
+        raise ValueError("a negative base with a broken exponent")
+    if abs(y.value * world.mp.log(abs(x.value))) > 1e5:
+        raise OverflowError(34, "Numerical result out of range")
+    value = x.value ** int(y.value) if whole else x.value**y.value
+    # A power stands for a product of that many factors, which a proof may have to multiply out.
+    factors = int(abs(y.value)) if whole else 1
+    return world.real(value, x.expr**y.expr if world.run.symbolic else None, x.size * max(1, min(factors, 1000)) + y.size)
+
+
+def _power_of_zero(world: World, x: Real, y: Real) -> Real:
+    if y.value < 0:
+        world.event("a power of zero")
+        raise ZeroDivisionError("0.0 cannot be raised to a negative power")
+    if 0 < y.value < 1:
+        world.event("a power of zero", kink=True)
+    value = world.mp.mpf(1 if y.value == 0 else 0)
+    return world.real(value, x.expr**y.expr if world.run.symbolic else None, x.size + y.size)
+
+
+def is_whole(number: Any) -> bool:
+    """Whether it is a plain Python or NumPy int (a bool counts as one)."""
+    return isinstance(number, Integral)
+
+
+# ---------------------------------------------------------------------------------------------- float constants
+
+
+def _named_constants() -> dict[float, Expr]:
+    """Irrational constants that programs and rules write as floats."""
+    pi, two = sympy.pi, sympy.Integer(2)
+    bases = [pi, sympy.E, sympy.EulerGamma, sympy.log(2), sympy.log(10), sympy.sqrt(2), sympy.sqrt(3), sympy.sqrt(5),
+             sympy.sqrt(pi), sympy.sqrt(2 * pi), sympy.log(pi), sympy.log(2 * pi), sympy.GoldenRatio]  # fmt: skip
+    exact = [base**sign * scale for base, sign, scale in itertools.product(
+        bases, (1, -1), (1, two, 1 / two, sympy.Integer(4), 1 / (2 * two)))]  # fmt: skip
+    exact += [pi / 180, 180 / pi, pi / 3, pi / 6]
+    return {float(expr.evalf(30)): expr for expr in reversed(exact)}
+
+
+_NAMED: dict[float, Expr] = {}
+
+
+def reading(number: int | float) -> Expr:
+    """The real number that a constant stands for: of those that it may be the rounding of, the simplest.
+
+    Two floats that are roundings of the same number read the same, so that a constant folded by the compiler is
+    the constant that it came from: 0.3333333333333333 reads as 1/3, 3.141592653589793 as pi, 1e-12 as 10**-12.
+    """
+    if isinstance(number, int):
+        return sympy.Integer(number)
+    if not _NAMED:
+        _NAMED.update(_named_constants())
+    if abs(number) in _NAMED:
+        return _NAMED[abs(number)] * (1 if number > 0 else -1)
+    simple = Fraction(number).limit_denominator(1000)
+    if simple and abs(float(simple) - number) <= 2 * math.ulp(number):
+        return sympy.Rational(simple.numerator, simple.denominator)
+    decimal = Fraction(repr(number))
+    return sympy.Rational(decimal.numerator, decimal.denominator)
