@@ -1,5 +1,63 @@
-"""Your function's backward pass: as code you can read, at native speed, with a proof."""
+"""Your function's backward pass: as code you can read, at native speed, with a proof.
 
+@stagegrad.compile
+def f(x: float, y: float) -> float:
+    return (x + exp(y)) / (x * x + 1.0)
+
+f(3.0, -4.0)                  the value, compiled
+f.value_and_grad(3.0, -4.0)   (f, (df/dx, df/dy))
+print(f.source())             the code that computes them
+f.prove()                     the proof that it does
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from stagegrad.errors import (
+    ArgumentError,
+    CacheError,
+    FormulaError,
+    MissingPackageError,
+    NameChoiceError,
+    StagegradError,
+    StagegradSourceError,
+    UnsupportedError,
+)
 from stagegrad.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from stagegrad.staged import Staged, compile, formula, grad, value_and_grad
+
+__all__ = [
+    "ArgumentError",
+    "CacheError",
+    "FormulaError",
+    "MissingPackageError",
+    "NameChoiceError",
+    "Staged",
+    "StagegradError",
+    "StagegradSourceError",
+    "UnsupportedError",
+    "__version__",
+    "compile",
+    "formula",
+    "grad",
+    "value_and_grad",
+]
+
+# The compiler itself is imported when it is first used, so that a program that only might use it starts as fast as without.
+_LATER = dict.fromkeys(("Staged", "compile", "formula", "grad", "value_and_grad"), "stagegrad.staged")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(_LATER[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
