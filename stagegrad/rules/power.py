@@ -99,7 +99,7 @@ def _int_or_float(types: Sequence[Type]) -> Type:
     return FLOAT if any(type.kind == "float" for type in types) else INT
 
 
-def _whole(exponent: float | int | bool | None) -> int | None:
+def whole(exponent: float | int | bool | None) -> int | None:
     """The exponent as an int where it is a constant without a fraction."""
     if exponent is None or not math.isfinite(exponent) or abs(exponent) > _LARGEST_WHOLE or exponent % 1 != 0:
         return None
@@ -115,11 +115,8 @@ def _whole_slope(out: Value, x: Value, n: int) -> Value | float:
     return float(n) * x ** (n - 1) if n > 2 else float(n) * (x if n == 2 else 1.0)
 
 
-@elementwise({"python": "power({x}, {y})", "numba": "{x}**{y}", "numpy": "np.power({x}, {y})"}, stage="{x}pow{y}", title="power",
-             exact="x**y", display="{x}**{y}", cost=20.0, pole=True, helpers=("power",), result=_int_or_float)  # fmt: skip
-def pow(out: Value, x: Value, y: Value) -> Partials:
-    """A power's slope is y * x**(y - 1) in the base and x**y * log(x) in the exponent."""
-    n = _whole(y.literal)
+def _slopes(out: Value, x: Value, y: Value) -> Partials:
+    n = whole(y.literal)
     if n is not None:
         return _whole_slope(out, x, n), None
     base, exponent = x.literal, y.literal
@@ -129,11 +126,24 @@ def pow(out: Value, x: Value, y: Value) -> Partials:
     return dx, out * math.log(base) if base is not None and 0.0 < base < math.inf else pow_dy(x, y, n=1)
 
 
+@elementwise({"python": "power({x}, {y})", "numba": "{x}**{y}", "numpy": "np.power({x}, {y})"}, stage="{x}pow{y}", title="power",
+             exact="x**y", display="{x}**{y}", cost=20.0, pole=True, helpers=("power",), result=_int_or_float)  # fmt: skip
+def pow(out: Value, x: Value, y: Value) -> Partials:
+    """A power's slope is y * x**(y - 1) in the base and x**y * log(x) in the exponent."""
+    return _slopes(out, x, y)
+
+
+@elementwise("{x}**{y}", stage="{x}pow{y}", title="power", exact="x**y", cost=20.0)
+def pow_positive(out: Value, x: Value, y: Value) -> Partials:
+    """A power of a positive constant, which is never complex, has the slopes of any power."""
+    return _slopes(out, x, y)
+
+
 @elementwise({"python": "{x}**{n}", "numba": "math.pow({x}, float({n}))"}, stage="{x}pow{n}", title="power", exact="x**n",
              display="{x}**{n}", cost=20.0, pole=True)  # fmt: skip
 def powi(out: Value, x: Value, n: Value) -> Partials:
     """The slope of a whole power is n * x**(n - 1)."""
-    constant = _whole(n.literal)
+    constant = whole(n.literal)
     return (pow_dx(x, n) if constant is None else _whole_slope(out, x, constant)), None
 
 

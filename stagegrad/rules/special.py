@@ -118,20 +118,32 @@ helper(
 )
 helper(
     '''
+    def inverse_power(x, s):
+        """1 / x**s for a whole s, inf where it overflows."""
+        if abs(x) >= 1.0:
+            return (1.0 / x) ** s
+        power = x**s
+        return 1.0 / power if power != 0.0 else math.copysign(math.inf, x) ** s
+    '''
+)
+helper(
+    '''
     def hurwitz(s, x):
         """The sum of 1 / (x + k)**s over k = 0, 1, 2, ... for x > 0 and a whole s > 1 (Euler and Maclaurin)."""
         total = 0.0
         while x < 12.0 + s:
-            total += 1.0 / x**s
+            total += inverse_power(x, s)
             x += 1.0
-        term = s / x ** (s + 1.0)
-        tail = x ** (1.0 - s) / (s - 1.0) + 0.5 / x**s + term / 12
+        last = inverse_power(x, s)
+        term = s * last / x
+        tail = inverse_power(x, s - 1.0) / (s - 1.0) + 0.5 * last + term / 12
         for k, weight in ((3.0, -1.0 / 720), (5.0, 1.0 / 30240), (7.0, -1.0 / 1209600), (9.0, 1.0 / 47900160),
                           (11.0, -691.0 / 1307674368000), (13.0, 1.0 / 74724249600)):
             term *= (s + k - 2.0) * (s + k - 1.0) / (x * x)
             tail += term * weight
         return total + tail
-    '''
+    ''',
+    "inverse_power",
 )
 helper(
     '''
@@ -147,10 +159,11 @@ helper(
             total = hurwitz(s, x)
         else:
             near = x - round(x)
-            total = 1.0 / near**s + hurwitz(s, 1.0 + near) + flip * (hurwitz(s, 1.0 - near) - hurwitz(s, 1.0 - x))
+            total = inverse_power(near, s) + hurwitz(s, 1.0 + near) + flip * (hurwitz(s, 1.0 - near) - hurwitz(s, 1.0 - x))
         return flip * math.gamma(s) * total
     ''',
     "hurwitz",
+    "inverse_power",
 )
 
 
@@ -169,6 +182,13 @@ def sigmoid(out: Value, x: Value) -> Partials:
 def cosigmoid(out: Value, x: Value) -> Partials:
     """One minus the sigmoid: its slope is the sigmoid's with the sign turned."""
     return -((1.0 - out) * out)
+
+
+@elementwise({"python": "{a} / (1.0 + math.exp({x}))", "numpy": "{a} / (1.0 + np.exp({x}))"}, stage="grown", title="logistic growth",
+             exact="a / (1 + exp(x))", cost=7.0)  # fmt: skip
+def growth(out: Value, a: Value, x: Value) -> Partials:
+    """What a / (1 + exp(x)) loses as x grows is its own share of the exponential, which cannot overflow."""
+    return logistic(-x), -(out * logistic(x))
 
 
 @elementwise("logistic({x})", stage="sig{x}", title="sigmoid", exact="1 / (1 + exp(-x))", helpers=("logistic",), cost=9.0)
@@ -222,7 +242,7 @@ def erfc(out: Value, x: Value) -> Partials:
 @elementwise("gauss({x})", stage="gauss{x}", title="bell curve", exact="exp(-x**2)", helpers=("gauss",), cost=12.0)
 def gauss(out: Value, x: Value) -> Partials:
     """The slope of exp(-x**2) is -2x times itself."""
-    return -2.0 * x * out
+    return -2.0 * (x * out)
 
 
 # ---------------------------------------------------------------------------------------------- the gamma family
