@@ -37,7 +37,7 @@ from stagegrad.ir import (
     uses,
     variables,
     walk,
-)  # fmt: skip
+)
 from stagegrad.ops import find, literal
 from stagegrad.rules.power import whole
 
@@ -65,7 +65,7 @@ class _Restaging:
         self.readings: Counter[Var] = Counter(variables(function.body.results))
         for stmt in walk(function.body):
             self.readings.update(_read_directly(stmt))
-        self.seen_through: set[Var] = set()
+        self.seen_through: dict[Var, Stage] = {}
 
     def run(self) -> Function:
         body = self.block(self.function.body)
@@ -95,14 +95,18 @@ class _Restaging:
         self.made[stage.out] = stage
         return [stage]
 
+    def maker_of(self, atom: Atom) -> Stage | None:
+        """The stage that made a value in this straight line."""
+        return self.made.get(atom) if isinstance(atom, Var) else None
+
     def maker(self, atom: Atom, *ops: str) -> Stage | None:
         """The stage that made a value which nothing else reads, if it is one of these operations."""
-        stage = self.made.get(atom) if isinstance(atom, Var) else None
+        stage = self.maker_of(atom)
         return stage if stage is not None and stage.op in ops and self.readings[stage.out] == 1 else None
 
     def through(self, *stages: Stage) -> None:
         """Marks stages as seen through: they go, once nothing reads them."""
-        self.seen_through.update(stage.out for stage in stages)
+        self.seen_through.update((stage.out, stage) for stage in stages)
 
     def release(self, stage: Stage) -> None:
         """A stage reads its operands no more; what was seen through and has lost its last reader reads no more either."""
@@ -111,7 +115,7 @@ class _Restaging:
             for var in variables(pending.pop().args):
                 self.readings[var] -= 1
                 if self.readings[var] == 0 and var in self.seen_through:
-                    pending.append(self.made[var])
+                    pending.append(self.seen_through[var])
 
     def new(self, like: Stage, op: str, *args: Atom, **attrs: Attr) -> Stage:
         """A further stage, at the place of another."""
@@ -241,17 +245,13 @@ def _logistic(self: _Restaging, stage: Stage) -> list[Stage] | None:
 
 def _softplus(self: _Restaging, stage: Stage) -> list[Stage] | None:
     """``log(1 + exp(x))`` or ``log1p(exp(x))`` -> ``softplus(x)``."""
-    if stage.op == "log1p":
-        exponential = self.maker(stage.args[0], "exp")
-        seen = (exponential,) if exponential is not None else ()
-    elif stage.op == "log":
-        parts = _one_plus_exp(self, stage.args[0])
-        seen, exponential = (parts, parts[1]) if parts is not None else ((), None)
-    else:
+    if stage.op not in ("log", "log1p"):
         return None
+    parts = _one_plus_exp(self, stage.args[0]) if stage.op == "log" else None
+    exponential = parts[1] if parts is not None else self.maker(stage.args[0], "exp") if stage.op == "log1p" else None
     if exponential is None:
         return None
-    self.through(*seen)
+    self.through(*(parts or (exponential,)))
     return [_becomes(stage, "softplus", exponential.args[0])]
 
 
@@ -286,12 +286,12 @@ def _exp_over_one_plus_exp(self: _Restaging, stage: Stage) -> list[Stage] | None
     """``exp(x)/(1 + exp(x))`` -> ``sigmoid(x)``, whether the exponential was written once or twice."""
     if stage.op != "div":
         return None
-    above = self.made.get(stage.args[0]) if isinstance(stage.args[0], Var) else None
+    above = self.maker_of(stage.args[0])
     total = self.maker(stage.args[1], "add")
     if above is None or above.op != "exp" or total is None:
         return None
     one, other = total.args if _is(total.args[0], 1) else (total.args[1], total.args[0])
-    below = self.made.get(other) if isinstance(other, Var) else None
+    below = self.maker_of(other)
     if not _is(one, 1) or below is None or below.op != "exp" or below.args != above.args:
         return None
     allowed = 2 if below is above else 1
@@ -308,11 +308,10 @@ def _tanh(self: _Restaging, stage: Stage) -> list[Stage] | None:
     above, below = self.maker(stage.args[0], "sub"), self.maker(stage.args[1], "add")
     if above is None or below is None:
         return None
-    exponentials = [self.made.get(atom) for atom in (*above.args, *below.args) if isinstance(atom, Var)]
-    grown = [found for found in exponentials if found is not None and found.op == "exp"]
+    grown = [found for atom in (*above.args, *below.args) if (found := self.maker_of(atom)) is not None and found.op == "exp"]
     if len(grown) != 4 or grown[0].args != grown[2].args or any(self.readings[found.out] > 2 for found in grown):
         return None
-    mirrored = [self.made.get(grown[k].args[0]) for k in (1, 3) if isinstance(grown[k].args[0], Var)]
+    mirrored = [self.maker_of(grown[k].args[0]) for k in (1, 3)]
     turned = [found for found in mirrored if found is not None and found.op == "neg" and found.args == grown[0].args]
     if len(turned) != 2:
         return None

@@ -88,3 +88,48 @@ def shr(x: Value, n: Value) -> None:
 @flat("math.gcd({x}, {y})", INT, stage="gcd{x}{y}", title="greatest common divisor", cost=20.0)
 def gcd(x: Value, y: Value) -> None:
     """The greatest common divisor, never negative."""
+
+
+# The checks are made on floats: a compiler may assume that ints never overflow, and drop a check made on ints.
+helper(
+    '''
+    def mul64(x, y):
+        """x * y, if it fits 64 bits: Python's ints have no end, compiled ones do."""
+        if abs(float(x) * float(y)) > 9.2e18:
+            raise OverflowError("an int exceeds 64 bits; use floats, or target='python'")
+        return x * y
+    '''
+)
+helper(
+    '''
+    def add64(x, y):
+        """x + y, if it fits 64 bits: Python's ints have no end, compiled ones do."""
+        if abs(float(x) + float(y)) > 9.2e18:
+            raise OverflowError("an int exceeds 64 bits; use floats, or target='python'")
+        return x + y
+    '''
+)
+helper(
+    '''
+    def sub64(x, y):
+        """x - y, if it fits 64 bits: Python's ints have no end, compiled ones do."""
+        if abs(float(x) - float(y)) > 9.2e18:
+            raise OverflowError("an int exceeds 64 bits; use floats, or target='python'")
+        return x - y
+    '''
+)
+
+
+@flat({"python": "{x} * {y}", "numba": "mul64({x}, {y})"}, INT, stage="{x}{y}", title="multiply", exact="x * y", helpers=("mul64",))
+def mul_int(x: Value, y: Value) -> None:
+    """A product of ints that may grow without bound."""
+
+
+@flat({"python": "{x} + {y}", "numba": "add64({x}, {y})"}, INT, stage="{x}p{y}", title="add", exact="x + y", helpers=("add64",))
+def add_int(x: Value, y: Value) -> None:
+    """A sum of ints that may grow without bound."""
+
+
+@flat({"python": "{x} - {y}", "numba": "sub64({x}, {y})"}, INT, stage="{x}m{y}", title="subtract", exact="x - y", helpers=("sub64",))
+def sub_int(x: Value, y: Value) -> None:
+    """A difference of ints that may grow without bound."""
