@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from stagegrad.analysis import needed
-from stagegrad.ir import Atom, Attr, Block, Call, For, Function, If, Lit, Module, Raise, Remark, Stage, Stmt, Var, While, literal_is, walk
+from stagegrad.ir import INT, Atom, Attr, Block, Call, For, Function, If, Lit, Module, Raise, Remark, Stage, Stmt, Var, While, literal_is, walk
 from stagegrad.ops import find
 
 #: An unnamed value that costs more than this many nanoseconds is worth a name of its own when it is needed twice.
@@ -20,6 +20,47 @@ Key = tuple[str, tuple[Atom, ...], tuple[tuple[str, Attr], ...]]
 def share(module: Module) -> Module:
     """Computes equal things once: ``%1 = sin(x); %2 = sin(x); %3 = mul(%1, %2)`` -> ``%1 = sin(x); %3 = mul(%1, %1)``."""
     return Module(tuple(_tidy(function, _Tidy(share_all=True)) for function in module.functions))
+
+
+def guard_ints(module: Module) -> Module:
+    """Marks int arithmetic that can outgrow 64 bits: ``fact.2 = mul(fact.1, k.0)`` -> ``fact.2 = mul_int(fact.1, k.0)``.
+
+    Loop indices and literals stay small; what is computed from these alone by sums, and counting by a literal, is left as it is.
+    """
+    return Module(tuple(_guard(function) for function in module.functions))
+
+
+def _guard(function: Function) -> Function:
+    small: set[Atom] = set()
+    for stmt in walk(function.body):
+        if isinstance(stmt, For):
+            small.add(stmt.index)
+        elif isinstance(stmt, Stage) and stmt.out.type == INT and stmt.op in ("add", "sub") and all(_is_small(a, small) for a in stmt.args):
+            small.add(stmt.out)
+
+    def guarded(stmt: Stmt) -> Stmt:
+        match stmt:
+            case Stage(op="mul" | "square") if stmt.out.type == INT and not all(_is_small(a, small) for a in stmt.args):
+                return replace(stmt, op="mul_int", args=stmt.args * 2 if stmt.op == "square" else stmt.args)
+            case Stage(op="add" | "sub") if stmt.out.type == INT and not any(_is_small(a, small) for a in stmt.args):
+                return replace(stmt, op=f"{stmt.op}_int")
+            case For():
+                return replace(stmt, body=inside(stmt.body))
+            case While():
+                return replace(stmt, test=inside(stmt.test), body=inside(stmt.body))
+            case If():
+                return replace(stmt, then=inside(stmt.then), orelse=inside(stmt.orelse))
+            case _:
+                return stmt
+
+    def inside(block: Block) -> Block:
+        return replace(block, stmts=tuple(map(guarded, block.stmts)))
+
+    return replace(function, body=inside(function.body))
+
+
+def _is_small(atom: Atom, small: set[Atom]) -> bool:
+    return atom in small or (isinstance(atom, Lit) and isinstance(atom.value, int) and abs(atom.value) < 2**31)
 
 
 def simplify(module: Module) -> Module:

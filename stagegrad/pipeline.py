@@ -41,8 +41,8 @@ def read_formula(text: str, wrt: str | int | Sequence[str | int] | None = None) 
 
 
 def stage(module: Module, level: str) -> Module:
-    """IR -> IR whose stages are of the chosen level and have names."""
-    return _checked(name_stages(_checked(restage(module, level))))
+    """IR -> IR whose stages are of the chosen level, computed once each, safe from int overflow, and named."""
+    return _checked(name_stages(_checked(optimise.guard_ints(optimise.share(_checked(restage(module, level)))))))
 
 
 def differentiate(module: Module, wrt: Sequence[int], *, several: bool) -> Module:
