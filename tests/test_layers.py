@@ -1,0 +1,132 @@
+"""Imports go down the layers only: the imports of every module are read, those inside functions too, and every other edge fails."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import stagegrad
+
+ROOT = Path(stagegrad.__file__).parent
+
+#: From the bottom to the top. A part (a module or a package) may import the parts of the lines below its own, and itself.
+LAYERS = (
+    ("version",),
+    ("ir",),
+    ("errors", "ir_text"),
+    ("ops",),
+    ("rules",),
+    ("analysis",),
+    ("names",),
+    ("frontend", "forward", "reverse", "optimise", "fuse", "emit"),
+    ("runtime", "boundary", "tracebacks", "tracing", "kernels"),
+    ("pipeline",),
+    ("verify", "circuit"),
+    ("staged",),
+    ("interop", "cli", "explorer", "__main__"),
+)
+
+#: What a part may not import although it lies below, or may import alone of what lies below.
+ONLY = {
+    "ir": set(),  # knows no derivative
+    "emit": {"ir", "ops", "analysis", "names"},  # does not know that it prints an adjoint
+    "runtime": {"errors", "version"},  # takes text and never sees IR
+    "boundary": {"errors"},
+    "tracebacks": set(),
+    "tracing": {"emit"},  # the text and the lines' places, not the IR
+}
+
+#: Packages from elsewhere, and the parts that may import them where they are imported themselves; elsewhere only inside functions.
+HEAVY = {
+    "numpy": {"verify", "interop"},
+    "numba": {"kernels"},
+    "sympy": {"verify", "interop"},
+    "mpmath": {"verify"},
+    "click": {"cli", "explorer"},
+    "rich": {"cli", "explorer"},
+    "platformdirs": set(),
+}
+
+MODULES = sorted(ROOT.rglob("*.py"))
+
+
+def part_of(module: str) -> str:
+    """``stagegrad.rules.scalar`` -> ``rules``; the package itself is ``stagegrad``."""
+    words = module.split(".")
+    return words[1] if len(words) > 1 else words[0]
+
+
+def name_of(path: Path) -> str:
+    words = ["stagegrad", *path.relative_to(ROOT).with_suffix("").parts]
+    return ".".join(words[:-1] if words[-1] == "__init__" else words)
+
+
+def imports(path: Path):
+    """Every module that a file imports, and whether it does so where the file is imported itself."""
+    tree = ast.parse(path.read_text())
+    inside = {node for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef)) for node in ast.walk(f)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node not in inside) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
+            if node.module == "stagegrad":
+                yield from ((f"stagegrad.{alias.name}", node not in inside) for alias in node.names)
+            else:
+                yield node.module, node not in inside
+
+
+def below(part: str) -> set[str]:
+    """What a part may import of stagegrad."""
+    if part in ONLY:
+        return ONLY[part]
+    level = next(k for k, layer in enumerate(LAYERS) if part in layer)
+    return {other for layer in LAYERS[:level] for other in layer}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_go_down(path):
+    part = part_of(name_of(path))
+    if part == "stagegrad":
+        return  # the public surface, judged below
+    allowed = below(part) | {part}
+    upward = [name for name, _ in imports(path) if name.startswith("stagegrad") and part_of(name) not in allowed]
+    assert not upward, f"{name_of(path)} imports {upward}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_heavy_packages_are_imported_lazily(path):
+    part = part_of(name_of(path))
+    early = [name for name, at_import in imports(path) if at_import and part not in HEAVY.get(name.partition(".")[0], {part})]
+    assert not early, f"{name_of(path)} imports {early} when it is imported"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_nothing_else_is_imported(path):
+    known = {"stagegrad", *HEAVY, *sys.stdlib_module_names}
+    unknown = [name for name, _ in imports(path) if name.partition(".")[0] not in known and part_of(name_of(path)) != "interop"]
+    assert not unknown, f"{name_of(path)} imports {unknown}"
+
+
+def test_every_part_has_a_layer():
+    parts = {part_of(name_of(path)) for path in MODULES} - {"stagegrad"}
+    assert parts <= {part for layer in LAYERS for part in layer}
+
+
+def test_the_public_surface_imports_errors_and_the_version_only():
+    eager = {part_of(name) for name, at_import in imports(ROOT / "__init__.py") if at_import and name.startswith("stagegrad")}
+    assert eager == {"errors", "version", "staged"}, "staged is for type checkers"
+    typing = [node for node in ast.parse((ROOT / "__init__.py").read_text()).body if isinstance(node, ast.If)]
+    assert "stagegrad.staged" in ast.unparse(typing[0])
+
+
+@pytest.mark.parametrize("target", ["python", "numba"])
+@pytest.mark.parametrize("answer", ["value", "value_and_grad", "grad"])
+def test_generated_code_imports_math_numpy_and_numba_only(target, answer):
+    text = stagegrad.formula("gamma(x) * erf(y) + maximum(x, y) ** x", target=target).source(answer=answer)
+    found = {alias.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import) for alias in node.names}
+    found |= {node.module for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)}
+    assert found <= ({"math", "numpy", "numba"} if target == "numba" else {"math"})
