@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import linecache
 import math
 import os
 import pickle
@@ -198,7 +199,7 @@ def test_choices_that_do_not_exist():
         stagegrad.grad(product, (0, "x"))
     with pytest.raises(NameChoiceError, match="no parameter"):
         stagegrad.grad(product, ())
-    with pytest.raises(ArgumentError, match="`n` of power.* is int; only a float has a gradient"):
+    with pytest.raises(ArgumentError, match=r"`n` of power\(\) is int; only a float has a gradient"):
         stagegrad.grad(power, "n")
     with pytest.raises(NameChoiceError, match="'python', 'numba'"):
         stagegrad.formula("x", target="cuda")
@@ -211,8 +212,9 @@ def test_choices_that_do_not_exist():
 
 
 def test_what_has_no_gradient_is_refused_with_the_alternative():
-    with pytest.raises(ArgumentError, match="returns a tuple of 2.*\n.*\n.*\n.*return one of them"):
+    with pytest.raises(ArgumentError, match="returns a tuple of 2") as caught:
         stagegrad.compile(lambda x: (x, x), target="python").grad(1.0)
+    assert "write instead:  return one of them" in str(caught.value)
     with pytest.raises(ArgumentError, match="no float parameter"):
         stagegrad.compile(lambda n: n << 1, target="python").grad(1)
     with pytest.raises(ArgumentError, match="returns a bool"):
@@ -343,14 +345,16 @@ def test_a_trace_follows_every_trip_of_a_loop():
 def test_a_trace_shows_the_branch_that_ran():
     @stagegrad.compile(target="python")
     def f(x: float) -> float:
+        y = 0.0
         if x > 1.0:
             y = x * x
         else:
             y = 3.0 * x
+            y = y + x
         return y + 1.0
 
     values = {number for row in f.trace(2.0) for number in row.values}
-    assert 4.0 in values and 6.0 not in values
+    assert 4.0 in values and not {6.0, 8.0} & values
 
 
 # ---------------------------------------------------------------------------------------------- from Numba
@@ -363,7 +367,7 @@ def test_compiled_functions_can_be_called_from_njit_code():
     @numba.njit
     def descend(x, y, steps):
         for _ in range(steps):
-            v, (dx, dy) = both(x, y)
+            v, (dx, _) = both(x, y)
             x -= 0.1 * dx
         return x, v, grad(x, y)[1], value(2, 3)
 
@@ -404,9 +408,14 @@ def test_a_closure_cell_that_changes_is_noticed():
 
 def test_a_function_may_name_what_is_defined_later():
     scope = {"stagegrad": stagegrad, "__name__": "later"}
-    import linecache
+    text = textwrap.dedent("""
+        @stagegrad.compile(target="python")
+        def f(x: float) -> float:
+            return g(x) + x
 
-    text = "@stagegrad.compile(target='python')\ndef f(x: float) -> float:\n    return g(x) + x\n\n\ndef g(x: float) -> float:\n    return 3.0 * x\n"
+        def g(x: float) -> float:
+            return 3.0 * x
+    """)
     linecache.cache["later.py"] = (len(text), None, text.splitlines(True), "later.py")
     exec(compile(text, "later.py", "exec"), scope)
     assert scope["f"].grad(2.0) == 4.0
@@ -510,3 +519,11 @@ def test_the_version_is_that_of_the_package():
 
     project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
     assert project["version"] == stagegrad.__version__
+
+
+def test_a_type_checker_sees_the_users_parameters():
+    mypy = pytest.importorskip("mypy.api")
+    path = os.path.join(os.path.dirname(__file__), "typed_surface.py")
+    report, errors, _ = mypy.run(["--strict", path])
+    assert not errors
+    assert not [line for line in report.splitlines() if "typed_surface.py" in line]
