@@ -1,0 +1,468 @@
+"""The command ``stagegrad``: show, grad, trace and prove, each for a formula or for a function of a file.
+
+Takes what the user typed, prints the answer on stdout and what is wrong on stderr. Exit codes: 0 fine; 1 the program was
+refused, or failed at the point, or its proof failed; 2 the command itself was wrong. Formulas are never evaluated by
+Python; FILE.py:FUNCTION imports, that is runs, the user's file. Everything but click is imported when it is needed.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib.util
+import inspect
+import json
+import math
+import os
+import re
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stagegrad.errors import NameChoiceError, Problem, StagegradError
+from stagegrad.ir import Span
+from stagegrad.show import Answers, comments, plain_answers, print_answers, print_source, print_trace
+from stagegrad.version import __version__
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from stagegrad.staged import Part, Staged
+
+_FILE = re.compile(r"(?P<file>.+\.pyw?):(?P<function>\w+)", re.DOTALL)
+
+_EPILOG = """\b
+PROGRAM is one of
+  a formula       "(x + sigmoid(y)) / (sigmoid(x) + (x + y)**2)"
+                  Parsed, never run. Names are variables, but for the constants pi, e,
+                  tau and inf (--wrt e makes e a variable).
+  a function      path/to/file.py:function
+                  The file is imported: this RUNS the code in it.
+
+\b
+Exit codes: 0 fine; 1 the program was refused, failed at the point, or was not proved;
+2 the command line was wrong.
+"""
+
+
+# ---------------------------------------------------------------------------------------------- commands and options
+
+
+class _Command(click.Command):
+    """A command whose argument may begin with a minus, as in ``stagegrad grad "-x*y" --at x=1,y=2``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        options = [name for param in self.get_params(ctx) for name in (*param.opts, *param.secondary_opts) if name.startswith("--")]
+        for arg in args[: args.index("--")] if "--" in args else args:
+            name = arg.partition("=")[0]
+            if re.fullmatch(r"--[a-z][a-z-]*", name) and name not in options:
+                raise click.NoSuchOption(name, possibilities=get_close_matches(name, options), ctx=ctx)
+        return super().parse_args(ctx, args)
+
+
+def _command(name: str, *options: Callable[[Any], Any]) -> Callable[[Callable[..., None]], click.Command]:
+    """A command that takes PROGRAM, the options that all commands share, and `options`."""
+    shared = (
+        click.option(
+            "--target", type=click.Choice(["python", "numba"]), default="python", show_default=True, help="What the code is generated for."
+        ),
+        click.option(
+            "--stages",
+            type=click.Choice(["user", "gates", "fine"]),
+            help="How finely the program is cut into stages: the user's own operations, named gates, or + * exp 1/x. "
+            "By default gates for formulas, user for functions.",
+        ),
+        click.option("--wrt", metavar="x,y", help="Differentiate with respect to these; by default to all float parameters."),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object (keys below); nan, inf and -inf are strings in it."),
+        click.option("--no-color", is_flag=True, help="No colours; also the default for pipes and where NO_COLOR is set."),
+    )
+
+    def decorate(decorated: Callable[..., None]) -> click.Command:
+        for option in reversed((*options, *shared)):
+            decorated = option(decorated)
+        decorated = click.argument("program", metavar="PROGRAM")(decorated)
+        settings = {"ignore_unknown_options": True}
+        command: click.Command = main.command(name, cls=_Command, epilog=_EPILOG, context_settings=settings)(decorated)
+        return command
+
+    return decorate
+
+
+def _at(required: bool) -> Callable[[Any], Any]:
+    return click.option(
+        "--at", "points", metavar="x=3,y=-4", multiple=True, required=required, help="The point: a value for every parameter."
+    )
+
+
+@click.group(epilog=_EPILOG, context_settings={"max_content_width": 100})
+@click.version_option(__version__, prog_name="stagegrad", message="%(prog)s %(version)s")
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Your function's backward pass, as code you can read, with a proof."""
+    ctx.with_resource(_plain_streams())
+
+
+_PART = click.option("--part", type=click.Choice(["both", "forward", "backward"]), default="both", show_default=True, help="One pass only.")
+_PROVE = click.option("--prove/--no-prove", default=None, help="Prove the code too (imports SymPy); by default where --at is given.")
+_PLAIN = click.option("--plain", is_flag=True, help="The generated module as it is, also on a terminal; what pipes get.")
+
+
+@_command("show", _at(False), _PART, _PROVE, _PLAIN)
+def show(program: str, points: tuple[str, ...], part: Part, prove: bool | None, plain: bool, **options: Any) -> None:
+    """Print the staged forward and backward pass of PROGRAM.
+
+    On a wide terminal the passes stand side by side. In a pipe the output is the generated module itself. With --at the
+    value, the gradients and the proof follow, in a pipe as comments.
+
+    \b
+    JSON: program, name, parameters, wrt, target, stages, source;
+    with --at also at, value, gradients; with a proof also proof.
+    """
+    with _reported(program):
+        request = _Request.of(program, **options)
+        staged = request.staged
+        report = request.report()
+        answers = request.answers(points, prove=prove, into=report)
+        report.update(stages=list(staged.stages), source=staged.source(part=part))
+        if request.as_json:
+            _print_json(report)
+        elif (console := request.console()) is None or plain:
+            click.echo(report["source"] + (f"\n{found}\n" if (found := comments(answers)) else ""), nl=False)
+        else:
+            passes = (staged.source(part="forward"), staged.source(part="backward")) if part == "both" else ("", "")
+            print_source(console, report["source"], *passes)
+            console.print()
+            print_answers(console, answers)
+    _exit(report)
+
+
+@_command("grad", _at(True))
+def grad(program: str, points: tuple[str, ...], **options: Any) -> None:
+    """Print the value and the gradients of PROGRAM at a point.
+
+    \b
+    JSON: program, name, parameters, wrt, target, at, value, gradients.
+    """
+    with _reported(program):
+        request = _Request.of(program, **options)
+        report = request.report()
+        answers = request.answers(points, prove=False, into=report)
+        if request.as_json:
+            _print_json(report)
+        elif console := request.console():
+            print_answers(console, answers)
+        else:
+            click.echo(plain_answers(answers))
+
+
+@_command("trace", _at(True))
+def trace(program: str, points: tuple[str, ...], **options: Any) -> None:
+    """Print every stage of PROGRAM with its value and its gradient at a point.
+
+    \b
+    JSON: program, name, parameters, wrt, target, at, stages: for each its value and its
+    gradient (null where none passes through it; lists, first trip first, in loops).
+    """
+    with _reported(program):
+        request = _Request.of(program, **options)
+        point = request.point(points)
+        found = request.run(lambda staged, args, named: staged.trace(*args, **named), point)
+        if request.as_json:
+            _print_json({**request.report(), "at": point, "stages": found.as_dict()})
+        elif console := request.console():
+            rows = [re.split(r" {2,}", line + "  ")[:3] for line in str(found).splitlines()]
+            print_trace(console, [[*row, "", ""][:3] for row in rows], "")
+        else:
+            click.echo(str(found))
+
+
+@_command("prove", _at(False))
+def prove(program: str, points: tuple[str, ...], **options: Any) -> None:
+    """Prove the generated code of PROGRAM against SymPy's derivative.
+
+    Each quantity is proved (its difference to SymPy's derivative is zero), checked (it agrees to 30 digits at random points),
+    tested (in floating point), or refuted; the exit code is 1 if it is none of the first three.
+
+    \b
+    JSON: program, name, parameters, wrt, target, proof; with --at also at, value, gradients.
+    """
+    with _reported(program):
+        request = _Request.of(program, **options)
+        report = request.report()
+        answers = request.answers(points, prove=True, into=report)
+        if request.as_json:
+            _print_json(report)
+        elif console := request.console():
+            print_answers(console, answers)
+        else:
+            click.echo("\n".join(filter(None, (plain_answers(answers), *answers.proof))))
+    _exit(report)
+
+
+@main.group()
+def cache() -> None:
+    """Look after the folder in which generated code is kept."""
+
+
+@cache.command("info")
+def cache_info() -> None:
+    """Print the folder, the number of modules and their size."""
+    from stagegrad import runtime  # lazily: starting up does not need it
+
+    info = runtime.cache_info()
+    click.echo(f"{info.folder}: {info.modules} modules, {info.bytes:,} bytes" if info.folder else f"no cache folder: {info.problem}")
+
+
+@cache.command("clear")
+def cache_clear() -> None:
+    """Remove all generated modules and their machine code."""
+    from stagegrad import runtime
+
+    click.echo(f"removed {runtime.cache_clear()} files")
+
+
+# ---------------------------------------------------------------------------------------------- a request
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A program, compiled as the options say, and how its answers are to be printed."""
+
+    program: str
+    staged: Staged[..., Any]
+    target: str
+    as_json: bool
+    no_color: bool
+
+    @classmethod
+    def of(cls, program: str, *, target: str, stages: str | None, wrt: str | None, as_json: bool, no_color: bool) -> _Request:
+        """Compiles the program; raises StagegradError where it is refused."""
+        chosen = None if wrt is None else [name.strip() for name in wrt.split(",")]
+        choice = {} if chosen is None else {"wrt": chosen[0] if len(chosen) == 1 else tuple(chosen)}
+        options = {"target": target, **choice, **({} if stages is None else {"stages": stages})}
+        return cls(program, _compiled(program, options), target, as_json, no_color)
+
+    @property
+    def wrt(self) -> list[str]:
+        """The parameters that the gradients belong to."""
+        names = list(inspect.signature(self.staged).parameters)
+        return [names[k] for k in self.staged.build.positions(self.staged.options.wrt)[0]]
+
+    def report(self) -> dict[str, Any]:
+        """What every JSON answer begins with."""
+        parameters = list(inspect.signature(self.staged).parameters)
+        return {"program": self.program, "name": self.staged.__name__, "parameters": parameters, "wrt": self.wrt, "target": self.target}
+
+    def point(self, points: Sequence[str]) -> dict[str, float]:
+        """The point that ``--at`` gives, in the order of the parameters; UsageError where it is malformed or incomplete."""
+        given = _read_point(points)
+        parameters = inspect.signature(self.staged).parameters
+        missing = [name for name, one in parameters.items() if name not in given and one.default is inspect.Parameter.empty]
+        unknown = [name for name in given if name not in parameters]
+        complaints = [f"no value for {', '.join(missing)}"] if missing else []
+        complaints += [f"{self._reason(name)}" for name in unknown]
+        if complaints:
+            raise click.BadParameter(f"{'; '.join(complaints)}. Write for example {_example(parameters)}", param_hint="--at")
+        return {name: given[name] for name in parameters if name in given}
+
+    def _reason(self, name: str) -> str:
+        names = ", ".join(inspect.signature(self.staged).parameters)
+        if name in ("e", "pi", "π", "tau", "inf") and not _FILE.fullmatch(self.program):
+            return f"{name} is a constant here (--wrt {name} makes it a variable)"
+        return f"there is no parameter {name}, there are {names}"
+
+    def run(self, call: Callable[..., Any], point: Mapping[str, float]) -> Any:
+        """Calls the program at a point; what it raises there is the user's to see, at the user's line."""
+        bound = inspect.BoundArguments(inspect.signature(self.staged), dict(point))
+        try:
+            return call(self.staged, bound.args, bound.kwargs)
+        except StagegradError:
+            raise
+        except Exception as error:
+            raise _Failed(_failure(error, self.program, point)) from error
+
+    def answers(self, points: Sequence[str], *, prove: bool | None, into: dict[str, Any]) -> Answers:
+        """Value, gradients and proof, as far as they are asked for; `into` gets them as JSON has them."""
+        point, value, gradients = self.point(points) if points else {}, None, {}
+        if points:
+            value, gradient = self.run(lambda staged, args, named: staged.value_and_grad(*args, **named), point)
+            gradients = dict(zip(self.wrt, gradient if isinstance(gradient, tuple) else (gradient,), strict=True))
+            into.update(at=point, value=value, gradients=gradients)
+        lines: Sequence[str] = ()
+        if prove or (prove is None and points):
+            proof = self.staged.prove()
+            into["proof"] = proof.as_dict() | {"ok": proof.ok}
+            lines = proof.lines
+        return Answers(point, value, gradients, lines)
+
+    def console(self) -> Console | None:
+        """A rich console if the answer goes to a terminal (or FORCE_COLOR says so), else None."""
+        if self.as_json or not (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
+            return None
+        from rich.console import Console
+
+        plain = self.no_color or bool(os.environ.get("NO_COLOR"))
+        return Console(color_system=None if plain else "auto", highlight=False, emoji=False, markup=True)
+
+
+def _read_point(points: Sequence[str]) -> dict[str, float]:
+    """``x=3,y=-4`` -> {"x": 3, "y": -4.0}; UsageError that shows the piece which is wrong."""
+    found: dict[str, float] = {}
+    for text, piece in ((text, piece.strip()) for text in points for piece in text.split(",")):
+        name, equals, number = (part.strip() for part in piece.partition("="))
+        if not equals or not name.isidentifier():
+            raise click.BadParameter(f"{piece!r} in {text!r} is not of the form name=number", param_hint="--at")
+        if name in found:
+            raise click.BadParameter(f"{name} is given twice", param_hint="--at")
+        found[name] = _read_number(number, piece)
+    return found
+
+
+def _read_number(text: str, piece: str) -> float:
+    if text in ("True", "true", "False", "false"):
+        return text in ("True", "true")
+    if re.fullmatch(r"[+-]?\d{1,18}", text):
+        return int(text)
+    try:
+        number = float(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} in {piece!r} is not a number", param_hint="--at") from None
+    if math.isinf(number) and "inf" not in text.lower():
+        raise click.BadParameter(f"{text!r} in {piece!r} is too large for a float64", param_hint="--at")
+    return number
+
+
+def _example(parameters: Mapping[str, Any]) -> str:
+    return "--at " + ",".join(f"{name}=1.5" for name in list(parameters)[:6]) + (",..." if len(parameters) > 6 else "")
+
+
+# ---------------------------------------------------------------------------------------------- the program
+
+
+def _compiled(program: str, options: Mapping[str, Any]) -> Staged[..., Any]:
+    """The `Staged` of a formula, or of a function in a file."""
+    import stagegrad  # lazily: the compiler is not needed for --help
+
+    place = _FILE.fullmatch(program)
+    if place is not None:
+        function = _function(Path(place["file"]), place["function"])
+        if isinstance(function, stagegrad.Staged):
+            own = function.options
+            options = {"wrt": own.wrt, "stages": own.stages, "cache": own.cache, **options}
+        staged: Staged[..., Any] = stagegrad.compile(function, **options)
+        return staged
+    if program.endswith(".py") and Path(program).is_file():
+        names = [node.name for node in ast.parse(Path(program).read_bytes()).body if isinstance(node, ast.FunctionDef)]
+        raise click.UsageError(f"which function of the file? For example {program}:{(names or ['function'])[0]}")
+    return stagegrad.formula(program, **options)
+
+
+def _function(path: Path, name: str) -> Any:
+    """The function of that name, after the file was run as an import runs it."""
+    if not path.is_file():
+        raise click.UsageError(f"there is no file {path}")
+    module = _imported(path)
+    found = getattr(module, name, None)
+    if found is None:
+        own = [word for word, value in vars(module).items() if callable(value) and getattr(value, "__module__", None) == module.__name__]
+        near = get_close_matches(name, own, 3) or own[:8]
+        raise click.UsageError(f"{path} has no function {name}; it has {', '.join(near) or 'none'}")
+    return found
+
+
+def _imported(path: Path) -> Any:
+    """The module of a file; its folder is importable from it, and what it prints goes to stderr, away from the answer."""
+    name = path.stem if path.stem not in sys.modules else f"{path.stem} of {path.parent}"
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    if spec is None or spec.loader is None:
+        raise click.UsageError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise _Failed(f"{path} failed while it was imported:\n{_from_file(error, path.resolve())}") from None
+    return module
+
+
+def _from_file(error: BaseException, path: Path) -> str:
+    """The traceback without the frames that led to the user's file."""
+    step = error.__traceback__
+    while step is not None and step.tb_frame.f_code.co_filename != str(path):
+        step = step.tb_next
+    return "".join(traceback.format_exception(type(error), error, step)).rstrip()
+
+
+# ---------------------------------------------------------------------------------------------- what went wrong
+
+
+class _Failed(Exception):
+    """The user's program failed; the message is all that there is to say."""
+
+
+@contextlib.contextmanager
+def _reported(program: str) -> Iterator[None]:
+    """Turns what was refused into a message on stderr and an exit code."""
+    try:
+        yield
+    except NameChoiceError as error:
+        raise click.UsageError(str(error)) from None
+    except (StagegradError, _Failed) as error:
+        click.echo(str(error), err=True)
+        raise click.exceptions.Exit(1) from None
+
+
+def _failure(error: Exception, program: str, point: Mapping[str, float]) -> str:
+    """An exception that the program raised at a point, with the place in the user's text; a bug of ours goes on as it is."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1]
+    if Path(last.filename).parent == Path(__file__).parent:
+        raise error
+    line, column = last.lineno or 1, (last.colno or 0) + 1
+    text = program.splitlines()[line - 1] if last.filename == "<formula>" else last.line or ""
+    shown = Span(last.filename, line, column, text, line, (last.end_colno or column) + 1)
+    where = ", ".join(f"{name} = {value!r}" for name, value in point.items())
+    return str(Problem(f"{type(error).__name__}: {error}", shown)) + f"\n  at {where}"
+
+
+def _exit(report: Mapping[str, Any]) -> None:
+    """Exit code 1 where a proof was made and failed."""
+    if not report.get("proof", {}).get("ok", True):
+        raise click.exceptions.Exit(1)
+
+
+def _print_json(report: Mapping[str, Any]) -> None:
+    click.echo(json.dumps(_for_json(report), ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def _for_json(value: Any) -> Any:
+    """The value with nan and infinities as strings, which JSON has no numbers for."""
+    match value:
+        case Mapping():
+            return {str(key): _for_json(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_for_json(inner) for inner in value]
+        case float() if not math.isfinite(value):
+            return repr(value)
+        case _:
+            return value
+
+
+@contextlib.contextmanager
+def _plain_streams() -> Iterator[None]:
+    """Warnings without our file names, and output that can hold every character: source files are UTF-8."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure") and (stream.encoding or "").lower().replace("-", "") != "utf8":
+            stream.reconfigure(**({"errors": "backslashreplace"} if stream.isatty() else {"encoding": "utf-8"}))
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *place, **more: click.echo(f"warning: {message}", err=True)
+        yield
