@@ -127,14 +127,14 @@ def enter(
     boundary: Boundary,
     compiled: Callable[..., Any],
     *,
-    pick: str,
+    second: bool,
     stale: Callable[[], bool] | None,
     slow: Callable[[tuple[Any, ...], dict[str, Any]], Any],
     failed: Callable[[Exception, tuple[Any, ...]], BaseException],
 ) -> Callable[..., Any]:
     """A function of a user's arguments that calls `compiled`, written for their number and kinds.
 
-    `pick` is what is taken of the result ("" for all of it, "[1]"). Arguments that are not plain, or a `stale` function, go to
+    `second` asks for the second part of the result alone. Arguments that are not plain, or a `stale` function, go to
     `slow(args, named)`; an exception of the compiled code becomes what `failed(error, args)` returns.
     """
     words = [f"a{k}" for k in range(len(boundary.kinds))]
@@ -147,7 +147,7 @@ def enter(
 def call({parameters}):
     if {" and ".join(["not rest and not named", *tests])}:
         try:
-            return compiled({given.rstrip(", ")}){pick}
+            return compiled({given.rstrip(", ")}){"[1]" if second else ""}
         except Exception as error:
             reason = error
         raise failed(reason, ({given}))
@@ -157,6 +157,17 @@ def call({parameters}):
     exec(compile(text, "<stagegrad call>", "exec"), scope)
     call: Callable[..., Any] = scope["call"]
     return call
+
+
+def run(compiled: Callable[..., Any], args: tuple[Any, ...], *, second: bool, failed: Callable[..., BaseException]) -> Any:
+    """What `enter` makes of plain arguments, for any number of them."""
+    try:
+        answer = compiled(*args)
+    except Exception as error:
+        reason = error
+    else:
+        return answer[1] if second else answer
+    raise failed(reason, args)
 
 
 def _test(word: str, kind: str, narrow: bool) -> str:

@@ -19,7 +19,7 @@ from types import CellType, CodeType
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
 
 from stagegrad import pipeline
-from stagegrad.boundary import Boundary, enter, plain_result
+from stagegrad.boundary import Boundary, enter, plain_result, run
 from stagegrad.errors import ArgumentError, NameChoiceError, StagegradError
 from stagegrad.frontend.program import Program
 from stagegrad.pipeline import Build, Choice, Options
@@ -57,7 +57,6 @@ class Staged(Generic[P, R]):
     objects, and compiles again if not. A reference to a bound method, ``g = f.grad``, does the same.
     """
 
-    __stagegrad_function__: Callable[P, R]
     __name__: str
     __qualname__: str
     __wrapped__: Callable[P, R]
@@ -65,9 +64,7 @@ class Staged(Generic[P, R]):
     def __init__(self, lower: Callable[[], Program], options: Options, function: Callable[P, R] | None = None) -> None:
         if function is not None:
             functools.update_wrapper(self, function, updated=())
-            # For frontends: what a call of this object means. Gradients have none, since they are not the function they came from.
-            self.__stagegrad_function__ = function
-        self._lower, self._options = lower, options
+        self._lower, self._options, self._function = lower, options, function
         self._current: Build | None = None
         self._shown = "value_and_grad"
 
@@ -168,6 +165,11 @@ class Staged(Generic[P, R]):
     # ------------------------------------------------------------------------------------------ what a function has
 
     @property
+    def __stagegrad_function__(self) -> Callable[P, R] | None:
+        """What a call of this object means to a frontend; None for a gradient, which is not the function it came from."""
+        return self._function
+
+    @property
     def __signature__(self) -> inspect.Signature:
         return self._build().program.signature
 
@@ -222,16 +224,16 @@ class Staged(Generic[P, R]):
         if target == "python" and "numpy" in loaded.text:
             compiled = functools.partial(_plainly, compiled)
         boundary = self._boundary(build, target)
-        pick = "[1]" if method == "grad" else ""
+        second, explain = method == "grad", self._explain(build, target, answer, wrt)
 
         def slow(args: tuple[Any, ...], named: dict[str, Any]) -> Any:
             if _changed(build.program) or ("wrt" in named and "wrt" not in build.program.signature.parameters):
                 return self._entry(method, named)(*args, **named)
-            return entry(*boundary.plain(args, named))
+            return run(compiled, boundary.plain(args, named), second=second, failed=explain)
 
         stale = functools.partial(_changed, build.program) if build.program.captures else None
-        entry = enter(boundary, compiled, pick=pick, stale=stale, slow=slow, failed=self._explain(build, target, answer, wrt))
-        entry.__name__ = entry.__qualname__ = method if pick or answer != "value" else build.name
+        entry = enter(boundary, compiled, second=second, stale=stale, slow=slow, failed=explain)
+        entry.__name__ = entry.__qualname__ = build.name if method == "_value" else method
         entry.__doc__ = getattr(type(self), method).__doc__
         return entry
 
@@ -438,7 +440,7 @@ def _derived(f: Callable[..., Any], answer: str, argnums: Choice) -> Staged[...,
 def _staged(function: Callable[..., Any], options: Options) -> Staged[..., Any]:
     """A `Staged` of a function, lowered at once if everything that it names exists."""
     if isinstance(function, Staged):
-        again = Staged(function._lower, options, getattr(function, "__stagegrad_function__", None))
+        again = Staged(function._lower, options, function._function)
         again._build()
         return _named(again, function.__module__, function.__name__, function.__qualname__, function.__doc__)
     if not callable(function):

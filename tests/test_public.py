@@ -8,6 +8,7 @@ import linecache
 import math
 import os
 import pickle
+import re
 import subprocess
 import sys
 import textwrap
@@ -21,6 +22,7 @@ import pytest
 
 import stagegrad
 from stagegrad import ArgumentError, NameChoiceError, StagegradError
+from stagegrad.runtime import without_disk_cache
 
 CS231N = "(x + sigmoid(y)) / (sigmoid(x) + (x + y)**2)"
 VALUE, DX, DY = 1.5456448841066441, 2.0595697955721652, 1.5922327514838093
@@ -155,7 +157,7 @@ def test_ints_bools_keywords_and_defaults(target):
         (np.float32(1), "numpy.float32; stagegrad computes in 64 bits"),
         (np.float16(1), "numpy.float16"),
         (np.longdouble(1), "64 bits"),
-        (np.zeros(3), r"is an array \(float64, shape \(3,\)\); arrays are not supported yet"),
+        (np.zeros(3), "is an array (float64, shape (3,)); arrays are not supported yet"),
         (np.array(1.0), "is an array"),
         ([1.0], "is a list"),
         (Decimal("1"), "Decimal"),
@@ -165,7 +167,7 @@ def test_ints_bools_keywords_and_defaults(target):
 )
 def test_wrong_arguments_are_refused_by_name(value, says):
     for call in (product, product.grad, product.value_and_grad, product.trace):
-        with pytest.raises(ArgumentError, match=says):
+        with pytest.raises(ArgumentError, match=re.escape(says)):
             call(value, 2.0)
 
 
@@ -283,14 +285,17 @@ def test_name_doc_and_signature_are_kept():
 
 def test_a_gradient_is_never_taken_for_the_function_it_came_from():
     for made in (stagegrad.grad(product), stagegrad.value_and_grad(product), stagegrad.formula("x")):
-        assert not {"__wrapped__", "__stagegrad_function__"} & {*dir(made)} - {*dir(stagegrad.Staged)}
+        assert made.__stagegrad_function__ is None and "__wrapped__" not in vars(made)
+    with pytest.raises(StagegradError):
+        gradient = stagegrad.grad(product)
+        stagegrad.compile(lambda x: gradient(x, x))
 
 
 def test_source_is_what_runs(target):
     f = stagegrad.formula(CS231N, target=target)
     source = f.source()
     scope: dict = {}
-    exec(source, scope)
+    exec(without_disk_cache(source), scope)
     assert scope["f_value_and_grad"](3.0, -4.0) == f.value_and_grad(3.0, -4.0)
     assert ("@njit" in source) == (target == "numba")
     assert f.source("python") == stagegrad.formula(CS231N, target="python").source()
