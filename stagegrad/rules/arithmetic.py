@@ -64,47 +64,47 @@ def reciprocal(out: Value, x: Value) -> Partials:
     return -(out**2)
 
 
-@flat("{x} < {y}", BOOL, title="compare")
+@flat("{x} < {y}", BOOL, title="compare", exact="x < y")
 def lt(x: Value, y: Value) -> None:
     """Is x less than y?"""
 
 
-@flat("{x} <= {y}", BOOL, title="compare")
+@flat("{x} <= {y}", BOOL, title="compare", exact="x <= y")
 def le(x: Value, y: Value) -> None:
     """Is x at most y?"""
 
 
-@flat("{x} > {y}", BOOL, title="compare")
+@flat("{x} > {y}", BOOL, title="compare", exact="x > y")
 def gt(x: Value, y: Value) -> None:
     """Is x greater than y?"""
 
 
-@flat("{x} >= {y}", BOOL, title="compare")
+@flat("{x} >= {y}", BOOL, title="compare", exact="x >= y")
 def ge(x: Value, y: Value) -> None:
     """Is x at least y?"""
 
 
-@flat("{x} == {y}", BOOL, title="compare")
+@flat("{x} == {y}", BOOL, title="compare", exact="Eq(x, y)")
 def eq(x: Value, y: Value) -> None:
     """Is x equal to y?"""
 
 
-@flat("{x} != {y}", BOOL, title="compare")
+@flat("{x} != {y}", BOOL, title="compare", exact="Ne(x, y)")
 def ne(x: Value, y: Value) -> None:
     """Does x differ from y?"""
 
 
-@flat("not {x}", BOOL, title="not")
+@flat("not {x}", BOOL, title="not", exact="Not(x)")
 def not_(x: Value) -> None:
     """Is x false?"""
 
 
-@flat("{x} and {y}", BOOL, title="and")
+@flat("{x} and {y}", BOOL, title="and", exact="And(x, y)")
 def and_(x: Value, y: Value) -> None:
     """Are both true? (Both are already known: `If` is the one that evaluates its second operand on demand.)"""
 
 
-@flat("{x} or {y}", BOOL, title="or")
+@flat("{x} or {y}", BOOL, title="or", exact="Or(x, y)")
 def or_(x: Value, y: Value) -> None:
     """Is either true? (Both are already known.)"""
 

@@ -65,13 +65,13 @@ helper(
         if n < 0:
             rest = size % p
             whole = rounded((size - rest) / p)
-            twice = rest - (p - rest)
+            excess = rest - (p - rest)
         else:
             y = size * p
-            if y >= 4503599627370496.0:
+            if y >= 9007199254740992.0:
                 return x
             whole = floored(y)
-            # The exact product is y + error (Veltkamp's split, Dekker's product); twice = 2 * (product - whole) - 1.
+            # The exact product is y + error (Veltkamp's split, Dekker's product); the error decides where y looks like a tie.
             c = 134217729.0 * size
             high = c - (c - size)
             low = size - high
@@ -79,12 +79,13 @@ helper(
             p_high = c - (c - p)
             p_low = p - p_high
             error = ((high * p_high - y) + high * p_low + low * p_high) + low * p_low
-            twice = 2.0 * ((y - whole) - 0.5)
-            if twice == 0.0:
-                twice = error
-            elif y == whole and error < 0.0:
-                twice = -1.0
-        if twice > 0.0 or (twice == 0.0 and whole % 2.0 == 1.0):
+            excess = y - whole - 0.5
+            if excess == 0.0:
+                excess = error
+            elif abs(error) == 0.5:
+                whole = min(y, y + 2.0 * error)
+                excess = 0.0
+        if excess > 0.0 or (excess == 0.0 and whole % 2.0 == 1.0):
             whole += 1.0
         return math.copysign(whole * p if n < 0 else whole / p, x)
     ''',
