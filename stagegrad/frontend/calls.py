@@ -1,0 +1,410 @@
+"""Calls: operations, Python's builtins, and the user's own functions. What a name calls is decided by the live object."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import functools
+import math
+import sys
+import types
+from collections.abc import Callable, Sequence
+
+from stagegrad import ops
+from stagegrad.frontend import prelude, words
+from stagegrad.frontend.expressions import Expressions
+from stagegrad.frontend.values import FALSE, TRUE, Closure, Embedded, Many, Range, Static, Value, describe, leaves
+from stagegrad.ir import FLOAT, INT, Atom, Lit
+from stagegrad.ops import REGISTRY, literal
+
+Handler = Callable[["Calls", list[Value], ast.Call], Value]
+#: Since 3.12 `sum` compensates rounding errors between floats.
+_COMPENSATED = sys.version_info >= (3, 12)
+
+
+def plain_function(thing: object) -> types.FunctionType | None:
+    """The Python function behind an object: itself, a function that stagegrad has compiled, or that Numba has."""
+    if isinstance(thing, types.FunctionType):
+        return thing
+    inner = getattr(type(thing), "__stagegrad_function__", None) and getattr(thing, "__stagegrad_function__", None)
+    if inner is None and type(thing).__module__.partition(".")[0] == "numba":
+        inner = getattr(thing, "py_func", None)
+    return inner if isinstance(inner, types.FunctionType) else None
+
+
+class Calls(Expressions):
+    """Lowers calls."""
+
+    def call_function(
+        self, target: types.FunctionType | Closure, args: list[Value], keywords: dict[str, Value], node: ast.AST
+    ) -> Value:
+        """The value of a call of a function that has a text."""
+        raise NotImplementedError
+
+    def call(self, node: ast.Call) -> Value:
+        """The value of a call: what is called is found first, as in Python."""
+        target = self.usable(self.expr(node.func), node.func)
+        if isinstance(target, Static) and node.args and isinstance(node.args[0], ast.GeneratorExp):
+            return self._over_generator(target.thing, node.args[0], node)
+        args = self.items(node.args)
+        keywords: dict[str, Value] = {}
+        for keyword in node.keywords:
+            if keyword.arg is None:
+                self.refuse(node, "`**` in a call is not supported", "the keywords one by one")
+            keywords[keyword.arg] = self.expr(keyword.value)
+        for value, part in [*zip(args, node.args, strict=False), *((keywords[k.arg], k.value) for k in node.keywords if k.arg)]:
+            self.usable(value, part)
+        if isinstance(target, Closure):
+            return self.call_function(target, args, keywords, node)
+        if not isinstance(target, Static):
+            self.refuse(node, f"{describe(target)} cannot be called")
+        return self.call_object(target.thing, args, keywords, node)
+
+    def call_object(self, thing: object, args: list[Value], keywords: dict[str, Value], node: ast.Call) -> Value:
+        """The value of a call of a live object."""
+        if isinstance(thing, getattr(ops, "Gate", ())):
+            return self.operation(words.Word(thing.op.name), args, keywords, node)
+        handler = _handler(thing)
+        if handler is not None:
+            if keywords:
+                self.refuse(node, f"keywords are not supported in a call of {_title(thing)}", "positional arguments")
+            return handler(self, args, node)
+        word = words.find(thing)
+        if word is not None:
+            return self.operation(word, args, keywords, node)
+        if isinstance(thing, functools.partial):
+            first = [self.constant(arg, node) for arg in thing.args]
+            given = {name: self.constant(value, node) for name, value in thing.keywords.items()}
+            return self.call_object(thing.func, [*first, *args], {**given, **keywords}, node)
+        if thing is math.isclose:
+            return self.call_function(prelude.isclose, args, keywords, node)
+        function = plain_function(thing)
+        if function is None:
+            self.refuse(node, *_unknown(thing))
+        return self.call_function(function, args, keywords, node)
+
+    def prelude(self, name: str, args: list[Value], node: ast.AST) -> Value:
+        return self.call_function(getattr(prelude, name), args, {}, node)
+
+    def operation(self, word: words.Word, args: list[Value], keywords: dict[str, Value], node: ast.Call) -> Value:
+        """A call that is one operation."""
+        if keywords:
+            self.refuse(node, "keywords are not supported in this call", "positional arguments")
+        op = REGISTRY.get(word.op)
+        if op is None:
+            self.refuse(node, f"stagegrad has no rule for {word.op} yet")
+        self.expect(args, len(op.operands), len(op.operands), word.op, node)
+        atoms = self.atoms(args, node)
+        if word.op == "where":
+            atoms = [self.truth(atoms[0], node), *atoms[1:]]
+        if word.floats:
+            atoms = [self.converted(atom, FLOAT, node) for atom in atoms]
+        return self.emit(word.op, [self.fitting(atom, node, FLOAT) for atom in atoms], node, word.attrs)
+
+    def atoms(self, values: Sequence[Value], node: ast.AST) -> list[Atom]:
+        """Numbers, all of them."""
+        return [self.atom(value, node) for value in values]
+
+    def expect(self, args: Sequence[object], least: int, most: int, name: str, node: ast.AST) -> None:
+        """Refuses a wrong number of arguments."""
+        if not least <= len(args) <= most:
+            wanted = str(least) if least == most else f"{least} to {most}"
+            self.refuse(node, f"{name} takes {wanted} arguments here, and {len(args)} are given")
+
+    # ------------------------------------------------------------------------------------------ numbers
+
+    def _abs(self, args: list[Value], node: ast.Call) -> Value:
+        self.expect(args, 1, 1, "abs", node)
+        return self.emit("abs", self.atoms(args, node), node)
+
+    def _pow(self, args: list[Value], node: ast.Call) -> Value:
+        self.expect(args, 2, 2, "pow", node)
+        return self.power(*self.atoms(args, node), node)
+
+    def _int(self, args: list[Value], node: ast.Call) -> Value:
+        self.expect(args, 1, 1, "int", node)
+        atom = self.atom(args[0], node)
+        if atom.type != FLOAT:
+            return self.converted(atom, INT, node)
+        return self.emit("to_int", [atom], node)
+
+    def _float(self, args: list[Value], node: ast.Call) -> Value:
+        self.expect(args, 1, 1, "float", node)
+        match args[0]:
+            case Static(str() as text):
+                try:
+                    return literal(float(text))
+                except ValueError:
+                    self.refuse(node, f"could not convert string to float: {text!r}")
+            case value:
+                return self.converted(self.atom(value, node), FLOAT, node)
+
+    def _bool(self, args: list[Value], node: ast.Call) -> Value:
+        self.expect(args, 1, 1, "bool", node)
+        return self.truth(args[0], node)
+
+    def _round(self, args: list[Value], node: ast.Call) -> Value:
+        self.expect(args, 1, 2, "round", node)
+        atom = self.atom(args[0], node)
+        digits = self.atom(args[1], node) if len(args) == 2 and args[1:] != [Static(None)] else None
+        if atom.type != FLOAT:
+            if isinstance(digits, Lit) and int(digits.value or 0) < 0 or (digits is not None and not isinstance(digits, Lit)):
+                self.refuse(node, "an int can be rounded to a known number of digits behind the point only")
+            return self.converted(atom, INT, node)
+        if digits is None:
+            return self.emit("round_int", [atom], node)
+        return self.emit("round_digits", [atom, self.whole(digits, node, "the number of digits")], node)
+
+    def _divmod(self, args: list[Value], node: ast.Call) -> Value:
+        self.expect(args, 2, 2, "divmod", node)
+        x, y = self.atoms(args, node)
+        return Many((self.arithmetic("floordiv", x, y, node), self.arithmetic("mod", x, y, node)))
+
+    def _extreme(self, args: list[Value], node: ast.Call, op: str) -> Value:
+        items = list(args[0].items) if len(args) == 1 and isinstance(args[0], Many) else args
+        if not items or (len(args) == 1 and not isinstance(args[0], Many)):
+            self.refuse(node, f"{op} needs two numbers or more, or a tuple of them")
+        found, *others = self.atoms(items, node)
+        for other in others:
+            found = self.emit(op, [found, other], node)
+        return found
+
+    def _whole_part(self, args: list[Value], node: ast.Call, op: str) -> Value:
+        self.expect(args, 1, 1, f"math.{op.removesuffix('_int')}", node)
+        atom = self.atom(args[0], node)
+        return self.converted(atom, INT, node) if atom.type != FLOAT else self.emit(op, [atom], node)
+
+    def _log(self, args: list[Value], node: ast.Call) -> Value:
+        self.expect(args, 1, 2, "math.log", node)
+        logs = [self.emit("log", [self.fitting(atom, node, FLOAT)], node) for atom in self.atoms(args, node)]
+        return logs[0] if len(logs) == 1 else self.emit("div", logs, node)
+
+    def _hypot(self, args: list[Value], node: ast.Call) -> Value:
+        if not args:
+            return literal(0.0)
+        found, *others = [self.converted(atom, FLOAT, node) for atom in self.atoms(args, node)]
+        if not others:
+            return self.emit("abs", [found], node)
+        for other in others:
+            found = self.emit("hypot", [found, other], node)
+        return found
+
+    def _dist(self, args: list[Value], node: ast.Call) -> Value:
+        self.expect(args, 2, 2, "math.dist", node)
+        first, second = args
+        if not (isinstance(first, Many) and isinstance(second, Many) and len(first.items) == len(second.items)):
+            self.refuse(node, "math.dist needs two tuples of the same length")
+        pairs = zip(self.atoms(first.items, node), self.atoms(second.items, node), strict=True)
+        return self._hypot([self.arithmetic("sub", x, y, node) for x, y in pairs], node)
+
+    def _prod(self, args: list[Value], node: ast.Call) -> Value:
+        self.expect(args, 1, 1, "math.prod", node)
+        if not isinstance(args[0], Many):
+            self.refuse(node, "math.prod needs a tuple", "a loop that multiplies")
+        found: Atom = literal(1)
+        for k, atom in enumerate(self.atoms(args[0].items, node)):
+            found = atom if k == 0 else self.arithmetic("mul", found, atom, node)
+        return found
+
+    def _gcd(self, args: list[Value], node: ast.Call) -> Value:
+        found: Atom = literal(0)
+        for k, atom in enumerate(self.atoms(args, node)):
+            atom = self.whole(atom, node, "an argument of math.gcd")
+            found = atom if k == 0 and len(args) > 1 else self.emit("gcd", [found, atom], node)
+        return found
+
+    def _factorial(self, args: list[Value], node: ast.Call) -> Value:
+        self.expect(args, 1, 1, "math.factorial", node)
+        atom = self.whole(self.atom(args[0], node), node, "the argument of math.factorial")
+        if isinstance(atom, Lit) and 0 <= int(atom.value or 0) <= 170:
+            return literal(math.factorial(int(atom.value or 0)))
+        return self.prelude("factorial", [atom], node)
+
+    # ------------------------------------------------------------------------------------------ tuples and ranges
+
+    def _len(self, args: list[Value], node: ast.Call) -> Value:
+        self.expect(args, 1, 1, "len", node)
+        match args[0]:
+            case Many(items):
+                return literal(len(items))
+            case Range(start, stop, step):
+                return self.emit("trip_count", [start, stop, step], node)
+            case other:
+                self.refuse(node, f"len needs a tuple or a range, and this is {describe(other)}; arrays are not supported yet")
+
+    def _range(self, args: list[Value], node: ast.Call) -> Value:
+        self.expect(args, 1, 3, "range", node)
+        bounds = [self.whole(atom, node, "an argument of range") for atom in self.atoms(args, node)]
+        if len(bounds) == 1:
+            bounds = [literal(0), *bounds]
+        start, stop, step = [*bounds, literal(1)][:3]
+        if isinstance(step, Lit) and step.value == 0:
+            self.refuse(node, "range() arg 3 must not be zero")
+        return Range(start, stop, step)
+
+    def _reversed(self, args: list[Value], node: ast.Call) -> Value:
+        self.expect(args, 1, 1, "reversed", node)
+        match args[0]:
+            case Many(items):
+                return Many(items[::-1], "list")
+            case Range(start, stop, step):
+                trips = self.emit("trip_count", [start, stop, step], node)
+                before = self.arithmetic("sub", start, step, node)  # one step before the first
+                last = self.arithmetic("add", before, self.arithmetic("mul", trips, step, node), node)
+                back = Lit(-step.value, INT) if isinstance(step, Lit) and step.value is not None else self.emit("neg", [step], node)
+                return Range(last, before, back)
+            case other:
+                self.refuse(node, f"only a tuple or a range can be reversed, and this is {describe(other)}")
+
+    def _enumerate(self, args: list[Value], node: ast.Call) -> Value:
+        self.expect(args, 1, 2, "enumerate", node)
+        start = self.whole(self.atom(args[1], node), node, "the start") if len(args) == 2 else literal(0)
+        items = self._items_of(args[0], "enumerate", node)
+        pairs = ((self.arithmetic("add", start, literal(k), node), item) for k, item in enumerate(items))
+        return Many(tuple(Many(pair) for pair in pairs), "list")
+
+    def _zip(self, args: list[Value], node: ast.Call) -> Value:
+        columns = [self._items_of(arg, "zip", node) for arg in args]
+        return Many(tuple(Many(row) for row in zip(*columns, strict=False)), "list")
+
+    def _items_of(self, value: Value, name: str, node: ast.Call) -> tuple[Value, ...]:
+        if not isinstance(value, Many):
+            self.refuse(node, f"{name} needs tuples of known length, and this is {describe(value)}", "for i in range(...)")
+        return value.items
+
+    def _collected(self, args: list[Value], node: ast.Call, display: str) -> Value:
+        self.expect(args, 0, 1, display, node)
+        return Many(self._items_of(args[0], display, node) if args else (), display)
+
+    def _any_all(self, args: list[Value], node: ast.Call, is_all: bool) -> Value:
+        self.expect(args, 1, 1, "all" if is_all else "any", node)
+        found: Atom = TRUE if is_all else FALSE
+        for item in self._items_of(args[0], "all" if is_all else "any", node):
+            test = self.truth(item, node)
+            found = test if isinstance(found, Lit) else self.emit("and" if is_all else "or", [found, test], node)
+        return found
+
+    def _print(self, args: list[Value], node: ast.Call) -> Value:
+        self.refuse(node, "print is not supported: a gradient has no output", "nothing here; print the result where you call the function")
+
+    # ------------------------------------------------------------------------------------------ sums
+
+    def _sum(self, args: list[Value], node: ast.Call) -> Value:
+        self.expect(args, 1, 2, "sum", node)
+        start: Value = args[1] if len(args) == 2 else literal(0)
+        match args[0]:
+            case Many(items):
+                total, lost = start, literal(0.0)
+                for item in items:
+                    total, lost = self._add_term([total, lost, item], node).items
+                return self._end_sum([total, lost], node)
+            case Range():
+                return self._accumulated(ast.Name("i", ast.Store()), args[0], ast.Name("i", ast.Load()), start, [], node)
+            case other:
+                self.refuse(node, f"sum needs a tuple, a range or a generator, and this is {describe(other)}", "a loop that adds")
+
+    def _add_term(self, args: list[Value], node: ast.Call) -> Many:
+        """The next total, and what rounding has lost so far: `sum` keeps count of it between floats since Python 3.12."""
+        total, lost, term = args
+        types = [leaf.type for value in (total, term) for leaf in leaves(value)]
+        if not _COMPENSATED or types != [FLOAT, FLOAT]:
+            return Many((self.operate("add", total, term, node), lost))
+        pair = self.call_function(prelude.add_compensated, [total, lost, term], {}, node)
+        assert isinstance(pair, Many)
+        return pair
+
+    def _end_sum(self, args: list[Value], node: ast.Call) -> Value:
+        total, lost = args
+        return total if isinstance(lost, Lit) else self.call_function(prelude.end_compensated, [total, lost], {}, node)
+
+    def _over_generator(self, thing: object, generator: ast.GeneratorExp, node: ast.Call) -> Value:
+        if thing is not builtins.sum or node.keywords or len(node.args) > 2:
+            self.refuse(generator, "a generator is supported only as the argument of sum", "a loop")
+        if len(generator.generators) != 1 or generator.generators[0].is_async:
+            self.refuse(generator, "a generator with several loops is not supported", "nested loops that add to a number")
+        loop = generator.generators[0]
+        start = self.usable(self.expr(node.args[1]), node) if len(node.args) == 2 else literal(0)
+        over = self.usable(self.expr(loop.iter), loop.iter)
+        return self._accumulated(loop.target, over, generator.elt, start, loop.ifs, node)
+
+    def _accumulated(
+        self, target: ast.expr, over: Value, term: ast.expr, start: Value, tests: list[ast.expr], node: ast.Call
+    ) -> Value:
+        """A sum as the loop that it is: the text of a function that adds term by term is made, and lowered in place."""
+        for part in (part for tree in (term, *tests) for part in ast.walk(tree)):
+            if isinstance(part, ast.NamedExpr):
+                self.refuse(part, "`:=` inside a generator is not supported", "a loop")
+        return self.inlined(Closure(_summing(target, over, term, start, tests, node), self.frame), node)
+
+    def inlined(self, target: Closure, node: ast.AST) -> Value:
+        """The value of a call without arguments of a function whose only `return` is its last statement."""
+        raise NotImplementedError
+
+
+def _summing(
+    target: ast.expr, over: Value, term: ast.expr, start: Value, tests: list[ast.expr], node: ast.Call
+) -> ast.FunctionDef:
+    """``total = start; for target in over: total += term; return total``, compensated as `sum` is."""
+    taken = {part.id for tree in (target, term, *tests) for part in ast.walk(tree) if isinstance(part, ast.Name)}
+    total, lost = ("total" + "_" * ("total" in taken), "lost" + "_" * ("lost" in taken))
+
+    def names(context: ast.expr_context) -> list[ast.expr]:
+        return [ast.Name(total, context), ast.Name(lost, context)]
+
+    def known(value: Value) -> ast.expr:
+        return ast.Constant(Embedded(value))
+
+    step = ast.Call(known(Static(prelude.add_compensated)), [*names(ast.Load()), term], [])
+    add: ast.stmt = ast.Assign([ast.Tuple(names(ast.Store()), ast.Store())], step)
+    for test in reversed(tests):
+        add = ast.If(test, [add], [])
+    first = ast.Assign([ast.Tuple(names(ast.Store()), ast.Store())], known(Many((start, literal(0.0)))))
+    last = ast.Return(ast.Call(known(Static(prelude.end_compensated)), names(ast.Load()), []))
+    nothing = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+    function = ast.FunctionDef("sum", nothing, [first, ast.For(target, known(over), [add], []), last], [])
+    for part in ast.walk(function):
+        if isinstance(part, ast.stmt | ast.expr) and not hasattr(part, "lineno"):
+            ast.copy_location(part, node)
+    return function
+
+
+_HANDLERS: dict[object, Handler] = {
+    abs: Calls._abs, pow: Calls._pow, int: Calls._int, float: Calls._float, bool: Calls._bool, round: Calls._round,
+    divmod: Calls._divmod, len: Calls._len, range: Calls._range, reversed: Calls._reversed, enumerate: Calls._enumerate,
+    zip: Calls._zip, sum: Calls._sum, print: Calls._print,
+    max: functools.partial(Calls._extreme, op="max"), min: functools.partial(Calls._extreme, op="min"),
+    tuple: functools.partial(Calls._collected, display="tuple"), list: functools.partial(Calls._collected, display="list"),
+    any: functools.partial(Calls._any_all, is_all=False), all: functools.partial(Calls._any_all, is_all=True),
+    math.floor: functools.partial(Calls._whole_part, op="floor_int"), math.ceil: functools.partial(Calls._whole_part, op="ceil_int"),
+    math.trunc: functools.partial(Calls._whole_part, op="trunc_int"), math.log: Calls._log, math.hypot: Calls._hypot,
+    math.dist: Calls._dist, math.prod: Calls._prod, math.gcd: Calls._gcd, math.factorial: Calls._factorial,
+    prelude.add_compensated: Calls._add_term, prelude.end_compensated: Calls._end_sum,
+}  # fmt: skip
+
+
+def _handler(thing: object) -> Handler | None:
+    try:
+        return _HANDLERS.get(thing)
+    except TypeError:  # not hashable
+        return None
+
+
+def _unknown(thing: object) -> tuple[str, str]:
+    """The message and the advice for something that cannot be called here."""
+    title = _title(thing)
+    root = (getattr(thing, "__module__", None) or "").partition(".")[0]
+    if root in ("random", "time", "datetime", "secrets") or "random" in title:
+        return f"{title} gives another result each time", "the value as a parameter"
+    if root == "numpy" or type(thing).__module__.partition(".")[0] == "numpy":
+        return f"{title} is not supported: stagegrad knows NumPy's functions of single numbers only", "math.*, or a loop over numbers"
+    if isinstance(thing, type):
+        return f"{title} is a class; objects are not supported", "numbers and tuples"
+    if isinstance(thing, types.MethodType):
+        return f"{title} is a method; only plain functions can be called", "a function of numbers"
+    return f"{title} is not written in Python and is not one that stagegrad knows", "an operation it knows, or a gate: @stagegrad.gate"
+
+
+def _title(thing: object) -> str:
+    name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None) or repr(thing)
+    module = getattr(thing, "__module__", None)
+    return f"{module}.{name}" if isinstance(module, str) and module not in ("builtins", "__main__") else str(name)

@@ -1,0 +1,417 @@
+"""The function that is being built: statements, what every variable holds, and how two paths become one.
+
+`Emitter` is what the lowering of expressions and of statements share. It knows IR and values, and no Python syntax.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, NoReturn
+
+from stagegrad.errors import Problem
+from stagegrad.frontend.scope import Frame
+from stagegrad.frontend.values import FALSE, TRUE, Key, Many, Slot, Unfit, Value, describe, fill, join, leaves, undefined
+from stagegrad.ir import BOOL, FLOAT, INT, Atom, Attr, Block, Call, For, Fresh, If, Lit, Raise, Span, Stage, Stmt, Type, Var, While, binds, read
+from stagegrad.ops import REGISTRY
+
+if TYPE_CHECKING:
+    from stagegrad.frontend.python import Compilation
+
+
+class Refusal(Exception):
+    """One construct that cannot be lowered; the expression around it goes on with a poisoned value."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+class Poisoned(Exception):
+    """A value is read that an earlier problem left without meaning: nothing to report again."""
+
+
+class NeedInt(Exception):
+    """Parameters that were taken for floats are used where only ints can be: the function must be lowered again."""
+
+    def __init__(self, params: frozenset[Var]) -> None:
+        super().__init__(", ".join(sorted(map(str, params))))
+        self.params = params
+
+
+class Flow(Enum):
+    """How a run of statements ends: always at its end, sometimes, never (it leaves), or never at all (it raises)."""
+
+    FALL = "fall"
+    MAYBE = "maybe"
+    EXIT = "exit"
+    DEAD = "dead"
+
+    def beside(self, other: Flow) -> Flow:
+        """How two alternative paths end, taken together."""
+        if self is Flow.DEAD or self is other:
+            return other
+        return self if other is Flow.DEAD else Flow.MAYBE
+
+
+@dataclass
+class Arm:
+    """One path: its statements, what the variables hold at its end, and how it ends."""
+
+    stmts: list[Stmt]
+    env: dict[Key, Slot]
+    flow: Flow = Flow.FALL
+
+
+@dataclass(frozen=True)
+class Region:
+    """What `break`, `continue` and `return` leave: a loop's body, or (`number` 0) the function's.
+
+    The flag ``$exit`` says that the rest of this trip is skipped, ``$until`` that no further trip follows.
+    """
+
+    number: int
+    keep: frozenset[str] | None = None  # the local names that may be read after it; None: all of them
+
+    @property
+    def exit(self) -> Key:
+        return (self.number, "$exit")
+
+    @property
+    def until(self) -> Key:
+        return (self.number, "$until")
+
+    @property
+    def broke(self) -> Key:
+        return (self.number, "$broke")
+
+
+RETURNED: Key = (0, "$returned")
+RESULT: Key = (0, "$result")
+
+#: Operations that give an int for ints and mean the same for floats that hold whole numbers.
+_WHOLE = frozenset("add sub mul floordiv mod neg abs max min square copy".split())
+#: Operations that may be asked of bools as they are.
+_LOGICAL = frozenset("lt le gt ge eq ne not and or is_true copy to_int to_float".split())
+
+
+class Emitter:
+    """Builds one IR function."""
+
+    def __init__(self, compilation: Compilation) -> None:
+        self.compilation = compilation
+        self.fresh = Fresh()
+        self.stmts: list[Stmt] = []
+        self.env: dict[Key, Slot] = {}
+        self.region = Region(0)
+        self.frame: Frame
+        self.guessed: dict[Var, frozenset[Var]] = {}  # floats that may be ints, and the parameters that decide it
+        self.words: dict[str, object] = {}  # names in the text, and whose they are
+        self._made: dict[Var, tuple[list[Stmt], int]] = {}
+        self._regions = 0
+
+    # ------------------------------------------------------------------------------------------ problems
+
+    def span(self, node: ast.AST) -> Span:
+        """The place of a node of the function that is being lowered."""
+        return self.frame.unit.source.span(node)
+
+    def refuse(self, node: ast.AST, message: str, advice: str = "") -> NoReturn:
+        """Stops the lowering of an expression with a problem at `node`."""
+        raise Refusal(Problem(message, self.span(node), advice))
+
+    def report(self, node: ast.AST, message: str, advice: str = "") -> None:
+        """Notes a problem and goes on."""
+        self.compilation.problems.append(Problem(message, self.span(node), advice))
+
+    # ------------------------------------------------------------------------------------------ stages
+
+    def emit(self, op: str, args: Sequence[Atom], node: ast.AST, attrs: Sequence[tuple[str, Attr]] = ()) -> Var:
+        """Appends a stage; its result has no name yet."""
+        if op not in REGISTRY:
+            self.refuse(node, f"stagegrad has no rule for {op} yet")
+        if op not in _LOGICAL:
+            args = [self.converted(arg, INT, node) if arg.type == BOOL and (op, k) != ("where", 0) else arg for k, arg in enumerate(args)]
+        out = self.fresh.var("", REGISTRY[op].result([arg.type for arg in args]))
+        if out.type == FLOAT and op in _WHOLE:
+            self._guess(out, args)
+        self.append(Stage(out, op, tuple(args), tuple(attrs), span=self.span(node)))
+        return out
+
+    def append(self, stmt: Stmt) -> None:
+        """Appends a statement and remembers where its values were made, so that an assignment can name them."""
+        for var in binds(stmt):
+            self._made[var] = (self.stmts, len(self.stmts))
+        self.stmts.append(stmt)
+
+    def converted(self, atom: Atom, type: Type, node: ast.AST) -> Atom:
+        """The atom as a number of a wider type."""
+        if atom.type == type:
+            return atom
+        if isinstance(atom, Lit):
+            return self._literal(atom, type, node)
+        out = self.fresh.var("", type)
+        if type == FLOAT:
+            self.guessed[out] = frozenset()
+        self.append(Stage(out, "to_float" if type == FLOAT else "to_int", (atom,), span=self.span(node)))
+        return out
+
+    def _literal(self, atom: Lit, type: Type, node: ast.AST) -> Lit:
+        if atom.value is None:
+            return Lit(None, type)
+        try:
+            return Lit(float(atom.value) if type == FLOAT else int(atom.value), type)
+        except OverflowError:
+            self.refuse(node, "this int is too large for a float")
+
+    def negated(self, test: Atom, node: ast.AST) -> Atom:
+        """The opposite of a bool."""
+        return Lit(not test.value, BOOL) if isinstance(test, Lit) else self.emit("not", [test], node)
+
+    def stop(self, test: Atom, error: str, message: str, node: ast.AST) -> None:
+        """Raises `error` with a fixed message where `test` is true."""
+        self.append(Raise(test, error, (message,), span=self.span(node)))
+
+    # ------------------------------------------------------------------------------------------ ints
+
+    def _guess(self, out: Var, args: Sequence[Atom]) -> None:
+        sources = [self.guessed.get(arg) if isinstance(arg, Var) else None for arg in args if arg.type == FLOAT]
+        if all(source is not None for source in sources):
+            self.guessed[out] = frozenset().union(*(source for source in sources if source))
+
+    def guess_of(self, atom: Atom) -> frozenset[Var] | None:
+        """The parameters that would make this float an int if they were ints; None if nothing would."""
+        if isinstance(atom, Var):
+            return frozenset() if atom.type != FLOAT else self.guessed.get(atom)
+        return frozenset() if atom.value is None or float(atom.value).is_integer() else None
+
+    def whole(self, atom: Atom, node: ast.AST, what: str) -> Atom:
+        """The atom as an int; a parameter of unknown type that leads here is an int from now on."""
+        if atom.type != FLOAT:
+            return self.converted(atom, INT, node)
+        params = self.guessed.get(atom) if isinstance(atom, Var) else None
+        if params:
+            raise NeedInt(params)
+        self.refuse(node, f"{what} must be an int, and this is a float", "int(...) around it")
+
+    # ------------------------------------------------------------------------------------------ variables
+
+    def word(self, frame: Frame, name: str) -> str:
+        """What a local of `frame` is called in the text: its own name, prefixed where an inlined function's name clashes."""
+        owner: object = frame.label or self
+        if self.words.setdefault(name, owner) is owner:
+            return name
+        longer = f"{frame.label}_{name}"
+        while self.words.setdefault(longer, owner) is not owner:
+            longer += "_"
+        return longer
+
+    def named(self, value: Value, name: str) -> Value:
+        """The value under the name it is assigned to: a stage that nobody has named yet takes the name."""
+        if not isinstance(value, Var) or value.name or value not in self._made:
+            return value
+        stmts, index = self._made[value]
+        if stmts is not self.stmts or value not in binds(stmts[index]) or value in read(Block(tuple(stmts[index + 1 :]))):
+            return value
+        var = self.fresh.var(name, value.type)
+        stmts[index] = _rebound(stmts[index], value, var)
+        self._made[var] = self._made.pop(value)
+        if value in self.guessed:
+            self.guessed[var] = self.guessed[value]
+        return var
+
+    def bind(self, name: str, value: Value, node: ast.AST) -> None:
+        """Assigns to a local name of the current frame."""
+        value = self.named(value, self.word(self.frame, name))
+        self.env[self.frame.number, name] = Slot(value, TRUE, self.span(node))
+
+    def lookup(self, frame: Frame, name: str, node: ast.AST) -> Value:
+        """What a local of `frame` holds; raises as Python does, at run time, where it may hold nothing."""
+        key = (frame.number, name)
+        slot = self.env.get(key, Slot(Lit(None, FLOAT), FALSE))
+        if isinstance(slot.value, Unfit):
+            return slot.value
+        if slot.bound != TRUE:
+            tail = "where it is not associated with a value"
+            if frame is self.frame:
+                error, message = "UnboundLocalError", f"cannot access local variable '{name}' {tail}"
+            else:
+                error, message = "NameError", f"cannot access free variable '{name}' {tail} in enclosing scope"
+            self.stop(self.negated(slot.bound, node), error, message, node)
+            self.env[key] = replace(slot, bound=TRUE)
+        return slot.value
+
+    # ------------------------------------------------------------------------------------------ paths
+
+    def new_region(self, keep: frozenset[str] | None) -> Region:
+        """A region with flags of its own."""
+        self._regions += 1
+        return Region(self._regions, keep)
+
+    def flag(self, key: Key) -> Atom:
+        """The state of one of our flags."""
+        slot = self.env.get(key)
+        found = next(leaves(slot.value), FALSE) if slot else FALSE
+        return FALSE if isinstance(found, Lit) and found.value is None else found
+
+    def raise_flag(self, key: Key, atom: Atom = TRUE) -> None:
+        """Sets one of our flags."""
+        self.env[key] = Slot(atom)
+
+    def arm(self, lower: Callable[[], Flow], start: Arm | None = None) -> Arm:
+        """Lowers a path beside the current one; `start` is a path to go on with."""
+        stmts, env = self.stmts, self.env
+        arm = start or Arm([], dict(env))
+        self.stmts, self.env = arm.stmts, arm.env
+        try:
+            flow = lower()
+            return Arm(self.stmts, self.env, flow)
+        finally:
+            self.stmts, self.env = stmts, env
+
+    def choose(self, test: Atom, then: Callable[[], Value], orelse: Callable[[], Value], node: ast.AST) -> Value:
+        """The value of an expression that evaluates one of two others."""
+        if isinstance(test, Lit):
+            return then() if test.value else orelse()
+        key = (0, f"$value{len(self.stmts)}")
+
+        def hold(lower: Callable[[], Value]) -> Callable[[], Flow]:
+            def run() -> Flow:
+                self.env[key] = Slot(lower(), TRUE, self.span(node))
+                return Flow.FALL
+
+            return run
+
+        self.merge(test, self.arm(hold(then)), self.arm(hold(orelse)), None, node)
+        return self.env.pop(key).value
+
+    def merge(self, test: Atom, then: Arm, orelse: Arm, keep: frozenset[str] | None, node: ast.AST) -> Flow:
+        """Ends two paths: appends the `If`, and what the paths left different becomes one value each.
+
+        `keep` are the local names that may still be read (None: all of them).
+        """
+        phis = _Phis(self, then, orelse, node)
+        env = dict(self.env)
+        for key in [*then.env, *(key for key in orelse.env if key not in then.env)]:
+            first, second = then.env.get(key), orelse.env.get(key)
+            if first is second:
+                if first is not None:
+                    env[key] = first
+                continue
+            if keep is not None and key[0] == self.frame.number and not key[1].startswith("$") and key[1] not in keep:
+                env[key] = Slot(Unfit(f"`{key[1]}` is read here although stagegrad took it for dead; please report this"))
+                continue
+            env[key] = phis.slot(key, first, second)
+        self.env = env
+        if then.stmts or orelse.stmts or phis.outs:
+            blocks = Block(tuple(then.stmts), tuple(phis.left)), Block(tuple(orelse.stmts), tuple(phis.right))
+            self.append(If(test, *blocks, tuple(phis.outs), span=self.span(node)))
+        return then.flow.beside(orelse.flow)
+
+    def conflict(self, name: str, first: Slot, second: Slot) -> Unfit:
+        """The value of a variable that is one kind of thing on one path and another on the other."""
+        what = f"`{name}`" if not name.startswith("$") else "the result"
+        texts = [f"{describe(slot.value)}" + (f" on line {slot.span.line}" if slot.span else "") for slot in (first, second)]
+        return Unfit(f"{what} is {texts[0]} but {texts[1]}", "one type of value on every path, or two names")
+
+
+class _Phis:
+    """The values that an `If` yields."""
+
+    def __init__(self, emitter: Emitter, then: Arm, orelse: Arm, node: ast.AST) -> None:
+        self.emitter, self.then, self.orelse, self.node = emitter, then, orelse, node
+        self.outs: list[Var] = []
+        self.left: list[Atom] = []
+        self.right: list[Atom] = []
+        self._shared: dict[tuple[Atom, Atom], Var] = {}
+
+    def slot(self, key: Key, first: Slot | None, second: Slot | None) -> Slot:
+        """One slot for both; a path that raises counts as one on which nothing is known."""
+        base = self.emitter.env.get(key)
+        dead = Flow.DEAD in (self.then.flow, self.orelse.flow) and self.then.flow is not self.orelse.flow
+        if dead:
+            alive = second if self.then.flow is Flow.DEAD else first
+            if alive is None or alive is base:
+                return alive or Slot(Lit(None, FLOAT), FALSE)
+            first, second = (None, alive) if self.then.flow is Flow.DEAD else (alive, None)
+        value = self._value(key, first, second)
+        if isinstance(value, Unfit):
+            return Slot(value)
+        bounds = [slot.bound if slot else FALSE for slot in (first, second)]
+        if dead:
+            bounds = [slot.bound if slot else Lit(None, BOOL) for slot in (first, second)]
+        bound = TRUE if key[1].startswith("$") else self.atom(bounds[0], bounds[1], BOOL, "", dead)
+        found = first or second
+        return Slot(value, bound, found.span if found else None)
+
+    def _value(self, key: Key, first: Slot | None, second: Slot | None) -> Value:
+        if first is None or second is None:
+            only = first or second
+            assert only is not None
+            blank = undefined(only.value)
+            pair = (only.value, blank) if first else (blank, only.value)
+            skeleton: Value | None = blank
+        else:
+            pair = first.value, second.value
+            skeleton = join(*pair)
+        if skeleton is None and first is not None and second is not None:
+            return self.emitter.conflict(key[1], first, second)
+        if skeleton is None or isinstance(skeleton, Unfit):
+            return skeleton or Unfit()
+        hidden = key[1].startswith("$")
+        name = "" if hidden or isinstance(skeleton, Many) else self._word(key)
+        atoms = [
+            self.atom(a, b, leaf.type, name, hidden)
+            for a, b, leaf in zip(leaves(pair[0]), leaves(pair[1]), leaves(skeleton), strict=True)
+        ]
+        return fill(skeleton, iter(atoms))
+
+    def _word(self, key: Key) -> str:
+        frame = self.emitter.frame
+        return self.emitter.word(frame, key[1]) if key[0] == frame.number else key[1]
+
+    def atom(self, first: Atom, second: Atom, type: Type, name: str, shared: bool = True) -> Atom:
+        """One atom for both; equal pairs share a value where they have no name of their own."""
+        first, second = self._converted(first, type, self.then), self._converted(second, type, self.orelse)
+        if first == second:
+            return first
+        for one, other in ((first, second), (second, first)):
+            if isinstance(one, Lit) and one.value is None and isinstance(other, Lit):
+                return other
+        if shared and not name and (first, second) in self._shared:
+            return self._shared[first, second]
+        out = self.emitter.fresh.var(name, type)
+        self._shared.setdefault((first, second), out)
+        self.outs.append(out)
+        self.left.append(first)
+        self.right.append(second)
+        guesses = [self.emitter.guess_of(atom) for atom in (first, second)]
+        if type == FLOAT and None not in guesses:
+            self.emitter.guessed[out] = frozenset().union(*(guess for guess in guesses if guess))
+        return out
+
+    def _converted(self, atom: Atom, type: Type, arm: Arm) -> Atom:
+        found: list[Atom] = []
+
+        def convert() -> Flow:
+            found.append(self.emitter.converted(atom, type, self.node))
+            return arm.flow
+
+        self.emitter.arm(convert, arm)
+        return found[0]
+
+
+def _rebound(stmt: Stmt, old: Var, new: Var) -> Stmt:
+    """The statement with one of the values that it binds renamed."""
+    match stmt:
+        case Stage():
+            return replace(stmt, out=new)
+        case If() | Call():
+            return replace(stmt, outs=tuple(new if out == old else out for out in stmt.outs))
+        case For() | While():
+            return replace(stmt, carries=tuple(replace(c, out=new) if c.out == old else c for c in stmt.carries))
+        case _:
+            raise TypeError(f"binds nothing: {stmt!r}")
+

@@ -1,0 +1,408 @@
+"""Expressions to stages, one operation each, in the order in which Python evaluates them."""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Sequence
+
+from stagegrad.frontend.emitter import Emitter, Poisoned, Refusal
+from stagegrad.frontend.refused import refused
+from stagegrad.frontend.scope import MISSING, Frame, Scope
+from stagegrad.frontend.values import FALSE, POISON, TRUE, Closure, Embedded, Many, Static, Unfit, Value, describe
+from stagegrad.ir import BOOL, FLOAT, INT, Atom, Lit, Type, Var
+from stagegrad.ops import literal
+
+BINARY: dict[type[ast.operator], str] = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.FloorDiv: "floordiv", ast.Mod: "mod", ast.Pow: "pow",
+    ast.BitAnd: "bitand", ast.BitOr: "bitor", ast.BitXor: "bitxor", ast.LShift: "shl", ast.RShift: "shr",
+}  # fmt: skip
+_SYMBOLS = {"bitand": "&", "bitor": "|", "bitxor": "^", "shl": "<<", "shr": ">>"}
+_ON_BOOLS = {"bitand": "and", "bitor": "or", "bitxor": "ne"}
+_COMPARE: dict[type[ast.cmpop], tuple[str, Callable[[object, object], bool]]] = {
+    ast.Lt: ("lt", operator.lt), ast.LtE: ("le", operator.le), ast.Gt: ("gt", operator.gt), ast.GtE: ("ge", operator.ge),
+    ast.Eq: ("eq", operator.eq), ast.NotEq: ("ne", operator.ne),
+}  # fmt: skip
+_FOLD: dict[str, Callable[[int, int], int]] = {
+    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "floordiv": operator.floordiv, "mod": operator.mod,
+}  # fmt: skip
+_LARGEST = 2**63
+
+
+class Expressions(Emitter):
+    """Lowers expressions. Each problem is noted where it is found, and the expression around it becomes poisoned."""
+
+    def expr(self, node: ast.expr) -> Value:
+        """The value of an expression; its stages are appended."""
+        try:
+            return self._expr(node)
+        except Refusal as refusal:
+            self.compilation.problems.append(refusal.problem)
+            return POISON
+        except Poisoned:
+            return POISON
+
+    def number(self, node: ast.expr) -> Atom:
+        """The value of an expression that must be a number."""
+        return self.atom(self.expr(node), node)
+
+    def atom(self, value: Value, node: ast.AST) -> Atom:
+        """The value as a number, or a refusal that says what it is instead."""
+        match value:
+            case Var() | Lit():
+                return value
+            case Unfit(message, advice):
+                if not message:
+                    raise Poisoned
+                self.refuse(node, message, advice)
+            case _:
+                self.refuse(node, f"a number is needed here, and this is {describe(value)}")
+
+    def usable(self, value: Value, node: ast.AST) -> Value:
+        """The value, unless it must not be read."""
+        if isinstance(value, Unfit):
+            self.atom(value, node)
+        return value
+
+    def _expr(self, node: ast.expr) -> Value:
+        match node:
+            case ast.Constant():
+                return self.constant(node.value, node)
+            case ast.Name():
+                return self.usable(self.name(node.id, node), node)
+            case ast.BinOp():
+                return self.binary(node)
+            case ast.UnaryOp():
+                return self.unary(node)
+            case ast.Compare():
+                return self.compare(node)
+            case ast.BoolOp():
+                return self.logic(node)
+            case ast.IfExp():
+                return self.choose(
+                    self.truth(self.expr(node.test), node.test), lambda: self.expr(node.body), lambda: self.expr(node.orelse), node
+                )
+            case ast.NamedExpr():
+                value = self.expr(node.value)
+                self.bind(node.target.id, value, node)
+                return self.env[self.frame.number, node.target.id].value
+            case ast.Tuple() | ast.List():
+                items = tuple(self.items(node.elts))
+                return Many(items, "tuple" if isinstance(node, ast.Tuple) else "list")
+            case ast.Call():
+                return self.call(node)
+            case ast.Attribute():
+                return self.attribute(node)
+            case ast.Subscript():
+                return self.subscript(node)
+            case ast.Lambda():
+                return self.closure(node)
+            case _:
+                self.refuse(node, *refused(node))
+
+    def call(self, node: ast.Call) -> Value:
+        """The value of a call."""
+        raise NotImplementedError
+
+    def items(self, nodes: Sequence[ast.expr]) -> list[Value]:
+        """The values of a tuple's or a call's parts, starred ones spread out."""
+        found: list[Value] = []
+        for node in nodes:
+            if not isinstance(node, ast.Starred):
+                found.append(self.expr(node))
+                continue
+            value = self.usable(self.expr(node.value), node)
+            if not isinstance(value, Many):
+                self.refuse(node, f"only a tuple of known length can be spread with *, and this is {describe(value)}")
+            found.extend(value.items)
+        return found
+
+    # ------------------------------------------------------------------------------------------ names and constants
+
+    def constant(self, thing: object, node: ast.AST) -> Value:
+        """A literal, or an object found at compile time, as a value."""
+        match thing:
+            case bool() | float() if type(thing) in (bool, float):
+                return literal(thing)
+            case int() if type(thing) is int:
+                return literal(thing)
+            case complex():
+                self.refuse(node, "complex numbers are not supported", "the real and the imaginary part as two floats")
+            case Embedded(value):
+                return value
+            case tuple() if type(thing) is tuple:
+                return Many(tuple(self.constant(item, node) for item in thing))
+            case _:
+                return Static(thing)
+
+    def outside(self, thing: object, name: str, node: ast.AST) -> Value:
+        """An object from outside the function as a value; numbers are constants from here on."""
+        kind = type(thing)
+        if kind.__module__ == "numpy" and kind.__name__ in ("float64", "int64", "bool"):
+            thing = thing.item()  # type: ignore[attr-defined]  # a NumPy scalar of a width that Python's own numbers have
+        elif isinstance(thing, complex) or (kind.__module__ == "numpy" and kind.__name__ in _NARROW):
+            self.refuse(node, f"`{name}` is a {kind.__name__}; only float64, int64 and bool constants are supported", f"float({name})")
+        elif isinstance(thing, list | dict | set | bytearray):
+            self.refuse(node, f"`{name}` is a {kind.__name__} that may change; constants must be numbers or tuples of numbers",
+                        f"a tuple: {name} = (...)")  # fmt: skip
+        elif kind.__name__ == "ndarray":
+            self.refuse(node, f"`{name}` is an array; arrays are not supported yet", "a tuple of numbers, or scalars")
+        return self.constant(thing, node)
+
+    def name(self, name: str, node: ast.AST) -> Value:
+        """What a name denotes: a local of this function or of one around it, else whatever the live function sees."""
+        home = self.frame.home(name)
+        if home is not None:
+            return self.lookup(home, name, node)
+        thing, capture = self.frame.unit.live.find(name)
+        if thing is MISSING:
+            self.refuse(node, f"the name `{name}` is not defined")
+        if capture is not None:
+            self.compilation.captures.append(capture)
+        return self.outside(thing, name, node)
+
+    def attribute(self, node: ast.Attribute) -> Value:
+        """A constant or a function of a module."""
+        owner = self.usable(self.expr(node.value), node)
+        match owner:
+            case Static(thing) if isinstance(thing, type(math)):
+                found = getattr(thing, node.attr, MISSING)
+                if found is MISSING:
+                    self.refuse(node, f"the module {thing.__name__} has no `{node.attr}`")
+                if thing.__name__.partition(".")[0] not in _STABLE:
+                    self.compilation.capture_attribute(thing, node.attr)
+                return self.outside(found, f"{thing.__name__}.{node.attr}", node)
+            case Var() | Lit():
+                self.refuse(node, f"`.{node.attr}` asks for an array or an object, and this is {describe(owner)}; arrays are not supported yet",
+                            "numbers only")  # fmt: skip
+            case _:
+                self.refuse(node, f"`.{node.attr}` of {describe(owner)} is not supported", "the value itself, as a name or a parameter")
+
+    def subscript(self, node: ast.Subscript) -> Value:
+        """An item of a tuple at a constant position."""
+        owner = self.usable(self.expr(node.value), node)
+        if not isinstance(owner, Many):
+            self.refuse(node, f"only a tuple can be indexed, and this is {describe(owner)}; arrays are not supported yet", "separate names")
+        if isinstance(node.slice, ast.Slice):
+            self.refuse(node, "slices are not supported", "the parts by name: first, second = pair")
+        index = self.number(node.slice)
+        if not isinstance(index, Lit) or not isinstance(index.value, int):
+            self.refuse(node, "a tuple can be indexed by a constant only", "a branch for each position, or a loop over the tuple")
+        if not -len(owner.items) <= index.value < len(owner.items):
+            self.refuse(node, f"position {index.value} is outside a {owner.display} of {len(owner.items)}")
+        return self.usable(owner.items[index.value], node)
+
+    def closure(self, node: ast.FunctionDef | ast.Lambda) -> Closure:
+        """A function that the user's function defines; its defaults are evaluated now."""
+        names = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)]
+        given = list(zip(names[len(names) - len(node.args.defaults) :], node.args.defaults, strict=True))
+        given += [(a.arg, d) for a, d in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if d is not None]
+        return Closure(node, self.frame, tuple((name, self.expr(default)) for name, default in given))
+
+    # ------------------------------------------------------------------------------------------ arithmetic
+
+    def binary(self, node: ast.BinOp) -> Value:
+        """A chain of operators that leans to the left, however long, without recursion."""
+        chain = [node]
+        while isinstance(chain[-1].left, ast.BinOp):
+            chain.append(chain[-1].left)
+        value = self.expr(chain[-1].left)
+        for link in reversed(chain):
+            right = self.expr(link.right)
+            try:
+                value = self.operate(BINARY.get(type(link.op), ""), value, right, link)
+            except Poisoned:
+                value = POISON
+            except Refusal as refusal:
+                self.compilation.problems.append(refusal.problem)
+                value = POISON
+        return value
+
+    def operate(self, op: str, left: Value, right: Value, node: ast.AST) -> Value:
+        """``left op right`` as Python has it for numbers; two tuples may be added."""
+        left, right = self.usable(left, node), self.usable(right, node)
+        if op == "add" and isinstance(left, Many) and isinstance(right, Many) and left.display == right.display:
+            return Many(left.items + right.items, left.display)
+        if not op:
+            self.refuse(node, "matrix products need arrays, which are not supported yet", "the sum of products, term by term")
+        x, y = self.atom(left, node), self.atom(right, node)
+        if op in _SYMBOLS:
+            return self.bitwise(op, x, y, node)
+        if op == "pow":
+            return self.power(x, y, node)
+        return self.arithmetic(op, x, y, node)
+
+    def arithmetic(self, op: str, x: Atom, y: Atom, node: ast.AST) -> Atom:
+        """+ - * / // %: a stage, save that ints known at compile time are computed as Python's own compiler does."""
+        if op in _FOLD and x.type == y.type == INT and isinstance(x, Lit) and isinstance(y, Lit):
+            if y.value == 0 and op in ("floordiv", "mod"):
+                self.refuse(node, "division by zero")
+            return self.fitting(literal(_FOLD[op](int(x.value or 0), int(y.value or 0))), node)
+        x, y = self.fitting(x, node, y.type), self.fitting(y, node, x.type)
+        return self.emit(op, [x, y], node)
+
+    def fitting(self, atom: Atom, node: ast.AST, beside: Type = INT) -> Atom:
+        """The atom, an int constant of more than 64 bits as the float that Python makes of it beside a float."""
+        if not isinstance(atom, Lit) or not isinstance(atom.value, int) or -_LARGEST <= atom.value < _LARGEST:
+            return atom
+        if beside != FLOAT:
+            self.refuse(node, "this int needs more than 64 bits", "a float")
+        return self.converted(atom, FLOAT, node)
+
+    def bitwise(self, op: str, x: Atom, y: Atom, node: ast.AST) -> Atom:
+        """& | ^ << >>: for ints, and the first three for bools."""
+        if x.type == y.type == BOOL and op in _ON_BOOLS:
+            return self.emit(_ON_BOOLS[op], [x, y], node)
+        what = f"an operand of {_SYMBOLS[op]}"
+        return self.emit(op, [self.whole(x, node, what), self.whole(y, node, what)], node)
+
+    def power(self, base: Atom, exponent: Atom, node: ast.AST) -> Value:
+        """``base**exponent``; an int stays an int where Python keeps it one."""
+        base, exponent = (self.converted(atom, INT, node) if atom.type == BOOL else atom for atom in (base, exponent))
+        if base.type == INT and exponent.type == INT:
+            return self.int_power(base, exponent, node)
+        base = self.converted(base, FLOAT, node)
+        if isinstance(exponent, Lit) and exponent.type == INT and exponent.value == 2:
+            return self.emit("square", [base], node)
+        return self.emit("pow", [base, self.fitting(exponent, node, FLOAT)], node)
+
+    def int_power(self, base: Atom, exponent: Atom, node: ast.AST) -> Value:
+        """An int to an int: repeated products for a constant exponent, a checked loop for any other."""
+        if not isinstance(exponent, Lit):
+            if isinstance(base, Lit) and base.value == -1:  # exact for every exponent, and the usual way to alternate signs
+                return self.emit("sub", [literal(1), self.emit("mul", [literal(2), self.emit("mod", [exponent, literal(2)], node)], node)], node)
+            return self.prelude("integer_power", [base, exponent], node)
+        count = int(exponent.value or 0)
+        if count < 0:
+            return self.emit("pow", [self.converted(base, FLOAT, node), exponent], node)
+        if isinstance(base, Lit):
+            if count * int(base.value or 0).bit_length() > 2048:
+                self.refuse(node, "this power is too large", "a float base")
+            return literal(int(base.value or 0) ** count)
+        if count > 63:
+            return self.prelude("integer_power", [base, exponent], node)
+        return self._repeated(base, count, node)
+
+    def _repeated(self, base: Atom, count: int, node: ast.AST) -> Atom:
+        result: Atom | None = None
+        while count:
+            if count % 2:
+                result = base if result is None else self.emit("mul", [result, base], node)
+            count //= 2
+            if count:
+                base = self.emit("square", [base], node)
+        return literal(1) if result is None else result
+
+    def prelude(self, name: str, args: list[Value], node: ast.AST) -> Value:
+        """A call of one of the functions that stand for Python's own (`prelude`)."""
+        raise NotImplementedError
+
+    def unary(self, node: ast.UnaryOp) -> Value:
+        """- + not ~"""
+        value = self.usable(self.expr(node.operand), node.operand)
+        if isinstance(node.op, ast.Not):
+            return self.negated(self.truth(value, node.operand), node)
+        atom = self.atom(value, node.operand)
+        if isinstance(node.op, ast.Invert):
+            return self.emit("invert", [self.whole(atom, node, "the operand of ~")], node)
+        if atom.type == BOOL:
+            atom = self.converted(atom, INT, node)
+        if isinstance(node.op, ast.UAdd):
+            return atom
+        if isinstance(atom, Lit) and isinstance(atom.value, int | float):
+            return Lit(-atom.value, atom.type)
+        return self.emit("neg", [atom], node)
+
+    # ------------------------------------------------------------------------------------------ truth
+
+    def truth(self, value: Value, node: ast.AST) -> Atom:
+        """Is it true, as `if` asks?"""
+        match self.usable(value, node):
+            case Lit(constant):
+                return Lit(bool(constant), BOOL)
+            case Var() as var:
+                return var if var.type == BOOL else self.emit("is_true", [var], node)
+            case Many(items):
+                return Lit(bool(items), BOOL)
+            case Static(None | str() as thing):
+                return Lit(bool(thing), BOOL)
+            case Closure():
+                return TRUE
+            case other:
+                self.refuse(node, f"{describe(other)} cannot be a condition", "a comparison")
+
+    def logic(self, node: ast.BoolOp) -> Value:
+        """`and`, `or`: the next operand is evaluated only where Python evaluates it."""
+        value = self.expr(node.values[0])
+        for following in node.values[1:]:
+            value = self._lazily(isinstance(node.op, ast.And), value, following, node)
+        return self.usable(value, node)
+
+    def _lazily(self, is_and: bool, value: Value, following: ast.expr, node: ast.AST) -> Value:
+        test = self.truth(value, node)
+        settled = value
+        if isinstance(value, Var) and value.type == BOOL:
+            settled = FALSE if is_and else TRUE
+        if is_and:
+            return self.choose(test, lambda: self.expr(following), lambda: settled, node)
+        return self.choose(test, lambda: settled, lambda: self.expr(following), node)
+
+    def compare(self, node: ast.Compare) -> Value:
+        """A comparison; a chain evaluates its next operand only while it holds."""
+        left = self.usable(self.expr(node.left), node.left)
+        return self._compared(left, node, 0)
+
+    def _compared(self, left: Value, node: ast.Compare, position: int) -> Value:
+        right = self.usable(self.expr(node.comparators[position]), node)
+        test = self.comparison(node.ops[position], left, right, node)
+        if position + 1 == len(node.ops):
+            return test
+        return self.choose(test, lambda: self._compared(right, node, position + 1), lambda: FALSE, node)
+
+    def comparison(self, op: ast.cmpop, left: Value, right: Value, node: ast.AST) -> Atom:
+        """One comparison of two values; decided at compile time where both are known."""
+        if isinstance(op, ast.Is | ast.IsNot):
+            return Lit(self._identical(left, right, node) == isinstance(op, ast.Is), BOOL)
+        if isinstance(op, ast.In | ast.NotIn):
+            found = self._contained(left, right, node)
+            return found if isinstance(op, ast.In) else self.negated(found, node)
+        name, function = _COMPARE[type(op)]
+        if isinstance(left, Static) and isinstance(right, Static) and isinstance(left.thing, str) and isinstance(right.thing, str):
+            return Lit(function(left.thing, right.thing), BOOL)
+        if isinstance(op, ast.Eq | ast.NotEq) and _none_or_text(left) != _none_or_text(right):
+            return Lit(isinstance(op, ast.NotEq), BOOL)
+        x, y = self.atom(left, node), self.atom(right, node)
+        if isinstance(x, Lit) and isinstance(y, Lit) and x.value is not None and y.value is not None:
+            return Lit(function(x.value, y.value), BOOL)
+        return self.emit(name, [self.fitting(x, node, y.type), self.fitting(y, node, x.type)], node)
+
+    def _identical(self, left: Value, right: Value, node: ast.AST) -> bool:
+        known = [value.thing if isinstance(value, Static) else MISSING for value in (left, right)]
+        if MISSING in known and None not in known:
+            self.refuse(node, "`is` compares identities, which numbers do not keep", "== or !=")
+        return known[0] is known[1]
+
+    def _contained(self, left: Value, right: Value, node: ast.AST) -> Atom:
+        if not isinstance(right, Many):
+            self.refuse(node, f"`in` needs a tuple here, and this is {describe(right)}", "comparisons joined by `or`")
+        found: Value = FALSE
+        for item in right.items:
+            test = self.comparison(ast.Eq(), left, item, node)
+            found = test if found == FALSE else self.emit("or", [self.atom(found, node), test], node)
+        return self.atom(found, node)
+
+    # ------------------------------------------------------------------------------------------ frames
+
+    def new_frame(self, scope: Scope, parent: Frame | None, label: str) -> Frame:
+        """A frame for a function's text that is lowered inside this one."""
+        return Frame(self.compilation.next_frame(), scope, parent.unit if parent else self.frame.unit, parent, label)
+
+
+def _none_or_text(value: Value) -> bool:
+    return isinstance(value, Static) and (value.thing is None or isinstance(value.thing, str))
+
+
+_NARROW = frozenset("float16 float32 longdouble complex64 complex128 int8 int16 int32 uint8 uint16 uint32 uint64".split())
+#: Modules whose constants and functions nobody replaces.
+_STABLE = frozenset({"math", "numpy", "builtins", "operator", "cmath", "scipy"})

@@ -1,0 +1,566 @@
+"""A live Python function to IR.
+
+`lower` takes the function and returns a `Program`: the function first, then those that it calls. What is refused
+is refused in one `StagegradError` that lists every problem with its place and with what to write instead.
+
+Each function is lowered once for each combination of argument types. A parameter's type is its annotation (float,
+int or bool); without one it is a float, unless it flows to where only an int can stand (``range(n)``), or its default is a bool.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from stagegrad.errors import ArgumentError, Problem, StagegradError, StagegradSourceError, UnsupportedError
+from stagegrad.frontend.calls import plain_function
+from stagegrad.frontend.control import Statements
+from stagegrad.frontend.deep import deeply
+from stagegrad.frontend.emitter import RESULT, Flow, NeedInt, Poisoned, Refusal
+from stagegrad.frontend.program import Capture, Program
+from stagegrad.frontend.scope import MISSING, Frame, Live, Scope, Unit, body_of, free_names, parameters
+from stagegrad.frontend.source import recover
+from stagegrad.frontend.tidy import tidy
+from stagegrad.frontend.values import (
+    POISON, TRUE, Closure, FunctionNode, Key, Many, Range, Slot, Static, Unfit, Value, describe, fill, join, leaves, undefined,
+)  # fmt: skip
+from stagegrad.ir import (
+    BOOL, FLOAT, INT, Block, Call, For, Function, If, Lit, Module, Shape, Stmt, Type, Var, While, walk,
+)  # fmt: skip
+
+_INLINED = 12  # stages: a longer function is called
+_MOST = 200  # functions in a module
+_ROUNDS = 6  # of a recursive function's result types
+
+Inputs = dict[Key, Value]
+
+
+class CalleeNeedsInt(Exception):
+    """Arguments (by position among all atoms handed over, and by name) that a called function needs as ints."""
+
+    def __init__(self, inputs: list[tuple[int, str]]) -> None:
+        super().__init__(", ".join(name for _, name in inputs))
+        self.inputs = inputs
+
+
+def lower(function: object, source: str | None = None) -> Program:
+    """The program of a live Python function (or one that stagegrad or Numba has compiled); `source` is its text, if no file has it.
+
+    Raises `StagegradSourceError` where the text cannot be had, and `UnsupportedError` with all problems of the function.
+    """
+    plain = plain_function(function)
+    if plain is None:
+        raise ArgumentError(*_not_a_function(function))
+    return deeply(lambda: _lower(plain, source))
+
+
+def _not_a_function(thing: object) -> tuple[str, None, str]:
+    name = getattr(thing, "__qualname__", None) or repr(thing)
+    if isinstance(thing, types.MethodType):
+        return f"{name} is a method, and its object is not a number", None, "a plain function of numbers"
+    if isinstance(thing, type):
+        return f"{name} is a class, not a function", None, "a plain function of numbers"
+    if callable(thing):
+        return f"{name} is not a plain Python function, so it has no text to differentiate", None, f"lambda x: {name}(x)"
+    return f"{thing!r} is not a function", None, "a function, or stagegrad.formula(...) for text"
+
+
+def _lower(function: types.FunctionType, source: str | None) -> Program:
+    ints: frozenset[str] = frozenset()
+    while True:
+        compilation = Compilation(function, source)
+        try:
+            module = compilation.module(ints)
+        except NeedInt as need:
+            ints |= {param.name for param in need.params}
+            continue
+        captures = {(capture.name, id(capture.value)): capture for capture in compilation.captures}
+        signature = inspect.signature(function, follow_wrapped=False)
+        return Program(module, signature, tuple(captures.values()), compilation.text())
+
+
+@dataclass(eq=False)
+class Specialisation:
+    """One function for one combination of argument types. `result` is the skeleton of what it returns (so far)."""
+
+    name: str
+    target: object
+    node: FunctionNode
+    inputs: Inputs  # skeletons
+    result: Value
+    function: Function | None = None
+    recursive: bool = False
+    failed: bool = False
+
+
+@dataclass(eq=False)
+class Compilation:
+    """Everything that belongs to one call of `lower`: problems, captures, and the functions made so far."""
+
+    function: types.FunctionType
+    source: str | None
+    problems: list[Problem] = field(default_factory=list)
+    captures: list[Capture] = field(default_factory=list)
+    made: list[Specialisation] = field(default_factory=list)
+    _units: dict[types.FunctionType, Unit] = field(default_factory=dict)
+    _scopes: dict[FunctionNode, Scope] = field(default_factory=dict)
+    _frames: int = 0
+
+    def module(self, ints: frozenset[str]) -> Module:
+        """The module, main function first; raises with all problems if there are any."""
+        unit = self.unit(self.function)
+        main = self.specialised(self.function, unit, None, self._parameters(unit, ints))
+        problems = sorted({(p.span.line if p.span else 0, p.span.col if p.span else 0, str(p)): p for p in self.problems}.items())
+        if problems or main.function is None:
+            raise UnsupportedError([problem for _, problem in problems] or [Problem("the function could not be lowered")])
+        return _assembled(main, self.made)
+
+    def unit(self, function: types.FunctionType) -> Unit:
+        """A live function with its text."""
+        if function not in self._units:
+            text = self.source if function is self.function else None
+            self._units[function] = Unit(recover(function, text), Live(function))
+        return self._units[function]
+
+    def scope(self, node: FunctionNode) -> Scope:
+        """The facts about a function's text."""
+        if node not in self._scopes:
+            self._scopes[node] = Scope(node)
+        return self._scopes[node]
+
+    def next_frame(self) -> int:
+        """A number for a new frame."""
+        self._frames += 1
+        return self._frames
+
+    def capture_attribute(self, module: types.ModuleType, name: str) -> None:
+        """Remembers that a module's attribute was read."""
+        value = getattr(module, name)
+        self.captures.append(Capture(f"{module.__name__}.{name}", value, lambda: getattr(module, name)))
+
+    def text(self) -> str:
+        """The text of every function that was read."""
+        return "\n\n".join(unit.source.text for unit in self._units.values())
+
+    # ------------------------------------------------------------------------------------------ parameters
+
+    def _parameters(self, unit: Unit, ints: frozenset[str]) -> dict[str, Value]:
+        """The skeleton of each of the main function's parameters."""
+        node = unit.source.node
+        found: dict[str, Value] = {}
+        for parameter in inspect.signature(self.function, follow_wrapped=False).parameters.values():
+            argument = next(arg for arg in parameters(node) if arg.arg == parameter.name)
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
+                self._complain(unit, argument, f"`{stars}{parameter.name}`: the number of parameters must be known", "each parameter by name")
+            found[parameter.name] = Lit(None, self._type(unit, argument, parameter.default, ints))
+        return found
+
+    def _complain(self, unit: Unit, node: ast.AST, message: str, advice: str) -> None:
+        self.problems.append(Problem(message, unit.source.span(node), advice))
+
+    def _type(self, unit: Unit, argument: ast.arg, default: object, ints: frozenset[str]) -> Type:
+        if not isinstance(default, int | float) and default is not inspect.Parameter.empty:
+            self._complain(unit, argument, f"the default of `{argument.arg}` is a {type(default).__name__}; parameters are numbers", "a number")
+        annotated = _annotated(argument.annotation, unit.live)
+        if isinstance(annotated, str):
+            self._complain(unit, argument, f"`{argument.arg}` is annotated as {annotated}; parameters must be float, int or bool", "float")
+        if isinstance(annotated, Type):
+            return annotated
+        if argument.arg in ints:
+            return INT
+        return BOOL if isinstance(default, bool) else FLOAT
+
+    # ------------------------------------------------------------------------------------------ specialisations
+
+    def specialised(
+        self, target: object, unit: Unit, parent: Frame | None, params: Mapping[str, Value], lifted: Mapping[Key, Value] | None = None
+    ) -> Specialisation:
+        """The function for these argument types: one that exists, or a new one."""
+        node = target.node if isinstance(target, Closure) else unit.source.node
+        identity = (node, target.frame) if isinstance(target, Closure) else target
+        inputs: Inputs = {(0, name): undefined(value) for name, value in params.items()}
+        inputs |= {key: undefined(value) for key, value in (lifted or {}).items()}
+        for known in self.made:
+            if known.target == identity and _accepts(known, inputs):
+                known.recursive = known.recursive or (known.function is None and not known.failed)
+                return known
+        name = node.name if isinstance(node, ast.FunctionDef) else "f"
+        if len(self.made) >= _MOST:
+            raise Refusal(Problem(f"{name} needs more than {_MOST} functions, one for each combination of argument types",
+                                  unit.source.span(node), "arguments of the same types in each call"))  # fmt: skip
+        new = Specialisation(f"{name}#{len(self.made)}", identity, node, inputs, _first_guess(node))
+        self.made.append(new)
+        self._fill(new, unit, parent, params, lifted or {})
+        return new
+
+    def _fill(self, new: Specialisation, unit: Unit, parent: Frame | None, params: Mapping[str, Value], lifted: Mapping[Key, Value]) -> None:
+        """Lowers the function, again while a recursive call's result turns out to be of a wider type than assumed."""
+        is_main = new is self.made[0]
+        for _ in range(_ROUNDS):
+            mark, made = len(self.problems), len(self.made)
+            lowering = Lowering(self)
+            try:
+                function, result = lowering.function(new, unit, parent, params, lifted, is_main)
+            except Poisoned:
+                new.failed = True
+                return
+            except NeedInt as need:
+                if is_main:
+                    raise
+                del self.made[self.made.index(new) :]
+                raise CalleeNeedsInt([(k, var.name) for k, var in enumerate(lowering.given) if var in need.params]) from None
+            if not new.recursive:
+                break
+            joined = join(new.result, result)
+            if joined is not None and not isinstance(joined, Unfit) and _same_types(joined, new.result):
+                break
+            del self.problems[mark:], self.made[made:]
+            new.result = result if joined is None else joined
+        else:
+            self._complain(unit, new.node, "the result of this recursive function has no settled type", "annotated, simpler cases")
+            new.failed = True
+            return
+        new.function, new.result = function, result
+
+
+class Lowering(Statements):
+    """Lowers one function for one combination of argument types."""
+
+    def __init__(self, compilation: Compilation) -> None:
+        super().__init__(compilation)
+        self.given: list[Var] = []
+
+    def function(
+        self, spec: Specialisation, unit: Unit, parent: Frame | None, params: Mapping[str, Value], lifted: Mapping[Key, Value],
+        is_main: bool,
+    ) -> tuple[Function, Value]:  # fmt: skip
+        """The IR function, and the skeleton of its result; raises `Poisoned` if there were problems."""
+        node = spec.node
+        problems = len(self.compilation.problems)
+        self.frame = Frame(self.compilation.next_frame(), self.compilation.scope(node), unit, parent)
+        for name in sorted(self.frame.scope.locals):
+            self.words[name] = self
+        for name, value in params.items():
+            self.env[self.frame.number, name] = Slot(self._parameter(name, value), TRUE)
+        for key, value in lifted.items():
+            self.env[key] = Slot(self._parameter(key[1], value), TRUE)
+        if is_main:
+            self.guessed = {var: guess for var, guess in self.guessed.items() if self._may_be_int(var, node)}
+        value = self._result(node, is_main)
+        if len(self.compilation.problems) > problems or isinstance(value, Unfit):
+            raise Poisoned
+        if spec.recursive and (joined := join(spec.result, value)) is not None:
+            types = [leaf.type for leaf in leaves(joined)]
+            value = fill(value, (self.converted(leaf, type, node) for leaf, type in zip(leaves(value), types, strict=True)))
+        results = tuple(leaves(value))
+        doc = ast.get_docstring(node) or "" if isinstance(node, ast.FunctionDef) else ""
+        body = Block(tuple(self.stmts), results)
+        function = Function(spec.name, tuple(self.given), body, _shape(value), doc, "python", self.span(node))
+        return tidy(function), undefined(value)
+
+    def _may_be_int(self, var: Var, node: FunctionNode) -> bool:
+        argument = next((arg for arg in parameters(node) if arg.arg == var.name), None)
+        return argument is not None and not isinstance(_annotated(argument.annotation, self.frame.unit.live), Type)
+
+    def _parameter(self, name: str, value: Value) -> Value:
+        parts = list(leaves(value))
+        single = isinstance(value, Var | Lit)
+        vars = [self.fresh.var(name if single else f"{name}{k}", part.type) for k, part in enumerate(parts)]
+        self.guessed |= {var: frozenset({var}) for var in vars if var.type == FLOAT}
+        self.given += vars
+        return fill(value, iter(vars))
+
+    def _result(self, node: FunctionNode, is_main: bool) -> Value:
+        """Lowers the body; the value that it returns."""
+        flow = self.body(body_of(node))
+
+        def nothing() -> Flow:
+            self.env[RESULT] = Slot(Static(None), TRUE)
+            return Flow.EXIT
+
+        if flow is Flow.FALL:
+            nothing()
+        elif flow is Flow.MAYBE:
+            self.guarded(nothing, node)
+        slot = self.env.get(RESULT)
+        value = Lit(None, FLOAT) if slot is None else slot.value
+        return self._checked(value, node, is_main)
+
+    def _checked(self, value: Value, node: FunctionNode, is_main: bool) -> Value:
+        name = _name(node)
+        if isinstance(value, Unfit) and value.message:
+            self.report(node, f"{name} does not return one type of value: {value.message}", value.advice)
+            return POISON
+        if is_main and isinstance(value, Static) and value.thing is None:
+            self.report(node, f"{name} returns nothing", "a `return` with a number")
+        elif not _is_number_or_tuple(value, is_main) and not isinstance(value, Unfit):
+            self.report(node, f"{name} returns {describe(value)}", "a number, or a tuple of numbers")
+        return value
+
+    # ------------------------------------------------------------------------------------------ calls of functions
+
+    def call_function(self, target: types.FunctionType | Closure, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        unit, parent = self._unit_of(target, node)
+        inner = target.node if isinstance(target, Closure) else unit.source.node
+        defaults = dict(target.defaults) if isinstance(target, Closure) else self._live_defaults(target, node)
+        params = self._bound(inner, args, keywords, defaults, node)
+        for value in params.values():
+            self.usable(value, node)
+        lifted = self._lifted([*([target] if isinstance(target, Closure) else []), *params.values()], node)
+        values = [*params.values(), *lifted.values()]
+        try:
+            spec = self.compilation.specialised(target, unit, parent, params, lifted)
+        except CalleeNeedsInt as need:
+            atoms = [leaf for value in values for leaf in leaves(value)]
+            for position, name in need.inputs:
+                self.whole(atoms[position], node, f"`{name}` of {_name(inner)}")
+            raise Poisoned from None
+        if spec.failed:
+            raise Poisoned
+        if spec.function is not None and not spec.recursive and _is_short(inner, spec.function):
+            return self._inline(inner, unit, parent, params, node)
+        return self._call(spec, values, node)
+
+    def _unit_of(self, target: types.FunctionType | Closure, node: ast.AST) -> tuple[Unit, Frame | None]:
+        if isinstance(target, Closure):
+            return target.frame.unit, target.frame
+        try:
+            return self.compilation.unit(target), None
+        except StagegradSourceError as error:
+            self.refuse(node, error.problems[0].message, "a function whose text can be read")
+
+    def _live_defaults(self, target: types.FunctionType, node: ast.AST) -> dict[str, Value]:
+        code = target.__code__
+        names = code.co_varnames[: code.co_argcount]
+        found = dict(zip(reversed(names), reversed(target.__defaults__ or ()), strict=False)) | (target.__kwdefaults__ or {})
+        return {name: self.outside(thing, name, node) for name, thing in found.items()}
+
+    def _call(self, spec: Specialisation, values: Sequence[Value], node: ast.AST) -> Value:
+        types = [leaf.type for value in spec.inputs.values() for leaf in leaves(value)]
+        atoms = [leaf for value in values for leaf in leaves(value)]
+        args = tuple(self.converted(atom, type, node) for atom, type in zip(atoms, types, strict=True))
+        outs = tuple(self.fresh.var("", leaf.type) for leaf in leaves(spec.result))
+        self.append(Call(outs, spec.name, args, span=self.span(node)))
+        return fill(spec.result, iter(outs))
+
+    def _inline(self, inner: FunctionNode, unit: Unit, parent: Frame | None, params: Mapping[str, Value], node: ast.AST) -> Value:
+        """Lowers a short function's statements here, its parameters being the arguments themselves."""
+        label = inner.name if isinstance(inner, ast.FunctionDef) else "inner"
+        caller = self.frame
+        self.frame = Frame(self.compilation.next_frame(), self.compilation.scope(inner), unit, parent, label)
+        try:
+            for name, value in params.items():
+                self.env[self.frame.number, name] = Slot(value, TRUE)
+            *stmts, last = body_of(inner)
+            self.body(stmts)
+            assert isinstance(last, ast.Return) and last.value is not None
+            return self.expr(last.value)
+        finally:
+            self.frame = caller
+
+    def inlined(self, target: Closure, node: ast.AST) -> Value:
+        return self._inline(target.node, target.frame.unit, target.frame, {}, node)
+
+    def _lifted(self, roots: Sequence[Value | Closure], node: ast.AST) -> dict[Key, Value]:
+        """What the inner functions among `roots` read from around them: it becomes parameters of the called function."""
+        found: dict[Key, Value] = {}
+        stack = [closure for root in roots for closure in _closures(root)]
+        while stack:
+            closure = stack.pop()
+            for name in sorted(free_names(closure.node)):
+                home = closure.frame.home(name)
+                slot = self.env.get((home.number, name)) if home else None
+                if home is None or slot is None or (home.number, name) in found:
+                    continue
+                found[home.number, name] = self.lookup(home, name, node)
+                stack.extend(_closures(slot.value))
+        return found
+
+    def _bound(
+        self, inner: FunctionNode, args: list[Value], keywords: dict[str, Value], defaults: Mapping[str, Value], node: ast.AST
+    ) -> dict[str, Value]:
+        """The arguments by parameter, as Python binds them."""
+        title, spec = _name(inner), inner.args
+        if spec.kwarg:
+            self.refuse(node, f"{title} takes `**{spec.kwarg.arg}`, which is not supported", "parameters by name")
+        positional = [arg.arg for arg in (*spec.posonlyargs, *spec.args)]
+        if len(args) > len(positional) and not spec.vararg:
+            self.refuse(node, f"{title}() takes {len(positional)} positional arguments but {len(args)} were given")
+        found = dict(zip(positional, args, strict=False))
+        allowed = {arg.arg for arg in (*spec.args, *spec.kwonlyargs)}
+        for name, value in keywords.items():
+            if name in found or name not in allowed:
+                word = "multiple values for" if name in found else "an unexpected keyword"
+                self.refuse(node, f"{title}() got {word} argument '{name}'")
+            found[name] = value
+        ordered: dict[str, Value] = {}
+        for argument in parameters(inner):
+            name = argument.arg
+            if argument is spec.vararg:
+                ordered[name] = Many(tuple(args[len(positional) :]))
+            elif name in found or name in defaults:
+                ordered[name] = found[name] if name in found else defaults[name]
+            else:
+                self.refuse(node, f"{title}() is missing the argument '{name}'")
+        return ordered
+
+
+def _name(node: FunctionNode) -> str:
+    return node.name if isinstance(node, ast.FunctionDef) else "the lambda"
+
+
+def _closures(value: Value) -> list[Closure]:
+    match value:
+        case Closure():
+            return [value, *(inner for _, default in value.defaults for inner in _closures(default))]
+        case Many(items):
+            return [closure for item in items for closure in _closures(item)]
+        case _:
+            return []
+
+
+def _same_types(first: Value, second: Value) -> bool:
+    return [leaf.type for leaf in leaves(first)] == [leaf.type for leaf in leaves(second)]
+
+
+def _accepts(known: Specialisation, inputs: Inputs) -> bool:
+    """May this function be called with such arguments? While it is being lowered (a recursive call), ints may become floats."""
+    if list(known.inputs) != list(inputs):
+        return False
+    for mine, given in zip(known.inputs.values(), inputs.values(), strict=True):
+        joined = join(mine, given)
+        if joined is None or isinstance(joined, Unfit) or not _same_types(joined, mine):
+            return False
+        if known.function is not None and not _same_types(given, mine):
+            return False
+    return True
+
+
+def _first_guess(node: FunctionNode) -> Value:
+    """The skeleton that a recursive function's result is assumed to have at first: ints, as many as a `return` lists."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Return) and isinstance(part.value, ast.Tuple):
+            return Many(tuple(Lit(None, INT) for _ in part.value.elts))
+    return Lit(None, INT)
+
+
+def _is_short(node: FunctionNode, function: Function) -> bool:
+    """Is it a short straight line, so that a call of it is better written out?"""
+    *stmts, last = body_of(node)
+    if not isinstance(last, ast.Return) or last.value is None:
+        return False
+    straight = all(isinstance(stmt, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.FunctionDef) or _is_text(stmt) for stmt in stmts)
+    parts = list(walk(function.body))
+    return straight and len(parts) <= _INLINED and not any(isinstance(part, For | While) for part in parts)
+
+
+def _is_text(stmt: ast.stmt) -> bool:
+    return isinstance(stmt, ast.Expr) and isinstance(stmt.value, ast.Constant)
+
+
+def _is_number_or_tuple(value: Value, is_main: bool) -> bool:
+    match value:
+        case Var() | Lit():
+            return True
+        case Many(items, display):
+            return (display == "tuple" or not is_main) and all(_is_number_or_tuple(item, is_main) for item in items)
+        case Static(thing):
+            return not is_main and (thing is None or isinstance(thing, str))
+        case Range():
+            return not is_main
+        case _:
+            return False
+
+
+def _shape(value: Value) -> Shape:
+    counter = iter(range(len(list(leaves(value)))))
+
+    def shaped(part: Value) -> Shape:
+        if isinstance(part, Many):
+            return tuple(shaped(item) for item in part.items)
+        return next(counter) if isinstance(part, Var | Lit) else tuple(next(counter) for _ in leaves(part))
+
+    return shaped(value)
+
+
+# ---------------------------------------------------------------------------------------------- annotations
+
+
+def _annotated(annotation: ast.expr | None, live: Live) -> Type | str | None:
+    """The type that an annotation states; a text where it states one that is not supported; None where it says nothing."""
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        try:
+            annotation = ast.parse(annotation.value, mode="eval").body
+        except SyntaxError:
+            return None
+    thing = _resolved(annotation, live)
+    known = {float: FLOAT, int: INT, bool: BOOL}
+    if isinstance(thing, type):
+        if thing in known:
+            return known[thing]
+        if thing in (str, bytes, complex, list, tuple, dict, set) or thing.__name__ == "ndarray":
+            return thing.__name__
+        if thing.__module__ == "numpy":
+            return {"float64": FLOAT, "int64": INT, "bool": BOOL}.get(thing.__name__)
+    return None
+
+
+def _resolved(annotation: ast.expr | None, live: Live) -> object:
+    match annotation:
+        case ast.Name(name):
+            return live.find(name)[0]
+        case ast.Attribute(owner, name):
+            module = _resolved(owner, live)
+            return getattr(module, name, MISSING) if isinstance(module, types.ModuleType) else MISSING
+        case _:
+            return MISSING
+
+
+# ---------------------------------------------------------------------------------------------- the module
+
+
+def _assembled(main: Specialisation, made: Sequence[Specialisation]) -> Module:
+    """The functions that the main one reaches, in the order in which they are first called, under names of their own."""
+    by_name = {spec.name: spec.function for spec in made if spec.function is not None}
+    names: dict[str, str] = {}
+    queue = [main.name]
+    while queue:
+        name = queue.pop(0)
+        if name in names:
+            continue
+        names[name] = _unique(name.partition("#")[0], set(names.values()))
+        queue += [stmt.fn for stmt in walk(by_name[name].body) if isinstance(stmt, Call)]
+    return Module(tuple(_renamed(by_name[old], new, names) for old, new in names.items()))
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    found, number = name, 2
+    while found in taken:
+        found, number = f"{name}_{number}", number + 1
+    return found
+
+
+def _renamed(function: Function, name: str, names: Mapping[str, str]) -> Function:
+    return replace(function, name=name, body=_recalled(function.body, names))
+
+
+def _recalled(block: Block, names: Mapping[str, str]) -> Block:
+    return replace(block, stmts=tuple(_recalled_stmt(stmt, names) for stmt in block.stmts))
+
+
+def _recalled_stmt(stmt: Stmt, names: Mapping[str, str]) -> Stmt:
+    match stmt:
+        case Call():
+            return replace(stmt, fn=names[stmt.fn])
+        case If():
+            return replace(stmt, then=_recalled(stmt.then, names), orelse=_recalled(stmt.orelse, names))
+        case For():
+            return replace(stmt, body=_recalled(stmt.body, names))
+        case While():
+            return replace(stmt, test=_recalled(stmt.test, names), body=_recalled(stmt.body, names))
+        case _:
+            return stmt

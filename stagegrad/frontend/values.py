@@ -1,0 +1,183 @@
+"""What an expression denotes while a function is lowered: a number at run time, or something known at compile time.
+
+Numbers are IR atoms. Tuples, functions and modules exist only here; at a branch or a loop their *leaves*, the atoms
+inside them, become the values that the IR merges or carries.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from stagegrad.ir import BOOL, FLOAT, INT, Atom, Lit, Span, Type, Var
+
+if TYPE_CHECKING:
+    from stagegrad.frontend.scope import Frame
+
+#: A variable of one activation of one function: (the frame's number, the name). Names with a ``$`` are ours.
+Key: TypeAlias = tuple[int, str]
+FunctionNode: TypeAlias = ast.FunctionDef | ast.Lambda
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """A tuple or a list whose length is known."""
+
+    items: tuple[Value, ...]
+    display: str = "tuple"
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """``range(start, stop, step)``: something to loop over, counted at run time."""
+
+    start: Atom
+    stop: Atom
+    step: Atom
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Static:
+    """A live Python object: a module, a function, a string, None."""
+
+    thing: object
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Closure:
+    """A function that the user's function defines; what it reads from around it is found in `frame` when it is called."""
+
+    node: FunctionNode
+    frame: Frame
+    defaults: tuple[tuple[str, Value], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A value inside a syntax tree of our own making, as the value of an `ast.Constant`."""
+
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """A value that must not be read. `message` says why; it is empty where the reason has been reported already."""
+
+    message: str = ""
+    advice: str = ""
+
+
+Value: TypeAlias = Var | Lit | Many | Range | Static | Closure | Unfit
+
+POISON = Unfit()
+TRUE, FALSE = Lit(True, BOOL), Lit(False, BOOL)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What a variable holds: `bound` is a bool atom that says whether it holds anything; `span` is the assignment."""
+
+    value: Value
+    bound: Atom = field(default=TRUE)
+    span: Span | None = field(default=None, compare=False)
+
+
+def leaves(value: Value) -> Iterator[Atom]:
+    """The atoms inside a value, in order."""
+    match value:
+        case Var() | Lit():
+            yield value
+        case Many(items):
+            for item in items:
+                yield from leaves(item)
+        case Range(start, stop, step):
+            yield from (start, stop, step)
+        case Closure(defaults=defaults):
+            for _, item in defaults:
+                yield from leaves(item)
+
+
+def fill(value: Value, atoms: Iterator[Atom]) -> Value:
+    """The same value with its leaves taken from `atoms`."""
+    match value:
+        case Var() | Lit():
+            return next(atoms)
+        case Many(items):
+            return replace(value, items=tuple(fill(item, atoms) for item in items))
+        case Range():
+            return Range(next(atoms), next(atoms), next(atoms))
+        case Closure(defaults=defaults):
+            return replace(value, defaults=tuple((name, fill(item, atoms)) for name, item in defaults))
+        case _:
+            return value
+
+
+def undefined(value: Value) -> Value:
+    """The same value with every leaf undefined: its skeleton."""
+    return fill(value, (Lit(None, leaf.type) for leaf in leaves(value)))
+
+
+_WIDTH = {BOOL: 0, INT: 1, FLOAT: 2}
+
+
+def wider(first: Type, second: Type) -> Type:
+    """The type that holds numbers of both: bool < int < float."""
+    return first if _WIDTH[first] >= _WIDTH[second] else second
+
+
+def join(first: Value, second: Value) -> Value | None:
+    """The skeleton that holds both values, or None where there is none (a number against a tuple)."""
+    match first, second:
+        case (Var() | Lit()), (Var() | Lit()):
+            return Lit(None, wider(first.type, second.type))
+        case Many(a, display), Many(b, other) if len(a) == len(b) and display == other:
+            parts = [join(x, y) for x, y in zip(a, b, strict=True)]
+            found = tuple(part for part in parts if part is not None)
+            return Many(found, display) if len(found) == len(a) else None
+        case Range(), Range():
+            return undefined(first)
+        case Static(a), Static(b):
+            return first if a is b or (isinstance(a, str) and a == b) else None
+        case Closure(), Closure() if first.node is second.node and first.frame is second.frame:
+            parts = [join(x, y) for (_, x), (_, y) in zip(first.defaults, second.defaults, strict=True)]
+            if any(part is None for part in parts):
+                return None
+            names = [name for name, _ in first.defaults]
+            return replace(first, defaults=tuple((n, p) for n, p in zip(names, parts, strict=True) if p is not None))
+        case Unfit(), _:
+            return first
+        case _, Unfit():
+            return second
+        case _:
+            return None
+
+
+def same(first: Value, second: Value) -> bool:
+    """Do both denote the same thing, so that no merge is needed?"""
+    joined = join(first, second)
+    if joined is None or isinstance(joined, Unfit):
+        return first is second
+    return all(a == b for a, b in zip(leaves(first), leaves(second), strict=True))
+
+
+def describe(value: Value) -> str:
+    """What a value is, in words for a message."""
+    match value:
+        case Var() | Lit():
+            return {"float": "a float", "int": "an int", "bool": "a bool"}.get(value.type.kind, str(value.type))
+        case Many(items, display):
+            return f"a {display} of {len(items)}"
+        case Range():
+            return "a range"
+        case Static(None):
+            return "None"
+        case Static(str()):
+            return "a string"
+        case Static(thing):
+            return f"a {type(thing).__name__}"
+        case Closure():
+            return "a function"
+        case _:
+            return "a value that cannot be used"

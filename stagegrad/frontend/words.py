@@ -1,0 +1,70 @@
+"""Python's and NumPy's functions that are operations of the IR, found by the objects themselves."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass
+
+from stagegrad.ir import Attr
+
+
+@dataclass(frozen=True)
+class Word:
+    """A function that is one operation; `floats` turns int arguments into floats first, as the function does."""
+
+    op: str
+    attrs: tuple[tuple[str, Attr], ...] = ()
+    floats: bool = False
+
+
+_MATH = {
+    **{name: name for name in (
+        "sqrt cbrt exp exp2 expm1 log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 copysign "
+        "erf erfc gamma lgamma fmod remainder degrees radians isnan isinf isfinite"
+    ).split()},
+    "fabs": "abs", "pow": "pow",
+}  # fmt: skip
+_MATH_FLOATS = frozenset({"fabs", "pow"})
+
+_NUMPY = {
+    **{name: name for name in (
+        "sqrt cbrt exp exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh tanh hypot copysign fmod degrees radians "
+        "isnan isinf isfinite logaddexp maximum minimum sign floor ceil trunc rint square"
+    ).split()},
+    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
+    "arctan2": "atan2", "absolute": "abs", "abs": "abs", "fabs": "abs", "rad2deg": "degrees", "deg2rad": "radians",
+    "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div", "floor_divide": "floordiv",
+    "mod": "mod", "remainder": "mod", "negative": "neg", "power": "pow", "reciprocal": "reciprocal",
+    "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge", "equal": "eq", "not_equal": "ne",
+    "clip": "clip", "where": "where",
+}  # fmt: skip
+_NUMPY_FLOATS = frozenset("fabs power reciprocal floor ceil trunc rint sign".split())
+#: Operators: their NumPy spelling means what Python's means, save that division by zero does not raise.
+_PLAIN = frozenset("add sub mul div floordiv mod neg lt le gt ge eq ne abs square".split())
+
+_SCIPY = {
+    "expit": "sigmoid", "erf": "erf", "erfc": "erfc", "gamma": "gamma", "gammaln": "lgamma", "digamma": "digamma", "psi": "digamma",
+    "xlogy": "xlogy", "log1p": "log1p", "expm1": "expm1",
+}  # fmt: skip
+
+
+def find(thing: object) -> Word | None:
+    """The operation that a live function is, or None."""
+    try:
+        return _words().get(thing)
+    except TypeError:  # not hashable
+        return None
+
+
+def _words() -> dict[object, Word]:
+    found = {getattr(math, name): Word(op, (), name in _MATH_FLOATS) for name, op in _MATH.items() if name in vars(math)}
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        for name, op in _NUMPY.items():
+            attrs = () if op in _PLAIN else (("lib", "numpy"),)
+            found[getattr(numpy, name)] = Word(op, attrs, name in _NUMPY_FLOATS)
+    special = sys.modules.get("scipy.special")
+    if special is not None:
+        found.update({getattr(special, name): Word(op) for name, op in _SCIPY.items()})
+    return found
