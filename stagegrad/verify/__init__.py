@@ -5,6 +5,7 @@ untouched original. Levels are never overstated: see `Verdict`. Importing this p
 """
 
 from stagegrad.verify.proof import prove_source
+from stagegrad.verify.rule import prove_rule
 from stagegrad.verify.report import Comparison, GradientCheck, Proof, Verdict
 
-__all__ = ["Comparison", "GradientCheck", "Proof", "Verdict", "prove_source"]
+__all__ = ["Comparison", "GradientCheck", "Proof", "Verdict", "prove_rule", "prove_source"]

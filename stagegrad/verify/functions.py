@@ -13,7 +13,7 @@ from typing import Any
 
 import sympy
 
-from stagegrad.verify.reals import Expr, Mpf, Nearest, Real, World, is_whole
+from stagegrad.verify.reals import Expr, Mpf, Real, World, is_whole
 
 _SYNONYMS = """
     asin = arcsin; acos = arccos; atan = arctan, arctg; atan2 = arctan2; asinh = arcsinh, arsinh; acosh = arccosh, arcosh;
@@ -175,7 +175,8 @@ class Functions:
         return {
             "abs": abs, "sign": lambda x: float(self._lift(x).turned()), "copysign": self._copysign, "relu": self._relu,
             "maximum": lambda x, y: self._either(x, y, 1), "minimum": lambda x, y: self._either(x, y, -1), "clip": self._clip,
-            "where": self._where, "floor": math.floor, "ceil": math.ceil, "trunc": self._trunc, "rint": round, "fmod": self._fmod, "remainder": self._remainder,
+            "where": self._where, "Eq": lambda x, y: x == y, "Ne": lambda x, y: x != y, "Not": lambda x: not x,
+            "And": lambda *tests: all(tests), "Or": lambda *tests: any(tests), "floor": math.floor, "ceil": math.ceil, "trunc": self._trunc, "rint": round, "fmod": self._fmod, "remainder": self._remainder,
             "mod": lambda x, y: self._lift(x) % y, "floor_divide": lambda x, y: self._lift(x) // y,
             "isnan": lambda x: bool(self.world.mp.isnan(self._lift(x).value)), "isinf": lambda x: bool(self.world.mp.isinf(self._lift(x).value)),
             "isfinite": lambda x: bool(self.world.mp.isfinite(self._lift(x).value)), "int": self._int, "max": max, "min": min, "round": round,
@@ -211,9 +212,7 @@ class Functions:
         return self._lift(x) - self._lift(y) * (self._lift(x) / y).__trunc__()
 
     def _remainder(self, x: Any, y: Any) -> Real:
-        ratio = self._lift(x) / y
-        nearest = self.world.mp.nint(ratio.value)
-        return self._lift(x) - self._lift(y) * self.world.piece(Nearest, ratio, nearest, abs(nearest - ratio.value) * 2 == 1)
+        return self._lift(x) - self._lift(y) * round(self._lift(x) / y)
 
 
 def unit_end(value: Mpf) -> bool:

@@ -81,7 +81,7 @@ HELPER_POINTS = (-30.0, -3.25, -1.0, -0.5, -0.125, 0.125, 0.5, 0.75, 1.0, 1.75, 
 def helper_error(helper: Callable[..., Any], meaning: Meaning) -> tuple[float, tuple[float, ...]]:
     """The largest relative difference between a helper function as it is written and as it is meant, and where it is.
 
-    Points at which either is not finite, or stops with an error, are its own conventions and left out.
+    Points at which either is not finite or stops with an error, and kinks and jumps, are its own conventions and left out.
     """
     arity = len(meaning.operands)
     worst: tuple[float, tuple[float, ...]] = (0.0, ())
@@ -95,8 +95,9 @@ def helper_error(helper: Callable[..., Any], meaning: Meaning) -> tuple[float, t
 
 def _exact(meaning: Meaning, point: tuple[float, ...]) -> float:
     world = meaning.machine.world
-    world.start()
+    run = world.start()
     try:
-        return float(world.lift(meaning(*map(world.lift, point))).value)
+        exact = float(world.lift(meaning(*map(world.lift, point))).value)
+        return math.nan if run.kinked else exact
     except (ArithmeticError, ValueError, TypeError):
         return math.nan

@@ -6,6 +6,7 @@ parameter at a time; it is left out only if linear arithmetic shows that it cann
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
@@ -13,7 +14,7 @@ from typing import TypeAlias
 
 import sympy
 
-from stagegrad.verify.clock import Clock, TooLarge
+from stagegrad.verify.clock import Clock, OutOfTime, TooLarge
 from stagegrad.verify.reals import Decision, Expr
 from stagegrad.verify.trial import Outcome, Points, Trial, Values
 from stagegrad.verify.zero import is_zero
@@ -23,6 +24,8 @@ Counts: TypeAlias = tuple[tuple[str, int | bool], ...]
 Prefix: TypeAlias = tuple[Decision, ...]
 
 MOST_PATHS = 64
+MOST_UNREACHED = 4  # after so many the search ends: a proof on all paths is out of reach
+MOST_OPERATIONS = 400  # a test larger than this is not solved for a parameter
 _GRID = sorted({Fraction(sign * size, 16) for sign in (1, -1) for size in (*range(0, 65, 3), 4, 8, 16, 32, 96, 160, 1024)})
 
 
@@ -49,7 +52,7 @@ class Explorer:
         """A symbolic outcome for each path: those that the seeds take, then those that are found."""
         for seed in seeds:
             yield from self._explored(seed.values, seed.signature)
-        while len(self.outcomes) < MOST_PATHS:
+        while len(self.outcomes) < MOST_PATHS and self.unreached < MOST_UNREACHED:
             self.clock.check()
             opened = next(self._open(), None)
             if opened is None:
@@ -74,8 +77,9 @@ class Explorer:
         except TooLarge:
             self.too_large += 1
             return
-        self.outcomes.append(outcome)
-        yield outcome
+        if not outcome.kinked:
+            self.outcomes.append(outcome)
+            yield outcome
 
     def _counts(self, values: Values) -> Counts:
         kinds = zip(self.trial.parameters, self.trial.types, strict=True)
@@ -98,19 +102,31 @@ class Explorer:
 
     def _close(self, counts: Counts, prefix: Prefix) -> None:
         self._closed.add((counts, prefix))
-        with self.clock.interrupting():
-            if possible(prefix, interior=True):
-                self.unreached += 1
-            elif possible(prefix, interior=False):
-                self.thin += 1
+        if self._possible(prefix, interior=True):
+            self.unreached += 1
+        elif self._possible(prefix, interior=False):
+            self.thin += 1
+
+    def _possible(self, prefix: Prefix, *, interior: bool) -> bool:
+        """As `possible`; what takes too long to decide is possible."""
+        part = self.clock.share(0.1)
+        try:
+            with part.interrupting():
+                return possible(prefix, interior=interior)
+        except OutOfTime:
+            self.clock.check()
+            return True
 
     # ------------------------------------------------------------------------------------------ searching
 
     def _search(self, counts: Counts, prefix: Prefix) -> Iterator[Outcome]:
-        with self.clock.interrupting():
-            if not possible(prefix, interior=False):
-                return
-            candidates = list(self._candidates(counts, prefix))
+        if not self._possible(prefix, interior=False):
+            return
+        candidates: list[Values] = []
+        part = self.clock.share(0.05)
+        with contextlib.suppress(OutOfTime), part.interrupting():
+            candidates.extend(self._near(counts, prefix))
+        candidates.extend({**values, **dict(counts)} for values in self.points.ordinary(12))
         for values in candidates:
             self.clock.check()
             try:
@@ -121,15 +137,15 @@ class Explorer:
             if self._taken(counts, prefix):
                 return
 
-    def _candidates(self, counts: Counts, prefix: Prefix) -> Iterator[Values]:
-        """Points that may take the path: those that come close, with one parameter changed; then random ones."""
+    def _near(self, counts: Counts, prefix: Prefix) -> Iterator[Values]:
+        """Points that may take the path: those that come close to it, with one parameter changed."""
+        if prefix[-1].expr.count_ops() > MOST_OPERATIONS:
+            return
         near = [o.values for o in self.outcomes if self._counts(o.values) == counts and o.path[: len(prefix) - 1] == prefix[:-1]]
         for values in near[:3]:
             for symbol in sorted(prefix[-1].expr.free_symbols, key=str):
                 for value in _turning(prefix[-1], symbol, values):
                     yield {**values, symbol.name: value}
-        for values in self.points.ordinary(12):
-            yield {**values, **dict(counts)}
 
 
 def _turning(decision: Decision, symbol: Expr, values: Values) -> Iterator[Fraction]:

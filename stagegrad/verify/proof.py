@@ -37,6 +37,7 @@ class Oracle:
     title: str
     build: Callable[[Machine], Callable[..., Any]]
     native: Callable[..., Any] | None = None  # the same on floats
+    at_kinks: bool = True  # whether its value at kinks and jumps is meant
 
 
 def function_oracle(function: Any) -> Oracle:
@@ -128,7 +129,8 @@ class Case:
             return
         self.outcomes.append(outcome)
         assert outcome.primal is not None and outcome.found is not None
-        self._compare(VALUE, outcome, outcome.found, outcome.primal.value)
+        if self.oracle.at_kinks or not outcome.kinked:
+            self._compare(VALUE, outcome, outcome.found, outcome.primal.value)
         if outcome.kinked:
             return
         for name, gradient in zip(self.question.wrt, outcome.gradients, strict=True):
@@ -194,7 +196,7 @@ class Case:
         try:
             for outcome in explorer.paths(self.outcomes):
                 self._show(outcome)
-                if all(self.tallies[name].missed for name in self.question.wrt):
+                if all(self.tallies[name].missed for name in self.question.wrt or (VALUE,)):
                     # No gradient can be proved any more: more paths would not raise a level.
                     explorer.limited = True
                     break
@@ -206,10 +208,9 @@ class Case:
         if outcome.primal is None or outcome.found is None:
             return
         for quantity in self.tallies:
-            if quantity == VALUE or not outcome.kinked:
-                shown = self.tallies[quantity].refuted is None and self._is_shown(outcome, quantity)
-                self.tallies[quantity].paths += shown
-                self.tallies[quantity].missed += not shown
+            shown = self.tallies[quantity].refuted is None and self._is_shown(outcome, quantity)
+            self.tallies[quantity].paths += shown
+            self.tallies[quantity].missed += not shown
 
     def _is_shown(self, outcome: Outcome, quantity: str) -> bool:
         """Whether the identity is shown within a part of the time, so that one hard path does not take it all."""

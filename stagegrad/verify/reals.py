@@ -13,9 +13,11 @@ from __future__ import annotations
 import itertools
 import math
 import sys
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from numbers import Integral
 from typing import Any, TypeAlias
 
@@ -28,7 +30,7 @@ Expr: TypeAlias = Any  # a SymPy expression; SymPy has no types to speak of
 Mpf: TypeAlias = Any
 
 DIGITS = 120
-MOST_STEPS = 400_000
+MOST_STEPS = 60_000
 MOST_TERMS = 40_000
 
 
@@ -40,25 +42,13 @@ class UnsupportedGradient(Unsupported):
     """The same of the gradient program."""
 
 
-class Piece(sympy.Function):  # type: ignore[misc]  # SymPy is untyped
-    """A function that is constant between its jumps, so that its slope is zero."""
+class Floor(sympy.Function):  # type: ignore[misc]  # SymPy is untyped
+    """The largest integer that is at most the argument: constant between its jumps, so that its slope is zero."""
 
     nargs = 1
 
     def fdiff(self, argindex: int = 1) -> Expr:
         return sympy.Integer(0)
-
-
-class Floor(Piece):
-    """The largest integer that is at most the argument."""
-
-
-class Truncated(Piece):
-    """The integer towards zero."""
-
-
-class Nearest(Piece):
-    """The nearest integer, halves to even."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +96,7 @@ class World:
         self.tie = self.mp.mpf(10) ** -(DIGITS - 30)
         self.clock = clock
         self.run = Run()
+        self.longest, self.most_steps = 0, MOST_STEPS
         self._literals: dict[tuple[type, str], Real] = {}
 
     def start(self, *, symbolic: bool = False) -> Run:
@@ -113,13 +104,18 @@ class World:
         self.run = Run(symbolic)
         return self.run
 
+    def finish(self) -> None:
+        """Learns from a run that came to its end how long runs are: one that is very much longer is given up."""
+        self.longest = max(self.longest, self.run.steps)
+        self.most_steps = min(MOST_STEPS, max(4000, 20 * self.longest))
+
     def real(self, value: Mpf, expr: Expr, size: int) -> Real:
         """A new number; counts the step, and ends a run that has no end."""
         run = self.run
         run.steps += 1
         if run.steps % 256 == 0:
             self.clock.check()
-        if run.steps > MOST_STEPS or (run.symbolic and size > MOST_TERMS):
+        if run.steps > self.most_steps or (run.symbolic and size > MOST_TERMS):
             raise TooLarge
         return Real(self, value, expr if run.symbolic else None, size)
 
@@ -187,14 +183,14 @@ class World:
                 self.run.path.append(Decision(kind, difference, outcome))
         return outcome
 
-    def piece(self, kind: type[Piece], number: Real, value: Mpf, jump: bool) -> Real:
-        """A value that is locally constant: floor and its relatives."""
+    def floor(self, number: Real, value: Mpf, jump: bool) -> Real:
+        """`value`, which is the floor of `number` everywhere but, perhaps, at the jumps."""
         if jump:
             self.event("a jump", kink=True)
         self.run.signature.append(int(value))
         if not self.run.symbolic:
             return self.real(value, None, 1)
-        expr = kind(number.expr) if number.expr.free_symbols else sympy.Integer(int(value))
+        expr = Floor(number.expr) if number.expr.free_symbols else sympy.Integer(int(value))
         return self.real(value, expr, number.size + 1)
 
     def event(self, what: str, *, kink: bool = False) -> None:
@@ -317,23 +313,22 @@ class Real:
 
     def __floor__(self) -> Real:
         value = self.world.mp.floor(self.value)
-        return self.world.piece(Floor, self, value, value == self.value)
+        return self.world.floor(self, value, value == self.value)
 
     def __ceil__(self) -> Real:
         return -((-self).__floor__())
 
     def __trunc__(self) -> Real:
-        mp = self.world.mp
-        value = mp.floor(self.value) if self.value >= 0 else mp.ceil(self.value)
-        return self.world.piece(Truncated, self, value, value == self.value != 0)
+        if self.value == 0:
+            return self.world.lift(0)
+        return -((-self).__floor__()) if self < 0 else self.__floor__()
 
     def __round__(self, digits: int | None = None) -> Real:
-        if digits:
-            scale = 10**digits if digits > 0 else Fraction(1, 10**-digits)
-            lifted = self.world.lift(scale) if isinstance(scale, int) else 1 / self.world.lift(10**-digits)
-            return round(self * lifted) / lifted
-        value = self.world.mp.nint(self.value)
-        return self.world.piece(Nearest, self, value, abs(value - self.value) * 2 == 1)
+        if digits is None:
+            value = self.world.mp.nint(self.value)
+            return self.world.floor(self + self.world.lift(0.5), value, abs(value - self.value) * 2 == 1)
+        scale = self.world.lift(10) ** digits
+        return round(self * scale) / scale
 
     def __index__(self) -> int:
         if not self.world.mp.isint(self.value):
@@ -422,18 +417,17 @@ def is_whole(number: Any) -> bool:
 # ---------------------------------------------------------------------------------------------- float constants
 
 
-def _named_constants() -> dict[float, Expr]:
-    """Irrational constants that programs and rules write as floats."""
+@cache
+def _named_constants() -> tuple[tuple[float, ...], tuple[Expr, ...]]:
+    """Irrational constants that programs and rules write as floats, in the order of their size."""
     pi, two = sympy.pi, sympy.Integer(2)
     bases = [pi, sympy.E, sympy.EulerGamma, sympy.log(2), sympy.log(10), sympy.sqrt(2), sympy.sqrt(3), sympy.sqrt(5),
              sympy.sqrt(pi), sympy.sqrt(2 * pi), sympy.log(pi), sympy.log(2 * pi), sympy.GoldenRatio]  # fmt: skip
-    exact = [base**sign * scale for base, sign, scale in itertools.product(
-        bases, (1, -1), (1, two, 1 / two, sympy.Integer(4), 1 / (2 * two)))]  # fmt: skip
+    scales = (1, two, 1 / two, sympy.Integer(4), 1 / (2 * two))
+    exact = [base**sign * scale for base, sign, scale in itertools.product(bases, (1, -1), scales)]
     exact += [pi / 180, 180 / pi, pi / 3, pi / 6]
-    return {float(expr.evalf(30)): expr for expr in reversed(exact)}
-
-
-_NAMED: dict[float, Expr] = {}
+    table = {float(expr.evalf(30)): expr for expr in reversed(exact)}
+    return tuple(sorted(table)), tuple(table[key] for key in sorted(table))
 
 
 def reading(number: int | float) -> Expr:
@@ -444,12 +438,12 @@ def reading(number: int | float) -> Expr:
     """
     if isinstance(number, int):
         return sympy.Integer(number)
-    if not _NAMED:
-        _NAMED.update(_named_constants())
-    if abs(number) in _NAMED:
-        return _NAMED[abs(number)] * (1 if number > 0 else -1)
+    near = 2 * math.ulp(number)
+    floats, named = _named_constants()
+    for index in range(bisect_left(floats, abs(number) - near), bisect_right(floats, abs(number) + near)):
+        return named[index] * (1 if number > 0 else -1)
     simple = Fraction(number).limit_denominator(1000)
-    if simple and abs(float(simple) - number) <= 2 * math.ulp(number):
+    if simple and abs(float(simple) - number) <= near:
         return sympy.Rational(simple.numerator, simple.denominator)
     decimal = Fraction(repr(number))
     return sympy.Rational(decimal.numerator, decimal.denominator)

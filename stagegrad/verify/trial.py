@@ -87,6 +87,7 @@ class Trial:
         outcome.gradients = tuple(map(self.world.lift, parts))
 
     def _closed(self, outcome: Outcome, run: Run) -> Outcome:
+        self.world.finish()
         outcome.signature, outcome.path = tuple(run.signature), tuple(run.path)
         outcome.frozen, outcome.events = run.frozen, run.events
         return outcome

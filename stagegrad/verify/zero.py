@@ -17,6 +17,7 @@ from stagegrad.verify.reals import Expr
 
 _HYPERBOLIC = (sympy.sinh, sympy.cosh, sympy.tanh)
 MOST_FOR_SIMPLIFY = 600
+MOST_IN_NUMBERS = 10**4
 
 
 def is_zero(expr: Expr) -> bool:
@@ -49,7 +50,10 @@ def _vanishes_in_exponentials(expr: Expr) -> bool:
 
 
 def _simplifies(expr: Expr) -> bool:
-    return expr.count_ops() <= MOST_FOR_SIMPLIFY and sympy.simplify(expr) == 0
+    """SymPy's simplifier, for what is small: it makes powers of the numbers in it, which nothing could then stop."""
+    numbers = expr.atoms(sympy.Rational)
+    small = all(abs(number.p) < MOST_IN_NUMBERS and number.q < MOST_IN_NUMBERS for number in numbers)
+    return small and expr.count_ops() <= MOST_FOR_SIMPLIFY and sympy.simplify(expr) == 0
 
 
 class _Kernels:
