@@ -119,13 +119,12 @@ class _Push:
         for arg, partial in zip(stage.args, partials_of(op, builder, stage.out, stage.args, stage.attrs), strict=True):
             if partial is None or self.dot(arg) == _ZERO:
                 continue
-            product = builder.emit("scaled", self.dot(arg), partial.atom) if op.singular or op.pole else self.times(partial.atom, arg, builder)
+            guarded = op.singular or op.pole
+            factors = (self.dot(arg), partial.atom) if guarded else (partial.atom, self.dot(arg))
+            product = builder.emit("scaled" if guarded else "mul", *factors)
             total = product if total is None else builder.emit("add", total, product)
         self.finish(stage.out, _ZERO if total is None else total, builder)
         return builder.stmts
-
-    def times(self, partial: Atom, arg: Atom, builder: Builder) -> Atom:
-        return builder.emit("mul", partial, self.dot(arg))
 
     def finish(self, out: Var, value: Atom, builder: Builder) -> None:
         """Binds the direction of `out`: the last stage takes its name, or a copy does."""

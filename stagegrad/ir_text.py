@@ -15,7 +15,24 @@ import ast
 import re
 
 from stagegrad.ir import (
-    Atom, Attr, Block, Call, Carry, For, Function, If, Lit, Module, Raise, Remark, Shape, Stage, Stmt, Type, Var, While,
+    Atom,
+    Attr,
+    Block,
+    Call,
+    Carry,
+    For,
+    Function,
+    If,
+    Lit,
+    Module,
+    Raise,
+    Remark,
+    Shape,
+    Stage,
+    Stmt,
+    Type,
+    Var,
+    While,
 )  # fmt: skip
 
 
@@ -225,7 +242,8 @@ class _Reader:
         return str(ast.literal_eval(self.take()))
 
     def block(self) -> Block:
-        depth, stmts = self.indent(), []
+        depth = self.indent()
+        stmts: list[Stmt] = []
         while True:
             if self.advance() != depth:
                 raise self.fail(f"indentation {depth}")

@@ -14,7 +14,25 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from stagegrad.analysis import useful, varied
-from stagegrad.ir import Atom, Block, Call, For, Function, If, Lit, Module, Raise, Stage, Stmt, Var, While, bound, rename_function, variables, walk
+from stagegrad.ir import (
+    Atom,
+    Block,
+    Call,
+    For,
+    Function,
+    If,
+    Lit,
+    Module,
+    Raise,
+    Stage,
+    Stmt,
+    Var,
+    While,
+    bound,
+    rename_function,
+    variables,
+    walk,
+)
 from stagegrad.ops import HELPERS, find
 
 _LONGEST = 10

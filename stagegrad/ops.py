@@ -20,9 +20,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import update_wrapper
 from typing import Any, TypeAlias
 
-from stagegrad.ir import BOOL, FLOAT, INT, Atom, Attr, Fresh, Lit, Span, Stage, Type
+from stagegrad.ir import BOOL, FLOAT, INT, Atom, Attr, Fresh, Lit, Span, Stage, Stmt, Type
 
 Spelling: TypeAlias = "str | Mapping[str, str]"
 
@@ -161,6 +162,25 @@ def structural(name: str, operands: str, spelling: Spelling, result: Callable[[S
     return op
 
 
+class Gate:
+    """A user's function that is one stage; called on numbers, it is that function. `stagegrad.gate` makes them."""
+
+    def __init__(self, function: Callable[..., Any], op: Op) -> None:
+        update_wrapper(self, function)
+        self.function, self.op = function, op
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        return self.function(*args, **keywords)
+
+    def __repr__(self) -> str:
+        return f"<gate {self.op.title}({', '.join(self.op.operands)})>"
+
+
+def register(op: Op) -> Op:
+    """Adds an operation to the registry; one that is there already under that name stays."""
+    return REGISTRY.setdefault(op.name, op)
+
+
 # ---------------------------------------------------------------------------------------------- rule code -> stages
 
 
@@ -250,7 +270,7 @@ class Builder:
 
     def __init__(self, fresh: Fresh, note: str = "", span: Span | None = None) -> None:
         self.fresh, self.note, self.span, self.lib = fresh, note, span, ""
-        self.stmts: list[Any] = []
+        self.stmts: list[Stmt] = []
 
     def value(self, atom: Atom) -> Value:
         """A handle on an atom, for rule code."""

@@ -8,7 +8,26 @@ from __future__ import annotations
 from dataclasses import replace
 
 from stagegrad.analysis import needed
-from stagegrad.ir import INT, Atom, Attr, Block, Call, For, Function, If, Lit, Module, Raise, Remark, Stage, Stmt, Var, While, literal_is, walk
+from stagegrad.ir import (
+    INT,
+    Atom,
+    Attr,
+    Block,
+    Call,
+    For,
+    Function,
+    If,
+    Lit,
+    Module,
+    Raise,
+    Remark,
+    Stage,
+    Stmt,
+    Var,
+    While,
+    literal_is,
+    walk,
+)
 from stagegrad.ops import find
 
 #: An unnamed value that costs more than this many nanoseconds is worth a name of its own when it is needed twice.
@@ -162,8 +181,8 @@ class _Tidy:
                 mapping[stmt.outs[k]] = a
             else:
                 kept.append(k)
-        arms = (Block(arm.stmts, tuple(arm.results[k] for k in kept)) for arm in (then, orelse))
-        return [If(stmt.test, *arms, tuple(stmt.outs[k] for k in kept), stmt.note, stmt.span)]
+        yes, no = (Block(arm.stmts, tuple(arm.results[k] for k in kept)) for arm in (then, orelse))
+        return [If(stmt.test, yes, no, tuple(stmt.outs[k] for k in kept), stmt.note, stmt.span)]
 
     def loop(self, loop: For | While, mapping: dict[Var, Atom], known: dict[Key, Var]) -> list[Stmt]:
         carries = tuple(replace(c, init=_look_up(mapping, c.init)) for c in loop.carries)
@@ -175,8 +194,8 @@ class _Tidy:
         kept = tuple(carries[k] for k in changing)
         if isinstance(loop, While):
             return [While(kept, self.inner(loop.test, mapping, known), body, loop.until, loop.span)]
-        bounds = (_look_up(mapping, a) for a in (loop.start, loop.stop, loop.step))
-        return [For(loop.index, *bounds, kept, body, loop.until, loop.span)]
+        start, stop, step = (_look_up(mapping, a) for a in (loop.start, loop.stop, loop.step))
+        return [For(loop.index, start, stop, step, kept, body, loop.until, loop.span)]
 
 
 def _look_up(mapping: dict[Var, Atom], atom: Atom) -> Atom:

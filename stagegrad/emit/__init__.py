@@ -91,8 +91,12 @@ def _shorten(lines: list[Line], helpers: set[str]) -> tuple[list[Line], list[str
         if line.depth == 0 and line.text.startswith("def "):
             inside_helper = line.text.removeprefix("def ").partition("(")[0] in helpers
         short = free if inside_helper else free | (helpers & _MATH_HELPERS)
-        found.append(Line(line.depth, _MATH.sub(lambda m, short=short: m[1] if m[1] in short else m[0], line.text), line.span))
+        found.append(Line(line.depth, _bare(line.text, short), line.span))
     return found, sorted(free)
+
+
+def _bare(text: str, words: set[str]) -> str:
+    return _MATH.sub(lambda match: match[1] if match[1] in words else match[0], text)
 
 
 #: Helpers that take the place of the function of that name in math.

@@ -10,8 +10,24 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from stagegrad.ir import (
-    BOOL, Atom, Block, Call, Function, If, Lit, Remark, Stage, Stmt, Var, binds, blocks, inner_binds, rename_function, uses,
-    variables, walk,
+    BOOL,
+    Atom,
+    Block,
+    Call,
+    Function,
+    If,
+    Lit,
+    Remark,
+    Stage,
+    Stmt,
+    Var,
+    binds,
+    blocks,
+    inner_binds,
+    rename_function,
+    uses,
+    variables,
+    walk,
 )  # fmt: skip
 from stagegrad.names import Words, reserved, structural
 

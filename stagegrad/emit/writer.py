@@ -14,8 +14,24 @@ from stagegrad.emit.inline import Plan, is_condition, plan
 from stagegrad.emit.spelling import AND, COMPARE, OR, TERNARY, Text, constant, fill
 from stagegrad.emit.storage import assign
 from stagegrad.ir import (
-    Atom, Block, Call, For, Function, If, Lit, Raise, Remark, Shape, Span, Stage, Stmt, Var, While, literal_is,
+    Atom,
+    Block,
+    Call,
+    For,
+    Function,
+    If,
+    Lit,
+    Raise,
+    Remark,
+    Shape,
+    Span,
+    Stage,
+    Stmt,
+    Var,
+    While,
+    literal_is,
 )  # fmt: skip
+from stagegrad.names import Words, words_of
 from stagegrad.ops import find
 
 
@@ -61,6 +77,7 @@ class _Writer:
         self.plan, self.target = found, target
         self.function = found.function
         self.storage = assign(found)
+        self.unread = Words(words_of(found.function)).fresh("_")
         self.lines: list[Line] = []
         self.depth = 0
         self.note = ""
@@ -196,7 +213,7 @@ class _Writer:
 
     def _stage(self, stage: Stage) -> None:
         trailing = f"  # {stage.note.removeprefix('> ')}" if stage.note.startswith(">") else ""
-        out = self.storage[stage.out]
+        out = self._target(stage.out)
         if stage.op in ("store", "accumulate", "grow"):
             self._write_array(stage, out)
             return
@@ -208,6 +225,10 @@ class _Writer:
         text = self.expression(stage).text
         if text != out:
             self.line(f"{out} = {text}{trailing}", stage.span)
+
+    def _target(self, out: Var) -> str:
+        """The variable that a result is assigned to; ``_`` where it has no name because nobody reads it."""
+        return self.storage[out] if out.name else self.unread
 
     def _write_array(self, stage: Stage, out: str) -> None:
         array, index = self.text(stage.args[0]).text, self.text(stage.args[1])
@@ -225,7 +246,7 @@ class _Writer:
 
     def _call(self, stmt: Call) -> None:
         self.calls[stmt.fn] = None
-        outs = [self.storage[out] if self.plan.counts[out] or out.name else "_" for out in stmt.outs]
+        outs = list(map(self._target, stmt.outs))
         args = ", ".join(self.text(a).text for a in stmt.args)
         self.line(f"{', '.join(outs)} = {stmt.fn}({args})" if outs else f"{stmt.fn}({args})", stmt.span)
 

@@ -1,0 +1,364 @@
+"""The reversal of a loop: run the trips again, last first; restore what a trip began with, run its body, undo its body."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from stagegrad.analysis import needed
+from stagegrad.ir import (
+    INT,
+    Atom,
+    Block,
+    Carry,
+    For,
+    Fresh,
+    If,
+    Lit,
+    Raise,
+    Remark,
+    Stage,
+    Stmt,
+    Var,
+    While,
+    clone,
+    free,
+    substitute,
+)  # fmt: skip
+from stagegrad.names import Words
+from stagegrad.ops import Builder, literal
+
+if TYPE_CHECKING:
+    from stagegrad.reverse.sweep import Gradients, Sweep
+
+ZERO = literal(0.0)
+_ONE = literal(1)
+
+
+class LoopReversal:
+    """The reversal of one loop; an object because its parts share what the loop is."""
+
+    def __init__(self, sweep: Sweep, loop: For | While) -> None:
+        self.sweep, self.loop, self.fresh = sweep, loop, sweep.fresh
+        again = replace(loop, body=without_raises(loop.body))
+        copied, mapping = clone(Block((again,)), self.fresh)
+        sweep.active |= {new for old, new in mapping.items() if old in sweep.active}
+        copy = copied.stmts[0]
+        assert isinstance(copy, (For, While))
+        self.copy: For | While = copy
+        self.trip_stmts, self.results = _completed_trip(self.copy, sweep.active)
+        self.partial_trips_vanish = self.results is not self.copy.body.results
+
+    def run(self, gradients: Gradients) -> tuple[list[Stmt], list[Stmt]]:
+        before = Builder(self.fresh)
+        carries, inner = self._gradient_carries(gradients, before)
+        body, results, kept = self._undo(inner, carries)
+        after = Builder(self.fresh)
+        restores = self._restores(body)
+        forward, tapes, trips = self._record(restores)
+        loop = self._backward_loop(body, results, kept, restores, tapes, trips, before)
+        self._hand_on(kept, gradients, after)
+        return forward, [*before.stmts, *loop, *after.stmts]
+
+    # -- the gradients that travel from trip to trip
+
+    def _gradient_carries(self, gradients: Gradients, before: Builder) -> tuple[list[tuple[Var, Carry]], Gradients]:
+        """For each active carry, and each active value from outside that the body reads: (value, its gradient's carry)."""
+        sweep, loop = self.sweep, self.copy
+        found: list[tuple[Var, Carry]] = []
+        inner: Gradients = {}
+        for carry, original in zip(loop.carries, self.loop.carries, strict=True):
+            if carry.var in sweep.active:
+                start = gradients.pop(original.out, None)
+                if start is None:
+                    start = self._zero(original.out, before)
+                found.append((carry.var, self._carry(carry.var, start)))
+        outside = sorted(free(loop.body), key=lambda v: (v.name, v.version))
+        for var in outside:
+            if var in sweep.active and var not in [c.var for c in loop.carries]:
+                start = gradients.get(var)
+                found.append((var, self._carry(var, self._zero(var, before) if start is None else start)))
+                inner[var] = found[-1][1].var
+        return found, inner
+
+    def _zero(self, var: Var, before: Builder) -> Atom:
+        """Nothing has reached it yet: 0.0, or an array of zeros."""
+        return before.emit("zeros", before.emit("size", var), name=self.sweep.gradient_word(var)) if var.type.rank else ZERO
+
+    def _carry(self, var: Var, start: Atom) -> Carry:
+        word = self.sweep.gradient_word(var)
+        carry = Carry(self.fresh.var(word, var.type), start, self.fresh.var(word, var.type))
+        if self.sweep.may_stop(start):
+            self.sweep.routed.add(carry.var)
+        return carry
+
+    def _undo(self, inner: Gradients, carries: list[tuple[Var, Carry]]) -> tuple[list[Stmt], list[Atom], list[tuple[Var, Carry]]]:
+        """The body of the reverse loop: the trip again (what of it is needed), then the trip undone."""
+        sweep = self.sweep
+        seeds = Builder(self.fresh)
+        arriving = {var: carry.var for var, carry in carries}
+        for carry, result in zip(self.copy.carries, self.results, strict=True):
+            if carry.var in arriving:
+                sweep.add(inner, result, arriving[carry.var], seeds)
+        again, undo = sweep.block(self.trip_stmts, inner)
+        owned = {c.var for c in self.copy.carries}
+        kept = [(var, c) for var, c in carries if var in owned or inner.get(var) != c.var]
+        results = [inner.get(var) or self._vanished(var, c) for var, c in kept]
+        body = needed(Block((*again, *seeds.stmts, *undo), tuple(results)))
+        return list(body.stmts), results, kept
+
+    def _vanished(self, var: Var, carry: Carry) -> Atom:
+        # An array that the trip overwrites whole does not occur (stores keep the rest), so its gradient is always there.
+        return carry.var if var.type.rank else ZERO
+
+    # -- what must be known again at the start of each trip
+
+    def _restores(self, body: list[Stmt]) -> list[int]:
+        """The positions of the carries whose value at the start of a trip the reverse body reads."""
+        reading = free(Block(tuple(body)))
+        return [k for k, carry in enumerate(self.copy.carries) if carry.var in reading]
+
+    def _stride(self, k: int) -> Lit | None:
+        """The constant that an int carry grows by on every trip, if that is all that happens to it."""
+        carry, result = self.copy.carries[k], self.results[k]
+        made = next((s for s in self.trip_stmts if isinstance(s, Stage) and s.out == result), None)
+        if carry.var.type == INT and made and made.op == "add" and made.args[0] == carry.var and isinstance(made.args[1], Lit):
+            return made.args[1]
+        return None
+
+    def _record(self, restores: list[int]) -> tuple[list[Stmt], dict[int, Var], Var | None]:
+        """The forward loop with a tape for each carry that is recorded, and a count of trips where it cannot be foretold."""
+        loop = self.loop
+        counted = isinstance(loop, While) or loop.until is not None
+        taped = [k for k in restores if self._stride(k) is None and not self._unchanging(k)]
+        if not taped and not counted:
+            return [loop], {}, None
+        return _Recorder(self.sweep, loop, taped, counted, self.partial_trips_vanish).run()
+
+    def _unchanging(self, k: int) -> bool:
+        return self.results[k] == self.copy.carries[k].var
+
+    # -- the loop itself
+
+    def _backward_loop(self, body: list[Stmt], results: list[Atom], kept: list[tuple[Var, Carry]], restores: list[int],
+                       tapes: dict[int, Var], trips: Var | None, before: Builder) -> list[Stmt]:  # fmt: skip
+        loop = self.loop
+        inside = Builder(self.fresh)
+        backwards = _Range(self.fresh, self.sweep.words, loop, trips, before, inside)
+        mapping: dict[Var, Atom] = {}
+        if isinstance(self.copy, For):
+            mapping[self.copy.index] = backwards.user_index
+        for k in restores:
+            mapping[self.copy.carries[k].var] = self._restored(k, tapes, backwards.position, inside)
+        core = substitute(Block(tuple(body), tuple(results)), mapping)
+        whole = needed(Block((*inside.stmts, *core.stmts), core.results))
+        return [replace(backwards.header, carries=tuple(c for _, c in kept), body=whole, span=loop.span)]
+
+    def _restored(self, k: int, tapes: dict[int, Var], position: Atom, inside: Builder) -> Atom:
+        carry, stride = self.loop.carries[k], self._stride(k)
+        if k in tapes:
+            return inside.emit("load", tapes[k], position, name=carry.var.name)
+        if stride is None:
+            return carry.init
+        steps = position if stride.value == 1 else inside.emit("mul", position, stride)
+        return steps if carry.init == literal(0) else inside.emit("add", carry.init, steps, name=carry.var.name)
+
+    def _hand_on(self, kept: list[tuple[Var, Carry]], gradients: Gradients, after: Builder) -> None:
+        """After the loop: outside values keep what reached them, and each carry's initial value receives its gradient."""
+        owned = {c.var: original for c, original in zip(self.copy.carries, self.loop.carries, strict=True)}
+        for var, carry in kept:
+            if self.sweep.may_stop(carry.var):
+                self.sweep.routed.add(carry.out)
+            if var not in owned:
+                gradients[var] = carry.out
+        for var, carry in kept:
+            if var in owned:
+                self.sweep.add(gradients, owned[var].init, carry.out, after)
+
+
+class _Range:
+    """``range`` backwards: the header of the reverse loop, the user's index and the position on the tape in terms of it."""
+
+    def __init__(self, fresh: Fresh, words: Words, loop: For | While, trips: Var | None, before: Builder, inside: Builder) -> None:
+        minus: Atom = literal(-1)
+        back: Atom
+        if isinstance(loop, While):
+            assert trips is not None
+            index = fresh.var("trip", INT)
+            self.header = For(index, before.emit("sub", trips, _ONE), minus, minus, (), Block(()))
+            self.user_index: Atom = index
+            self.position: Atom = index
+            return
+        index = fresh.like(loop.index)
+        start, stop, step = loop.start, loop.stop, loop.step
+        if step == _ONE and trips is None:
+            last, end, back = _minus(before, stop, _ONE), _minus(before, start, _ONE), minus
+        elif step == minus and trips is None:
+            last, end, back = _plus(before, stop, _ONE), _plus(before, start, _ONE), _ONE
+        else:
+            count = trips if trips is not None else before.emit("trip_count", start, stop, step)
+            past = before.emit("mul", _minus(before, count, _ONE), step) if step != _ONE else _minus(before, count, _ONE)
+            last, end, back = _plus(before, past, start), _minus(before, start, step), before.emit("neg", step)
+        self.header = For(index, last, end, back, (), Block(()))
+        self.user_index = index
+        self.position = position_of(inside, index, start, step, words)
+
+
+def _minus(builder: Builder, x: Atom, y: Atom) -> Atom:
+    if isinstance(x, Lit) and isinstance(y, Lit) and isinstance(x.value, int) and isinstance(y.value, int):
+        return literal(x.value - y.value)
+    return x if y == literal(0) else builder.emit("sub", x, y)
+
+
+def _plus(builder: Builder, x: Atom, y: Atom) -> Atom:
+    if isinstance(x, Lit) and isinstance(y, Lit) and isinstance(x.value, int) and isinstance(y.value, int):
+        return literal(x.value + y.value)
+    return x if y == literal(0) else builder.emit("add", x, y)
+
+
+def position_of(builder: Builder, index: Atom, start: Atom, step: Atom, words: Words) -> Atom:
+    """How many trips came before the one with this index: ``trip = (index - start) // step``."""
+    if step == _ONE and start == literal(0):
+        return index
+    if step == literal(-1):
+        return builder.emit("sub", start, index, name=words.fresh("trip"))
+    if step == _ONE:
+        return builder.emit("sub", index, start, name=words.fresh("trip"))
+    return builder.emit("floordiv", _minus(builder, index, start), step, name=words.fresh("trip"))
+
+
+class _Recorder:
+    """The forward loop with its tapes: arrays of the trip count where that is known on entry, growing ones otherwise."""
+
+    def __init__(self, sweep: Sweep, loop: For | While, taped: list[int], counted: bool, in_full_trips: bool) -> None:
+        self.sweep, self.fresh, self.loop, self.taped = sweep, sweep.fresh, loop, taped
+        self.counted, self.in_full_trips = counted, in_full_trips
+
+    def run(self) -> tuple[list[Stmt], dict[int, Var], Var | None]:
+        before = Builder(self.fresh)
+        extra: list[Carry] = []
+        if self.counted:
+            word = self.sweep.words.fresh("trips")
+            count = Carry(self.fresh.var(word, INT), literal(0), self.fresh.var(word, INT))
+            extra.append(count)
+        if self.taped:
+            room = self._room(before)
+            extra += [self._tape(k, room, before) for k in self.taped]
+        carries = (*self.loop.carries, *extra)
+        body = self._recording(self.loop.body, extra) if self.in_full_trips else self._record_first(self.loop.body, extra)
+        tapes = {k: c.out for k, c in zip(self.taped, extra[-len(self.taped) :] if self.taped else [], strict=True)}
+        forward = replace(self.loop, carries=carries, body=body)
+        return [*before.stmts, forward], tapes, extra[0].out if self.counted else None
+
+    def _room(self, before: Builder) -> Atom:
+        if isinstance(self.loop, While):
+            return literal(16)
+        return before.emit("trip_count", self.loop.start, self.loop.stop, self.loop.step)
+
+    def _tape(self, k: int, room: Atom, before: Builder) -> Carry:
+        carry = self.loop.carries[k]
+        word = self.sweep.word("{}_tape", carry.var.name or "it")
+        empty = before.emit(f"tape_{carry.var.type.kind}", room, name=word)
+        made = [self.fresh.var(word, empty.type) for _ in range(2)]
+        if carry.var in self.sweep.active:
+            self.sweep.active.update((empty, *made) if isinstance(empty, Var) else made)
+        return Carry(made[0], empty, made[1])
+
+    def _record_first(self, body: Block, extra: list[Carry]) -> Block:
+        stmts, results = self._records(extra)
+        return Block((*stmts, *body.stmts), (*body.results, *results))
+
+    def _recording(self, body: Block, extra: list[Carry]) -> Block:
+        """Records behind the last early exit: a trip that ends there changes nothing, so nothing of it is undone."""
+        last = body.stmts[-1] if body.stmts else None
+        side = _exit_side(last, body, self.loop) if isinstance(last, If) else None
+        if side is None or not isinstance(last, If):
+            return self._record_first(body, extra)
+        staying = self._recording(_arm_as_body((last.then, last.orelse)[1 - side], last, body), extra)
+        outs = tuple(self.fresh.like(result_for) for result_for in (c.var for c in extra))
+        arm = (last.then, last.orelse)[1 - side]
+        grown = Block(staying.stmts, (*arm.results, *staying.results[len(body.results) :]))
+        leaving = (last.then, last.orelse)[side]
+        left = Block(leaving.stmts, (*leaving.results, *(c.var for c in extra)))
+        arms = (left, grown) if side == 0 else (grown, left)
+        branch = If(last.test, *arms, (*last.outs, *outs), last.note, last.span)
+        return Block((*body.stmts[:-1], branch), (*body.results, *outs))
+
+    def _records(self, extra: list[Carry]) -> tuple[list[Stmt], list[Atom]]:
+        builder = Builder(self.fresh)
+        results: list[Atom] = []
+        tapes = extra[-len(self.taped) :] if self.taped else []
+        if self.counted:
+            position: Atom = extra[0].var
+        else:
+            assert isinstance(self.loop, For)
+            position = position_of(builder, self.loop.index, self.loop.start, self.loop.step, self.sweep.words)
+        for k, tape in zip(self.taped, tapes, strict=True):
+            roomy: Atom = tape.var
+            if isinstance(self.loop, While):
+                roomy = builder.emit("grow", tape.var, position, name=tape.var.name)
+            record = builder.emit("store", roomy, position, self.loop.carries[k].var, name=tape.var.name)
+            if tape.var in self.sweep.active:
+                self.sweep.active.update(v for v in (roomy, record) if isinstance(v, Var))
+            results.append(record)
+        if self.counted:
+            results.insert(0, builder.emit("add", extra[0].var, _ONE, name=extra[0].var.name))
+        return builder.stmts, results
+
+
+# ---------------------------------------------------------------------------------------------- trips that end early
+
+
+def _completed_trip(loop: For | While, active_vars: set[Var]) -> tuple[tuple[Stmt, ...], tuple[Atom, ...]]:
+    """The statements and results of a trip that ran to its end, if trips that do not are of no consequence.
+
+    ``...; if test: break; rest`` -> ``...; rest``, where nothing that a gradient passes through was changed before the exit.
+    """
+    body = loop.body
+    while loop.until is not None and body.stmts and isinstance(body.stmts[-1], If):
+        branch = body.stmts[-1]
+        side = _exit_side(branch, body, loop, active_vars)
+        if side is None:
+            break
+        staying = (branch.then, branch.orelse)[1 - side]
+        mapping = dict(zip(branch.outs, staying.results, strict=True))
+        results = tuple(mapping.get(r, r) if isinstance(r, Var) else r for r in body.results)
+        body = Block((*body.stmts[:-1], *staying.stmts), results)
+    if body is loop.body:
+        return body.stmts, body.results
+    until = next(r for c, r in zip(loop.carries, body.results, strict=True) if c.var == loop.until)
+    return (body.stmts, body.results) if until == literal(False) else (loop.body.stmts, loop.body.results)
+
+
+def _exit_side(branch: If, body: Block, loop: For | While, active_vars: set[Var] | None = None) -> int | None:
+    """Which arm of a trip's last branch leaves the loop without having changed anything: 0, 1 or None."""
+    for side, arm in enumerate((branch.then, branch.orelse)):
+        final = dict(zip(branch.outs, arm.results, strict=True))
+        ends = [final.get(r, r) if isinstance(r, Var) else r for r in body.results]
+        leaves = any(c.var == loop.until and e == literal(True) for c, e in zip(loop.carries, ends, strict=False))
+        unchanged = active_vars is None or all(
+            e == c.var or c.var not in active_vars for c, e in zip(loop.carries, ends, strict=False)
+        )
+        if leaves and unchanged:
+            return side
+    return None
+
+
+def _arm_as_body(arm: Block, branch: If, body: Block) -> Block:
+    final = dict(zip(branch.outs, arm.results, strict=True))
+    return Block(arm.stmts, tuple(final.get(r, r) if isinstance(r, Var) else r for r in body.results))
+
+
+def without_raises(block: Block) -> Block:
+    """A block that runs for the second time: what could raise has not."""
+
+    def strip(stmt: Stmt) -> Stmt:
+        match stmt:
+            case For() | While():
+                return replace(stmt, body=without_raises(stmt.body))
+            case If():
+                return replace(stmt, then=without_raises(stmt.then), orelse=without_raises(stmt.orelse))
+            case _:
+                return stmt
+
+    return Block(tuple(strip(stmt) for stmt in block.stmts if not isinstance(stmt, (Raise, Remark))), block.results)

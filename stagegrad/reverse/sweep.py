@@ -1,0 +1,334 @@
+"""The backward pass of one function: a method for each kind of statement, last statement first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from stagegrad.analysis import active, needed
+from stagegrad.ir import (
+    FLOAT,
+    Atom,
+    Block,
+    Call,
+    For,
+    Fresh,
+    Function,
+    If,
+    Lit,
+    Module,
+    Raise,
+    Remark,
+    Stage,
+    Stmt,
+    Var,
+    While,
+    binds,
+    bound,
+    free,
+    substitute,
+    variables,
+)  # fmt: skip
+from stagegrad.names import Words, describe, reserved, title
+from stagegrad.ops import Builder, Op, Value, find, literal, partials_of
+from stagegrad.reverse.arrays import ARRAY_RULES
+from stagegrad.reverse.loops import LoopReversal
+
+#: The gradient that has reached each value so far.
+Gradients = dict[Var, Atom]
+
+ZERO = literal(0.0)
+
+
+class Functions(Protocol):
+    """What a sweep asks of the module around its function."""
+
+    module: Module
+
+    def backward_name(self, name: str) -> str: ...
+
+
+class Sweep:
+    """The backward pass of one function. `block` is the whole of it; the rest is a method a kind of statement."""
+
+    def __init__(self, family: Functions, function: Function, wrt: Iterable[Var]) -> None:
+        self.family = family
+        self.fresh = Fresh(function)
+        self.active = active(function, wrt)
+        self.words = Words(reserved(function))
+        self.given: dict[tuple[str, str], str] = {}
+        self.routed: set[Atom] = set()
+        self.numbered = function.origin == "formula"
+        self.number = {s.out: k for k, s in enumerate((s for s in function.body.stmts if isinstance(s, Stage)), 1)}
+
+    # ------------------------------------------------------------------------------------------ words
+
+    def word(self, role: str, base: str) -> str:
+        """One word for each role of each name: ("d{}", "x") -> ``dx``."""
+        if (role, base) not in self.given:
+            self.given[role, base] = self.words.fresh(role.format(base), "_")
+        return self.given[role, base]
+
+    def gradient_word(self, var: Var) -> str:
+        return self.word("d{}", var.name or "it")
+
+    def note(self, stage: Stage) -> str:
+        number = f"({self.number[stage.out]}) " if self.numbered and stage.out in self.number else ""
+        return number + describe(stage)
+
+    # ------------------------------------------------------------------------------------------ gradients
+
+    def add(self, gradients: Gradients, to: Atom, contribution: Atom, builder: Builder, routed: bool = False) -> None:
+        """``dx = contribution`` where it is the first, ``dx += contribution`` after that."""
+        if not isinstance(to, Var) or to not in self.active:
+            return
+        before = gradients.get(to)
+        self._add(gradients, to, contribution, builder)
+        if (routed or self.may_stop(contribution)) and (before is None or self.may_stop(before)):
+            self.routed.update(variables([gradients[to]]))
+
+    def may_stop(self, gradient: Atom) -> bool:
+        """Can this gradient be zero because a branch, a ``where`` or a maximum chose something else?"""
+        return gradient in self.routed or is_zero(gradient)
+
+    def _add(self, gradients: Gradients, to: Var, contribution: Atom, builder: Builder) -> None:
+        word = self.gradient_word(to)
+        before = gradients.get(to)
+        if before is None and isinstance(contribution, Var) and contribution.name == word:
+            gradients[to] = contribution
+        elif before is None:
+            gradients[to] = self.named(_minus_in_front(contribution, builder), word, builder)
+        else:
+            made = builder.definition(contribution)
+            if made is not None and made.op == "neg" and not made.out.name:
+                builder.stmts.remove(made)
+                gradients[to] = builder.emit("sub", before, made.args[0], name=word)
+            else:
+                gradients[to] = builder.emit("add", before, contribution, name=word)
+
+    def named(self, atom: Atom, word: str, builder: Builder) -> Atom:
+        """Gives the last unnamed stage a name; a value that has one already, or a constant, is copied."""
+        last = builder.stmts[-1] if builder.stmts else None
+        if isinstance(last, Stage) and last.out == atom and not last.out.name:
+            renamed = self.fresh.var(word, last.out.type)
+            builder.stmts[-1] = replace(last, out=renamed)
+            return renamed
+        return builder.emit("copy", atom, name=word)
+
+    def pull(self, partial: Value, g: Atom, builder: Builder, guarded: bool) -> Atom:
+        """``partial * g``, in the shape a person would write it: a quotient keeps its denominator last."""
+        if partial.literal == 1.0:
+            return g
+        made = builder.definition(partial.atom)
+        match made:
+            case Stage(op="neg", args=(inner,)):
+                builder.stmts.remove(made)
+                return builder.emit("neg", self.pull(builder.value(inner), g, builder, guarded))
+            case Stage(op="div" | "quotient" as op, args=(num, den)):
+                builder.stmts.remove(made)
+                above = self.pull(builder.value(num), g, builder, guarded)
+                return builder.emit("quotient" if guarded else op, above, den)
+            case Stage(op="where", args=(test, yes, no)):
+                builder.stmts.remove(made)
+                arms = (ZERO if is_zero(a) else self.pull(builder.value(a), g, builder, guarded) for a in (yes, no))
+                return builder.emit("where", test, *arms)
+        if partial.literal == -1.0:
+            return builder.emit("neg", g)
+        return builder.emit("scaled" if guarded else "mul", *((g, partial.atom) if guarded else (partial.atom, g)))
+
+    # ------------------------------------------------------------------------------------------ statements
+
+    def block(self, stmts: Sequence[Stmt], gradients: Gradients) -> tuple[list[Stmt], list[Stmt]]:
+        """The statements with what they must record, and the statements that undo them, last first."""
+        forward: list[Stmt] = []
+        backward: list[Stmt] = []
+        for stmt in reversed(stmts):
+            before, after = self.stmt(stmt, gradients)
+            forward[:0] = before
+            backward += after
+        return forward, backward
+
+    def stmt(self, stmt: Stmt, gradients: Gradients) -> tuple[list[Stmt], list[Stmt]]:
+        match stmt:
+            case Stage():
+                shown = replace(stmt, note=f"> ({self.number[stmt.out]}) {title(stmt)}") if self._shows_number(stmt) else stmt
+                return [shown], self.stage(stmt, gradients)
+            case Call():
+                return [stmt], self.call(stmt, gradients)
+            case If():
+                return self.branch(stmt, gradients)
+            case For() | While():
+                return self.loop(stmt, gradients)
+            case Raise() | Remark():
+                return ([stmt] if isinstance(stmt, Raise) else []), []
+            case _:
+                raise TypeError(f"not a statement: {stmt!r}")
+
+    def _shows_number(self, stage: Stage) -> bool:
+        return self.numbered and stage.out in self.number
+
+    def stage(self, stage: Stage, gradients: Gradients) -> list[Stmt]:
+        """One stage of the chain rule: each operand receives its slope times the result's gradient."""
+        g = gradients.pop(stage.out, None)
+        if g is None or stage.out not in self.active:
+            return []
+        builder = Builder(self.fresh, self.note(stage), stage.span)
+        if stage.op in ARRAY_RULES:
+            ARRAY_RULES[stage.op](self, stage, g, gradients, builder)
+            return builder.stmts
+        if stage.op == "copy":
+            self.add(gradients, stage.args[0], g, builder)
+            return builder.stmts
+        doubled = stage.op == "mul" and stage.args[0] == stage.args[1]
+        op, args = (find("square"), stage.args[:1]) if doubled else (find(stage.op), stage.args)
+        for position, arg in enumerate(args):
+            if isinstance(arg, Var) and arg in self.active:
+                self._pull_one(op, position, stage, args, g, gradients, builder)
+        return builder.stmts
+
+    def _pull_one(self, op: Op, position: int, stage: Stage, args: tuple[Atom, ...], g: Atom, gradients: Gradients,
+                  builder: Builder) -> None:  # fmt: skip
+        rule = find(op.name) if hasattr(op, "name") else find(str(op))
+        scratch = Builder(self.fresh, builder.note, builder.span)
+        partial = partials_of(rule, scratch, stage.out, args, stage.attrs)[position]
+        if partial is None:
+            return
+        contribution = self.pull(partial, g, scratch, rule.singular)
+        kept = needed(Block(tuple(scratch.stmts), (contribution,)))
+        scratch.stmts = list(kept.stmts)
+        self.add(gradients, args[position], contribution, scratch)
+        builder.stmts += scratch.stmts
+
+    def call(self, stmt: Call, gradients: Gradients) -> list[Stmt]:
+        """``g(x)`` is undone by ``dx = g_backward(x, dg)``."""
+        callee = self.family.module[stmt.fn]
+        if not any(out in gradients for out in stmt.outs):
+            return []
+        seeds = tuple(gradients.pop(out, ZERO) for out in stmt.outs if out.type.kind == "float")
+        slots = [a for p, a in zip(callee.params, stmt.args, strict=True) if p.type.kind == "float"]
+        outs = tuple(self.fresh.var(word, FLOAT) for word in self._call_words(slots, gradients))
+        note = f"{', '.join(out.name or 'it' for out in stmt.outs)} = {stmt.fn}({', '.join(map(_word, stmt.args))})"
+        undo = Call(outs, self.family.backward_name(stmt.fn), (*stmt.args, *seeds), note, stmt.span)
+        builder = Builder(self.fresh, note)
+        for out, arg in zip(outs, slots, strict=True):
+            self.add(gradients, arg, out, builder)
+        return [undo, *builder.stmts]
+
+    def _call_words(self, slots: Sequence[Atom], gradients: Gradients) -> list[str]:
+        """A word for each gradient that a backward function returns: ``dx`` for a first contribution, ``dx2`` for a later one."""
+        words: list[str] = []
+        for atom in slots:
+            if not isinstance(atom, Var) or atom not in self.active:
+                words.append("")
+            elif atom in gradients or self.gradient_word(atom) in words:
+                words.append(self.words.fresh(self.gradient_word(atom)))
+            else:
+                words.append(self.gradient_word(atom))
+        return words
+
+    # ------------------------------------------------------------------------------------------ branches
+
+    def branch(self, stmt: If, gradients: Gradients) -> tuple[list[Stmt], list[Stmt]]:
+        """The backward pass asks the same question again and undoes the arm that ran."""
+        seeds = {out: gradients.pop(out) for out in stmt.outs if out in gradients and out in self.active}
+        before = Builder(self.fresh)
+        for arm in (stmt.then, stmt.orelse):
+            self.shadow_arrays(free(arm), gradients, before)
+        arms = [self._arm(stmt, arm, seeds, dict(gradients)) for arm in (stmt.then, stmt.orelse)]
+        changed = _changed(gradients, [found for _, _, found in arms], bound(stmt.then) | bound(stmt.orelse))
+        if not changed:
+            return [stmt], []
+        outs = tuple(self.fresh.var(self.gradient_word(var), var.type) for var in changed)
+        back = [needed(Block(tuple(b), tuple(found.get(v, ZERO) for v in changed))) for _, b, found in arms]
+        forward = If(stmt.test, Block(tuple(arms[0][0]), stmt.then.results), Block(tuple(arms[1][0]), stmt.orelse.results),
+                     stmt.outs, stmt.note, stmt.span)  # fmt: skip
+        forward, (then, orelse) = self._export(forward, back)
+        for k, (var, out) in enumerate(zip(changed, outs, strict=True)):
+            gradients[var] = out
+            if any(self.may_stop(arm.results[k]) for arm in back):
+                self.routed.add(out)
+        return [forward], [*before.stmts, If(stmt.test, then, orelse, outs, "", stmt.span)]
+
+    def _arm(self, stmt: If, arm: Block, seeds: Gradients, gradients: Gradients) -> tuple[list[Stmt], list[Stmt], Gradients]:
+        builder = Builder(self.fresh)
+        for out, result in zip(stmt.outs, arm.results, strict=True):
+            if out in seeds:
+                self.add(gradients, result, seeds[out], builder)
+        forward, backward = self.block(arm.stmts, gradients)
+        return forward, [*builder.stmts, *backward], gradients
+
+    def _export(self, forward: If, back: list[Block]) -> tuple[If, list[Block]]:
+        """What a backward arm reads of its forward arm becomes a result of the forward branch, undefined in the other arm."""
+        outs, results = list(forward.outs), [list(forward.then.results), list(forward.orelse.results)]
+        for side, arm in enumerate((forward.then, forward.orelse)):
+            local = {var for stmt in arm.stmts for var in binds(stmt)}
+            mapping: dict[Var, Atom] = {}
+            for var in sorted(free(back[side]) & local, key=lambda v: (v.name, v.version)):
+                if var in results[side]:
+                    mapping[var] = outs[results[side].index(var)]
+                    continue
+                out = self.fresh.like(var)
+                if var in self.active:
+                    self.active.add(out)
+                mapping[var] = out
+                outs.append(out)
+                results[side].append(var)
+                results[1 - side].append(Lit(None, var.type))
+            back[side] = substitute(back[side], mapping)
+        then, orelse = (Block(a.stmts, tuple(r)) for a, r in zip((forward.then, forward.orelse), results, strict=True))
+        return If(forward.test, then, orelse, tuple(outs), forward.note, forward.span), back
+
+    def shadow_arrays(self, vars: Iterable[Var], gradients: Gradients, builder: Builder) -> None:
+        """An array's gradient must be there before a branch or a loop adds to its elements."""
+        for var in sorted(vars, key=lambda v: (v.name, v.version)):
+            if var.type.rank and var in self.active and var not in gradients:
+                gradients[var] = builder.emit("zeros", builder.emit("size", var), name=self.gradient_word(var))
+
+    # ------------------------------------------------------------------------------------------ loops
+
+    def loop(self, loop: For | While, gradients: Gradients) -> tuple[list[Stmt], list[Stmt]]:
+        """Runs the trips again, last first: restore what a trip began with, run its body, undo its body."""
+        if not any(c.out in gradients and c.out in self.active for c in loop.carries):
+            for carry in loop.carries:
+                gradients.pop(carry.out, None)
+            return [loop], []
+        return LoopReversal(self, loop).run(gradients)
+
+    def set_aside(self, body: Block) -> tuple[tuple[Stmt, ...], Atom, Atom]:
+        """``return x`` -> ``f = x; return f`` where a loop carried x: the backward pass restores x's earlier values."""
+        result = body.results[0]
+        looped = {c.out for stmt in body.stmts if isinstance(stmt, (For, While)) for c in stmt.carries}
+        if not isinstance(result, Var) or result not in looped or result not in self.active:
+            return body.stmts, result, result
+        kept = Stage(self.fresh.var(self.words.fresh("f"), result.type), "copy", (result,))
+        return (*body.stmts, kept), kept.out, result
+
+
+
+def is_zero(atom: Atom) -> bool:
+    return isinstance(atom, Lit) and atom.value == 0
+
+
+def _minus_in_front(atom: Atom, builder: Builder) -> Atom:
+    """``-(a * b)`` -> ``-a * b``, as a person would write it; the product's bits are the same."""
+    made = builder.definition(atom)
+    if made is None or made.op != "neg":
+        return atom
+    product = builder.definition(made.args[0])
+    if product is None or product.op not in ("mul", "div", "quotient"):
+        return atom
+    builder.stmts.remove(made)
+    builder.stmts.remove(product)
+    first = _minus_in_front(builder.emit("neg", product.args[0]), builder)
+    return builder.emit(product.op, first, *product.args[1:])
+
+
+def _changed(before: Gradients, after: list[Gradients], inside: set[Var]) -> list[Var]:
+    """The values from outside an `If` whose gradient one of its arms changed, in the order of their first change."""
+    found = {var: None for gradients in after for var in gradients if gradients[var] != before.get(var)}
+    return [var for var in found if var not in inside]
+
+
+def _word(atom: Atom) -> str:
+    return atom.name or "it" if isinstance(atom, Var) else repr(atom.value)
