@@ -128,24 +128,28 @@ def enter(
     compiled: Callable[..., Any],
     *,
     second: bool,
-    stale: Callable[[], bool] | None,
+    watched: Sequence[tuple[Callable[[], object], object]],
     slow: Callable[[tuple[Any, ...], dict[str, Any]], Any],
     failed: Callable[[Exception, tuple[Any, ...]], BaseException],
 ) -> Callable[..., Any]:
     """A function of a user's arguments that calls `compiled`, written for their number and kinds.
 
-    `second` asks for the second part of the result alone. Arguments that are not plain, or a `stale` function, go to
-    `slow(args, named)`; an exception of the compiled code becomes what `failed(error, args)` returns.
+    `second` asks for the second part of the result alone. A call goes to `slow(args, named)` where an argument is not plain, or
+    where what one of the `watched` functions reads is not the object beside it any more; an exception of the compiled code
+    becomes what `failed(error, args)` returns.
     """
     words = [f"a{k}" for k in range(len(boundary.kinds))]
     tests = [_test(word, kind, boundary.narrow) for word, kind in zip(words, boundary.kinds, strict=True)]
-    if stale is not None:
-        tests.append("not stale()")
+    same = " and ".join(f"read{k}() is value{k}" for k in range(len(watched)))
     given = "".join(f"{word}, " for word in words)
     parameters = ", ".join([*(f"{word}=missing" for word in words), *("/" for _ in words[:1]), "*rest", "**named"])
     text = f"""
 def call({parameters}):
-    if {" and ".join(["not rest and not named", *tests])}:
+    try:
+        same = {same or True}
+    except Exception:
+        same = False  # what was read is not there any more
+    if {" and ".join(["same and not rest and not named", *tests])}:
         try:
             return compiled({given.rstrip(", ")}){"[1]" if second else ""}
         except Exception as error:
@@ -153,7 +157,9 @@ def call({parameters}):
         raise failed(reason, ({given}))
     return slow((*(a for a in ({given}) if a is not missing), *rest), named)
 """
-    scope = {"missing": _MISSING, "compiled": compiled, "stale": stale, "slow": slow, "failed": failed}
+    scope = {"missing": _MISSING, "compiled": compiled, "slow": slow, "failed": failed}
+    for k, (read, value) in enumerate(watched):
+        scope |= {f"read{k}": read, f"value{k}": value}
     exec(compile(text, "<stagegrad call>", "exec"), scope)
     call: Callable[..., Any] = scope["call"]
     return call

@@ -28,9 +28,9 @@ LEVELS = ("user", "gates", "fine")
 ANSWERS = ("value", "value_and_grad", "grad")
 
 
-def read(function: Callable[..., Any]) -> Program:
-    """A Python function -> its program: the IR of its source text, and the globals and cells it reads."""
-    program: Program = python.lower(function)
+def read(function: Callable[..., Any], source: str | None = None) -> Program:
+    """A Python function -> its program: the IR of its text (`source`, if no file has it), and the globals and cells it reads."""
+    program = python.lower(function, source)
     return replace(program, module=_checked(program.module))
 
 

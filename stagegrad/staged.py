@@ -231,8 +231,8 @@ class Staged(Generic[P, R]):
                 return self._entry(method, named)(*args, **named)
             return run(compiled, boundary.plain(args, named), second=second, failed=explain)
 
-        stale = functools.partial(_changed, build.program) if build.program.captures else None
-        entry = enter(boundary, compiled, second=second, stale=stale, slow=slow, failed=explain)
+        watched = [(capture.read, capture.value) for capture in build.program.captures]
+        entry = enter(boundary, compiled, second=second, watched=watched, slow=slow, failed=explain)
         entry.__name__ = entry.__qualname__ = build.name if method == "_value" else method
         entry.__doc__ = getattr(type(self), method).__doc__
         return entry
@@ -339,13 +339,20 @@ def _named(staged: Staged[P, R], module: str, name: str, qualname: str, doc: str
 
 @overload
 def compile(
-    function: Callable[P, R], /, *, wrt: Choice = ..., target: Target | None = ..., stages: Level = ..., cache: bool = ...
+    function: Callable[P, R],
+    /,
+    *,
+    wrt: Choice = ...,
+    target: Target | None = ...,
+    stages: Level = ...,
+    cache: bool = ...,
+    source: str | None = ...,
 ) -> Staged[P, R]: ...
 
 
 @overload
 def compile(
-    *, wrt: Choice = ..., target: Target | None = ..., stages: Level = ..., cache: bool = ...
+    *, wrt: Choice = ..., target: Target | None = ..., stages: Level = ..., cache: bool = ..., source: str | None = ...
 ) -> Callable[[Callable[P, R]], Staged[P, R]]: ...
 
 
@@ -357,6 +364,7 @@ def compile(
     target: Target | None = None,
     stages: Level = "user",
     cache: bool = True,
+    source: str | None = None,
 ) -> Any:
     """Makes a compiled function that knows its gradient out of a Python function; to be used as a decorator, bare or with options.
 
@@ -365,13 +373,15 @@ def compile(
     - `stages`: "user" keeps the function's own arithmetic to the last bit; "gates" recognises named gates such as sigmoid and
       divides by a reciprocal; "fine" goes down to ``+ * exp 1/x``.
     - `cache`: whether generated files and machine code are kept on disk.
+    - `source`: the text of the function, for one that was made from a string and is in no file.
 
-    Raises UnsupportedError, with all problems in one report, for what cannot be differentiated.
+    Raises UnsupportedError, with all problems in one report, for what cannot be differentiated, and StagegradSourceError where
+    the text of the function cannot be found, or is not what is running.
     """
     options = Options(wrt, target, stages, cache)
     if function is None:
-        return lambda found: compile(found, wrt=wrt, target=target, stages=stages, cache=cache)
-    staged = _staged(function, options)
+        return lambda found: compile(found, wrt=wrt, target=target, stages=stages, cache=cache, source=source)
+    staged = _staged(function, options, source)
     if staged._current is not None and wrt is not None:
         staged._current.positions(wrt)
     return staged
@@ -437,7 +447,7 @@ def _derived(f: Callable[..., Any], answer: str, argnums: Choice) -> Staged[...,
     return _named(made, base.__module__, f"{base.__name__}_{answer}", f"{base.__qualname__}_{answer}", doc)
 
 
-def _staged(function: Callable[..., Any], options: Options) -> Staged[..., Any]:
+def _staged(function: Callable[..., Any], options: Options, source: str | None = None) -> Staged[..., Any]:
     """A `Staged` of a function, lowered at once if everything that it names exists."""
     if isinstance(function, Staged):
         again = Staged(function._lower, options, function._function)
@@ -445,7 +455,7 @@ def _staged(function: Callable[..., Any], options: Options) -> Staged[..., Any]:
         return _named(again, function.__module__, function.__name__, function.__qualname__, function.__doc__)
     if not callable(function):
         raise ArgumentError(f"{function!r} is not a function", advice="a function, or stagegrad.formula for text")
-    made = Staged(lambda: pipeline.read(function), options, function)
+    made = Staged(lambda: pipeline.read(function, source), options, function)
     if _resolvable(function):
         made._build()
     return made
@@ -456,7 +466,7 @@ _EMPTY = CellType()
 
 def _resolvable(function: Callable[..., Any]) -> bool:
     """Whether every global and every cell that a function names exists by now (a function cannot name itself before)."""
-    plain = inspect.unwrap(function) if not inspect.isfunction(function) else function
+    plain = getattr(function, "py_func", function)  # what Numba compiled
     if not inspect.isfunction(plain):
         return True
     known = {**vars(sys.modules["builtins"]), **plain.__globals__}

@@ -426,6 +426,25 @@ def test_a_function_may_name_what_is_defined_later():
     assert scope["f"].grad(2.0) == 4.0
 
 
+def test_a_global_that_is_deleted_is_an_error_not_an_old_answer(monkeypatch):
+    f = stagegrad.compile(scaled, target="python")
+    assert f(3.0) == 18.0
+    monkeypatch.delitem(globals(), "SCALE")
+    with pytest.raises(StagegradError, match="SCALE"):
+        f(3.0)
+
+
+def test_text_that_is_in_no_file_can_be_handed_over():
+    text = "def f(x):\n    return x * x\n"
+    scope: dict = {}
+    exec(text, scope)
+    with pytest.raises(stagegrad.StagegradSourceError, match="source="):
+        stagegrad.compile(scope["f"])
+    assert stagegrad.compile(scope["f"], source=text, target="python").grad(3.0) == 6.0
+    with pytest.raises(stagegrad.StagegradSourceError):
+        stagegrad.compile(scope["f"], source=text.replace("*", "+"))
+
+
 def test_problems_come_at_the_decorator_all_at_once():
     with pytest.raises(StagegradError) as caught:
 
