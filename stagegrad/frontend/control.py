@@ -24,7 +24,7 @@ from stagegrad.frontend.expressions import BINARY
 from stagegrad.frontend.refused import refused
 from stagegrad.frontend.scope import Loop, assigned, has_exit
 from stagegrad.frontend.values import (
-    FALSE, POISON, TRUE, Closure, Key, Many, Range, Slot, Static, Unfit, Value, describe, fill, join, leaves, undefined,
+    FALSE, GONE, POISON, TRUE, Closure, Key, Many, Range, Slot, Static, Unfit, Value, describe, fill, join, leaves, undefined,
 )  # fmt: skip
 from stagegrad.ir import BOOL, FLOAT, INT, Atom, Block, Carry, For, Lit, Raise, Type, Var, While
 
@@ -33,6 +33,8 @@ _UNROLLED = 1000  # trips: a loop over a longer tuple is refused
 
 class Statements(Calls):
     """Lowers statements."""
+
+    ends: frozenset[str] | None = frozenset()  # the names that may be read where the current run of statements ends
 
     def body(self, stmts: Sequence[ast.stmt], start: int = 0) -> Flow:
         """Lowers statements in order, up to the first that always leaves."""
@@ -240,11 +242,11 @@ class Statements(Calls):
             self.raise_flag(region.exit, FALSE)
             if region.number:
                 self.raise_flag(region.until, FALSE)
-            self.env.pop(RETURNED, None)
+            self.raise_flag(RETURNED, FALSE)
             return rest()
 
         left = Arm([], dict(self.env), Flow.EXIT)
-        return self.merge(self.flag(region.exit), left, self.arm(run), region.keep, node)
+        return self.merge(self.flag(region.exit), left, self.arm(run), self.kept_at_end, node)
 
     # ------------------------------------------------------------------------------------------ branches
 
@@ -256,11 +258,12 @@ class Statements(Calls):
             return self._unknown(stmt, stopped), False
         if isinstance(test, Lit):
             return self.body(stmt.body if test.value else stmt.orelse), False
-        then = self.arm(lambda: self.body(stmt.body))
+        ends = self.frame.scope.after.get(stmt)
+        then = self.arm(lambda: self._ending(ends, lambda: self.body(stmt.body)))
         if (raised := _only_raises(then)) is not None:
             self.append(replace(raised, test=test))
             return self.body(stmt.orelse), False
-        orelse = self.arm(lambda: self.body(stmt.orelse))
+        orelse = self.arm(lambda: self._ending(ends, lambda: self.body(stmt.orelse)))
         if (raised := _only_raises(orelse)) is not None:
             self.append(replace(raised, test=self.negated(test, stmt)))
             return self._joined(then), False
@@ -270,14 +273,27 @@ class Statements(Calls):
                 following = rest if other.flow is Flow.FALL else lambda: self.guarded(rest, stmt)
                 resumed = self.arm(following, other)
                 arms = (arm, resumed) if arm is then else (resumed, arm)
-                return self.merge(test, *arms, self.region.keep, stmt), True
+                return self.merge(test, *arms, self.kept_at_end, stmt), True
         return self.merge(test, then, orelse, keep, stmt), False
 
     def _kept(self, stmt: ast.If, then: Arm, orelse: Arm) -> frozenset[str] | None:
         after = self.frame.scope.after.get(stmt)
-        if after is None or Flow.EXIT not in (then.flow, orelse.flow) and Flow.MAYBE not in (then.flow, orelse.flow):
-            return None if after is None else after | self.frame.scope.captured
+        if after is None or {then.flow, orelse.flow} <= {Flow.FALL, Flow.DEAD}:
+            return after
         return None if self.region.keep is None else after | self.region.keep
+
+    @property
+    def kept_at_end(self) -> frozenset[str] | None:
+        """The names that may be read after the current run of statements, however it ends."""
+        return None if self.ends is None or self.region.keep is None else self.ends | self.region.keep
+
+    def _ending(self, ends: frozenset[str] | None, lower: Callable[[], Flow]) -> Flow:
+        """Lowers statements at whose end these names may still be read."""
+        before, self.ends = self.ends, ends
+        try:
+            return lower()
+        finally:
+            self.ends = before
 
     def _joined(self, arm: Arm) -> Flow:
         """Goes on with an arm as if it stood here."""
@@ -319,7 +335,7 @@ class Statements(Calls):
     def _unrolled(self, stmt: ast.For, items: tuple[Value, ...]) -> Flow:
         outer, region = self.region, self.new_region(None)
         self.region = region
-        self.env.pop(RETURNED, None)
+        self.raise_flag(RETURNED, FALSE)
         try:
             flow = self._trips(stmt, items, 0)
         finally:
@@ -334,7 +350,7 @@ class Statements(Calls):
         for position in range(start, len(items)):
             self.raise_flag(region.exit, FALSE)
             self.assign(stmt.target, items[position], stmt.target)
-            if self.body(stmt.body) is Flow.DEAD:
+            if self._ending(None, lambda: self.body(stmt.body)) is Flow.DEAD:
                 return Flow.DEAD
             until = self.flag(region.until)
             if until == TRUE:
@@ -348,7 +364,7 @@ class Statements(Calls):
 
         def more() -> Flow:
             self.raise_flag(region.until, FALSE)
-            self.env.pop(RETURNED, None)
+            self.raise_flag(RETURNED, FALSE)
             return self._trips(stmt, items, start)
 
         return self.merge(until, Arm([], dict(self.env)), self.arm(more), None, stmt)
@@ -458,12 +474,12 @@ class _LoopLowering:
         low = self.low
         env = dict(low.env)
         for key in self.lost:
-            env[key] = Slot(Unfit(f"`{key[1]}` is read here although stagegrad took it for dead; please report this"))
+            env[key] = Slot(GONE)
         for carried in self.carried:
             self._enter(carried, env)
-        env[self.region.exit] = env[self.region.until] = env[self.region.broke] = Slot(FALSE)
-        for key in (RETURNED, RESULT):
-            env.pop(key, None)
+        for flag in (self.region.exit, self.region.until, self.region.broke, RETURNED):
+            env[flag] = Slot(FALSE)
+        env.pop(RESULT, None)
         if isinstance(self.stmt, ast.For):
             return self._counted_trip(self.stmt, env)
         return self._tested_trip(self.stmt, env)
@@ -488,7 +504,7 @@ class _LoopLowering:
         assert isinstance(stmt.target, ast.Name)
         index = low.fresh.var(low.word(low.frame, stmt.target.id), INT)
         env[low.frame.number, stmt.target.id] = Slot(index, TRUE, low.span(stmt.target))
-        return index, Arm([], env), low.arm(lambda: low.body(stmt.body), Arm([], env))
+        return index, Arm([], env), low.arm(self._body, Arm([], env))
 
     def _tested_trip(self, stmt: ast.While, env: dict[Key, Slot]) -> tuple[Var, Arm, Arm]:
         low, unused = self.low, Var("", INT, -1)
@@ -497,7 +513,10 @@ class _LoopLowering:
             return unused, always, low.arm(lambda: self._tested_inside(stmt), Arm([], env))
         test = low.arm(lambda: low._hold_test(stmt.test), Arm([], dict(env)))
         self.endless = test.env[_TEST].value == TRUE
-        return unused, test, low.arm(lambda: low.body(stmt.body), Arm([], env))
+        return unused, test, low.arm(self._body, Arm([], env))
+
+    def _body(self) -> Flow:
+        return self.low._ending(self.region.keep, lambda: self.low.body(self.stmt.body))
 
     def _tested_inside(self, stmt: ast.While) -> Flow:
         """A test that assigns (``while (d := f(x)) > 0``) moves into the body of an endless loop, and ends it."""
@@ -509,7 +528,7 @@ class _LoopLowering:
             low.raise_flag(region.until)
             return Flow.EXIT
 
-        return low.merge(test, low.arm(lambda: low.body(stmt.body)), low.arm(end), region.keep, stmt)
+        return low.merge(test, low.arm(self._body), low.arm(end), region.keep, stmt)
 
     def _settled(self, body: Arm) -> bool:
         """Are the types at the end of the body those that its beginning assumed? If not, they are widened."""
@@ -541,17 +560,15 @@ class _LoopLowering:
         results: list[Atom] = []
         env = dict(low.env)
         for key in self.lost:
-            env[key] = Slot(Unfit(f"`{key[1]}` is read here although stagegrad took it for dead; please report this"))
+            env[key] = Slot(GONE)
         for carried in self.carried:
             slot = self._carry(carried, body, carries, results)
             if slot is not None:
                 env[carried.key] = slot
         until = self._flag_carry(self.region.until, body, carries, results)
-        returned, broke = FALSE, self._broken(body, until, carries, results)
-        if low_returned := body.env.get(RETURNED):
-            del low_returned
-            out = self._flag_carry(RETURNED, body, carries, results)
-            returned = out.out if out else FALSE
+        broke = self._broken(body, until, carries, results)
+        returned = self._flag_carry(RETURNED, body, carries, results)
+        if returned is not None:
             env[RESULT] = self._result_carry(body, carries, results)
         block = Block(tuple(body.stmts), tuple(results))
         ends = until.var if until else None
@@ -562,7 +579,7 @@ class _LoopLowering:
             asked = Block(tuple(test.stmts), (next(leaves(test.env[_TEST].value), TRUE),))
             low.append(While(tuple(carries), asked, block, ends, low.span(stmt)))
         low.env = env
-        return returned, broke
+        return returned.out if returned else FALSE, broke
 
     def _carry(self, carried: _Carried, body: Arm, carries: list[Carry], results: list[Atom]) -> Slot | None:
         low = self.low

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from stagegrad.errors import Problem
 from stagegrad.frontend.scope import Frame
-from stagegrad.frontend.values import FALSE, TRUE, Key, Many, Slot, Unfit, Value, describe, fill, join, leaves, undefined
+from stagegrad.frontend.values import FALSE, GONE, TRUE, Key, Many, Slot, Unfit, Value, describe, fill, join, leaves, undefined
 from stagegrad.ir import BOOL, FLOAT, INT, Atom, Attr, Block, Call, For, Fresh, If, Lit, Raise, Span, Stage, Stmt, Type, Var, While, binds, read
 from stagegrad.ops import REGISTRY
 
@@ -88,6 +88,7 @@ class Region:
         return (self.number, "$broke")
 
 
+_FLAGS = frozenset({"$exit", "$until", "$broke", "$returned"})
 RETURNED: Key = (0, "$returned")
 RESULT: Key = (0, "$result")
 
@@ -301,7 +302,7 @@ class Emitter:
                     env[key] = first
                 continue
             if keep is not None and key[0] == self.frame.number and not key[1].startswith("$") and key[1] not in keep:
-                env[key] = Slot(Unfit(f"`{key[1]}` is read here although stagegrad took it for dead; please report this"))
+                env[key] = Slot(GONE)
                 continue
             env[key] = phis.slot(key, first, second)
         self.env = env
@@ -328,21 +329,24 @@ class _Phis:
         self._shared: dict[tuple[Atom, Atom], Var] = {}
 
     def slot(self, key: Key, first: Slot | None, second: Slot | None) -> Slot:
-        """One slot for both; a path that raises counts as one on which nothing is known."""
-        base = self.emitter.env.get(key)
-        dead = Flow.DEAD in (self.then.flow, self.orelse.flow) and self.then.flow is not self.orelse.flow
-        if dead:
-            alive = second if self.then.flow is Flow.DEAD else first
-            if alive is None or alive is base:
+        """One slot for both; what a path leaves dead, or never reaches, counts as nothing."""
+        gone = [arm.flow is Flow.DEAD or (slot is not None and slot.value is GONE)
+                for arm, slot in ((self.then, first), (self.orelse, second))]  # fmt: skip
+        if all(gone):
+            return Slot(GONE)
+        if any(gone):
+            alive = second if gone[0] else first
+            if alive is None or alive is self.emitter.env.get(key):
                 return alive or Slot(Lit(None, FLOAT), FALSE)
-            first, second = (None, alive) if self.then.flow is Flow.DEAD else (alive, None)
+            first, second = (None, alive) if gone[0] else (alive, None)
+        elif key[1] in _FLAGS:
+            first, second = first or Slot(FALSE), second or Slot(FALSE)
         value = self._value(key, first, second)
         if isinstance(value, Unfit):
             return Slot(value)
-        bounds = [slot.bound if slot else FALSE for slot in (first, second)]
-        if dead:
-            bounds = [slot.bound if slot else Lit(None, BOOL) for slot in (first, second)]
-        bound = TRUE if key[1].startswith("$") else self.atom(bounds[0], bounds[1], BOOL, "", dead)
+        unbound = Lit(None, BOOL) if any(gone) else FALSE
+        bounds = [slot.bound if slot else unbound for slot in (first, second)]
+        bound = TRUE if key[1].startswith("$") else self.atom(*bounds, BOOL, "")
         found = first or second
         return Slot(value, bound, found.span if found else None)
 

@@ -149,7 +149,7 @@ class Scope:
                 case ast.If():
                     arms = [self._before(arm, frozenset(live), leave, again, record) for arm in (stmt.body, stmt.orelse)]
                     if record:
-                        self.after[stmt] = frozenset(live)
+                        self.after[stmt] = frozenset(live) | self.captured
                     live = reads([stmt.test]).union(*arms)
                 case ast.For() | ast.While():
                     live = set(self._before_loop(stmt, frozenset(live), leave, again, record))

@@ -72,6 +72,8 @@ class Unfit:
 Value: TypeAlias = Var | Lit | Many | Range | Static | Closure | Unfit
 
 POISON = Unfit()
+#: The value of a variable that nobody reads any more on this path; a report of it would be a bug of ours, but never a wrong number.
+GONE = Unfit("this variable is read although stagegrad took it for dead; please report it")
 TRUE, FALSE = Lit(True, BOOL), Lit(False, BOOL)
 
 
