@@ -17,6 +17,7 @@ import os
 import re
 import sys
 import traceback
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -244,7 +245,7 @@ class _Request:
     @classmethod
     def of(cls, program: str, *, target: str, stages: str | None, wrt: str | None, as_json: bool, no_color: bool) -> _Request:
         """Compiles the program; raises StagegradError where it is refused."""
-        chosen = None if wrt is None else [name.strip() for name in wrt.split(",")]
+        chosen = None if wrt is None else [name.strip() for name in _decoded(wrt).split(",")]
         choice = {} if chosen is None else {"wrt": chosen[0] if len(chosen) == 1 else tuple(chosen)}
         options = {"target": target, **choice, **({} if stages is None else {"stages": stages})}
         return cls(program, _compiled(program, options), target, as_json, no_color)
@@ -315,14 +316,21 @@ class _Request:
 def _read_point(points: Sequence[str]) -> dict[str, float]:
     """``x=3,y=-4`` -> {"x": 3, "y": -4.0}; UsageError that shows the piece which is wrong."""
     found: dict[str, float] = {}
-    for text, piece in ((text, piece.strip()) for text in points for piece in text.split(",")):
-        name, equals, number = (part.strip() for part in piece.partition("="))
-        if not equals or not name.isidentifier():
-            raise click.BadParameter(f"{piece!r} in {text!r} is not of the form name=number", param_hint="--at")
-        if name in found:
-            raise click.BadParameter(f"{name} is given twice", param_hint="--at")
-        found[name] = _read_number(number, piece)
+    for given in map(_decoded, points):
+        for piece in map(str.strip, given.split(",")):
+            name, equals, number = (part.strip() for part in piece.partition("="))
+            if not equals or not name.isidentifier():
+                raise click.BadParameter(f"{piece!r} in {given!r} is not of the form name=number", param_hint="--at")
+            name = unicodedata.normalize("NFKC", name)
+            if name in found:
+                raise click.BadParameter(f"{name} is given twice", param_hint="--at")
+            found[name] = _read_number(number, piece)
     return found
+
+
+def _decoded(argument: str) -> str:
+    """The argument as UTF-8, where Python could not decode it because the locale is plain ASCII."""
+    return argument if argument.isascii() else os.fsencode(argument).decode(errors="replace")
 
 
 def _read_number(text: str, piece: str) -> float:
@@ -361,7 +369,7 @@ def _compiled(program: str, options: Mapping[str, Any]) -> Staged[..., Any]:
     if program.endswith(".py") and Path(program).is_file():
         names = [node.name for node in ast.parse(Path(program).read_bytes()).body if isinstance(node, ast.FunctionDef)]
         raise click.UsageError(f"which function of the file? For example {program}:{(names or ['function'])[0]}")
-    return stagegrad.formula(program, **options)
+    return stagegrad.formula(_decoded(program), **options)
 
 
 def _function(path: Path, name: str) -> Any:
@@ -389,6 +397,8 @@ def _imported(path: Path) -> Any:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             spec.loader.exec_module(module)
+    except StagegradError:
+        raise  # a decorated function that is refused; the error shows its place
     except (Exception, SystemExit) as error:
         raise _Failed(f"{path} failed while it was imported:\n{_from_file(error, path.resolve())}") from None
     return module

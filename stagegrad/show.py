@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from stagegrad.ops import HELPERS
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
@@ -70,49 +72,57 @@ def _aligned(rows: Iterable[tuple[str, str]]) -> list[str]:
 
 def print_source(console: Console, text: str, forward: str, backward: str) -> None:
     """The generated module; its two passes side by side where the terminal is wide enough for both."""
-    lines = [line for part in (forward, backward) for line in part.splitlines()]
-    widths = [max(map(len, part.splitlines()), default=0) for part in (forward, backward)]
-    if console.width < WIDE or sum(widths) + 10 > console.width or not lines:
+    passes = {"forward": _body(forward), "backward": _body(backward)}
+    width = sum(max(map(len, body), default=0) + 4 for body in passes.values()) + 2
+    found = _head(text) if WIDE <= console.width >= width and all(passes.values()) else None
+    if found is None:
         console.print(_highlighted(text), soft_wrap=True)
         return
     from rich.table import Table
 
-    head, helpers = _head(text)
+    head, helpers = found
     console.print(_highlighted(head), soft_wrap=True)
-    height = max(len(forward.splitlines()), len(backward.splitlines())) + 2
+    height = max(map(len, passes.values())) + 2
     table = Table.grid(padding=(0, 1))
-    table.add_row(_panel("forward", forward, height), _panel("backward", backward, height))
+    table.add_row(*(_panel(title, body, height) for title, body in passes.items()))
     console.print(table)
     for line in helpers:
         console.print(f"  [dim]{line}[/dim]", soft_wrap=True, highlight=False)
 
 
-def _panel(title: str, part: str, height: int) -> RenderableType:
+def _body(part: str) -> list[str]:
+    """The lines of a pass without the comment that a panel's title repeats."""
+    return re.sub(r"\A# \w+ pass\n", "", part).rstrip().splitlines()
+
+
+def _panel(title: str, body: Sequence[str], height: int) -> RenderableType:
     from rich.box import ROUNDED
     from rich.panel import Panel
 
-    body = re.sub(r"\A# \w+ pass\n", "", part)
-    return Panel(_highlighted(body), title=title, title_align="left", box=ROUNDED, border_style="dim", height=height)
+    return Panel(_highlighted("\n".join(body)), title=title, title_align="left", box=ROUNDED, border_style="dim", height=height)
 
 
 def _highlighted(text: str) -> Text:
     from rich.syntax import Syntax
 
     highlighted = Syntax("", "python", theme=THEME, background_color="default").highlight(text)
+    highlighted.highlight_regex(r"(?m)^ *(?P<name>\w+)(?= \+?= )", "bold")
     highlighted.rstrip()
     return highlighted
 
 
-def _head(text: str) -> tuple[str, list[str]]:
-    """The ``def`` line of the module's last function, and a line about each function above it."""
-    lines = text.splitlines()
+def _head(text: str) -> tuple[str, list[str]] | None:
+    """The head of the module's one function, and a line about each helper above it; None if there are more functions."""
     functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
-    *helpers, entry = functions
-    decorators = (
-        [line for line in lines[: entry.lineno - 1] if line.startswith("@")][-len(entry.decorator_list) :] if entry.decorator_list else []
-    )
-    head = "\n".join((*decorators, lines[entry.lineno - 1]))
-    return head, [f"{helper.name}: {(ast.get_docstring(helper) or 'defined above it').splitlines()[0]}" for helper in helpers]
+    helpers = [function for function in functions if function.name in HELPERS]
+    if len(functions) != len(helpers) + 1:
+        return None
+    entry = next(function for function in functions if function not in helpers)
+    first = min([entry.lineno, *(decorator.lineno for decorator in entry.decorator_list)])
+    lines = text.splitlines()[first - 1 :]
+    last = next(k for k, line in enumerate(lines) if line.endswith(":"))
+    notes = [(ast.get_docstring(helper) or "").partition("\n")[0] for helper in helpers]
+    return "\n".join(lines[: last + 1]), [f"helper {helper.name}: {note}" for helper, note in zip(helpers, notes, strict=True)]
 
 
 def print_answers(console: Console, answers: Answers) -> None:
@@ -125,10 +135,11 @@ def print_answers(console: Console, answers: Answers) -> None:
         label, _, number = line.partition("  ")
         console.print(Text.assemble((label + "  ", "bold cyan"), (number, "bold")), soft_wrap=True)
     if answers.proof:
-        print_proof(console, answers.proof)
+        console.print(Text("proof", "dim"))
+        _print_proof(console, answers.proof)
 
 
-def print_proof(console: Console, lines: Sequence[str]) -> None:
+def _print_proof(console: Console, lines: Sequence[str]) -> None:
     """The lines of a proof, each level in its colour."""
     from rich.text import Text
 
