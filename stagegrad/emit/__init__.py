@@ -32,7 +32,8 @@ class Source:
 
 def write(module: Module, target: str) -> Source:
     """The module as Python text for a target: "python" (no Numba needed) or "numba"."""
-    texts = [(function, write_function(function, target)) for function in reversed(module.functions)]
+    shapes = {function.name: function.shape for function in module.functions}
+    texts = [(function, write_function(function, target, shapes)) for function in reversed(module.functions)]
     helpers = _with_needs([name for _, text in texts for name in text.helpers])
     if target == "python" and module.main.origin == "formula" and any("math.exp(" in line.text for _, t in texts for line in t.lines):
         helpers = _with_needs([*helpers, "exp"])

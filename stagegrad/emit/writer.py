@@ -7,7 +7,7 @@ there already; an early exit becomes ``break`` or ``return``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stagegrad.emit.inline import Plan, is_condition, plan
@@ -67,14 +67,14 @@ class FunctionText:
     parts: list[tuple[str, int, int]] = field(default_factory=list)
 
 
-def write_function(function: Function, target: str) -> FunctionText:
-    """The lines of a function for a target: "python", "numba" or "numpy"."""
-    return _Writer(plan(function), target).run()
+def write_function(function: Function, target: str, shapes: Mapping[str, Shape] | None = None) -> FunctionText:
+    """The lines of a function for a target: "python", "numba" or "numpy"; `shapes` are the answers of those that it calls."""
+    return _Writer(plan(function), target, shapes or {}).run()
 
 
 class _Writer:
-    def __init__(self, found: Plan, target: str) -> None:
-        self.plan, self.target = found, target
+    def __init__(self, found: Plan, target: str, shapes: Mapping[str, Shape]) -> None:
+        self.plan, self.target, self.shapes = found, target, shapes
         self.function = found.function
         self.storage = assign(found)
         self.unread = Words(words_of(found.function)).fresh("_")
@@ -156,13 +156,13 @@ class _Writer:
         self.lines.append(Line(self.depth, text, span))
 
     def indented(self, block: Block, end: _End) -> list[Line]:
-        """The lines of a block one level deeper, taken out of the text."""
+        """The lines of a block one level deeper, taken out of the text; none where it has nothing but comments."""
         kept, note = self.lines, self.note
         self.lines, self.depth = [], self.depth + 1
         self.block(block, end)
         found, self.lines = self.lines, kept
         self.depth, self.note = self.depth - 1, note
-        return found
+        return found if any(_is_code(line) for line in found) else []
 
     def _under(self, note: str) -> None:
         """Prints a note above the statements that share it."""
@@ -246,9 +246,17 @@ class _Writer:
 
     def _call(self, stmt: Call) -> None:
         self.calls[stmt.fn] = None
-        outs = list(map(self._target, stmt.outs))
         args = ", ".join(self.text(a).text for a in stmt.args)
-        self.line(f"{', '.join(outs)} = {stmt.fn}({args})" if outs else f"{stmt.fn}({args})", stmt.span)
+        outs = self._unpacked(self.shapes.get(stmt.fn, tuple(range(len(stmt.outs)))), list(map(self._target, stmt.outs)))
+        self.line(f"{outs} = {stmt.fn}({args})" if stmt.outs else f"{stmt.fn}({args})", stmt.span)
+
+    def _unpacked(self, shape: Shape, outs: list[str], inner: bool = False) -> str:
+        """The left-hand side that takes an answer of this shape apart; a result that comes twice is taken once."""
+        if isinstance(shape, int):
+            out, outs[shape] = outs[shape], self.unread
+            return out
+        text = ", ".join(self._unpacked(part, outs, inner=True) for part in shape) + ("," if len(shape) == 1 else "")
+        return f"({text})" if inner else text
 
     def _raise(self, stmt: Raise) -> None:
         message = "" if stmt.message is None else self._message(stmt.message)
@@ -423,3 +431,7 @@ class _Writer:
 
 
 _AUGMENTED = {"add": "+=", "sub": "-=", "mul": "*=", "div": "/="}
+
+
+def _is_code(line: Line) -> bool:
+    return bool(line.text) and not line.text.startswith("#")
