@@ -100,12 +100,13 @@ class Functions:
 
     def _composed(self) -> dict[str, Callable[..., Any]]:
         return {
-            "log": self._log, "cbrt": self._cbrt, "hypot": self._hypot, "dist": self._dist, "logaddexp": self._logaddexp, "pow": self._pow,
-            "polygamma": self._polygamma, "xlogy": self._xlogy, "fma": lambda x, y, z: self._lift(x) * y + z,
+            "log": self._log, "cbrt": self._cbrt, "hypot": self._hypot, "dist": self._dist, "logaddexp": self._logaddexp,
+            "pow": self._pow, "polygamma": self._polygamma, "xlogy": self._xlogy, "fma": lambda x, y, z: self._lift(x) * y + z,
             "square": lambda x: self._lift(x) ** 2, "reciprocal": lambda x: 1 / self._lift(x),
             "add": lambda x, y: self._lift(x) + y, "subtract": lambda x, y: self._lift(x) - y,
             "multiply": lambda x, y: self._lift(x) * y, "divide": lambda x, y: self._lift(x) / y,
-            "negative": lambda x: -self._lift(x), "positive": self._lift, "prod": self._product, "fsum": self._sum, "sumprod": self._sumprod,
+            "negative": lambda x: -self._lift(x), "positive": self._lift, "prod": self._product, "fsum": self._sum,
+            "sumprod": self._sumprod,
             "sec": lambda x: 1 / self.named["cos"](x), "csc": lambda x: 1 / self.named["sin"](x),
             "cot": lambda x: 1 / self.named["tan"](x),
             "ldexp": lambda x, n: self._lift(x) * self._lift(2) ** n, "float": self._float,
@@ -120,7 +121,7 @@ class Functions:
 
     def _log(self, x: Any, base: Any = None) -> Real:
         natural = self._function(self.world.mp.log, sympy.log, lambda value: value > 0)
-        return natural(x) if base is None else natural(x) / natural(base)
+        return natural(x) if base is None else self._lift(natural(x) / natural(base))
 
     def _pow(self, x: Any, y: Any, modulus: Any = None) -> Any:
         if is_whole(x) and is_whole(y):
@@ -140,13 +141,13 @@ class Functions:
         total = self._sum([self._lift(part) ** 2 for part in parts])
         if total.value == 0:
             self.world.event("a kink", kink=True)
-        return self.named["sqrt"](total)  # type: ignore[no-any-return]  # every entry returns a Real
+        return self._lift(self.named["sqrt"](total))
 
     def _dist(self, p: Any, q: Any) -> Real:
         return self._hypot(*(self._lift(a) - b for a, b in zip(p, q, strict=True)))
 
     def _sum(self, parts: Any) -> Real:
-        return sum(parts, self._lift(0))  # type: ignore[no-any-return]  # Real + anything is Real
+        return self._lift(sum(parts, self._lift(0)))
 
     def _product(self, parts: Any, *, start: Any = 1) -> Any:
         return math.prod(parts, start=start)
@@ -167,7 +168,7 @@ class Functions:
         if number.value == 0:
             self.world.event("a kink", kink=True)
             return number
-        return number * self._log(y)
+        return self._lift(number * self._log(y))
 
     # ------------------------------------------------------------------------------------------ with jumps and kinks
 
@@ -176,12 +177,16 @@ class Functions:
             "abs": abs, "sign": lambda x: float(self._lift(x).turned()), "copysign": self._copysign, "relu": self._relu,
             "maximum": lambda x, y: self._either(x, y, 1), "minimum": lambda x, y: self._either(x, y, -1), "clip": self._clip,
             "where": self._where, "Eq": lambda x, y: x == y, "Ne": lambda x, y: x != y, "Not": lambda x: not x,
-            "And": lambda *tests: all(tests), "Or": lambda *tests: any(tests), "floor": math.floor, "ceil": math.ceil, "trunc": self._trunc, "rint": round, "fmod": self._fmod, "remainder": self._remainder,
-            "mod": lambda x, y: self._lift(x) % y, "floor_divide": lambda x, y: self._lift(x) // y,
-            "isnan": lambda x: bool(self.world.mp.isnan(self._lift(x).value)), "isinf": lambda x: bool(self.world.mp.isinf(self._lift(x).value)),
-            "isfinite": lambda x: bool(self.world.mp.isfinite(self._lift(x).value)), "int": self._int, "max": max, "min": min, "round": round,
+            "And": lambda *tests: all(tests), "Or": lambda *tests: any(tests),
+            "floor": math.floor, "ceil": math.ceil, "trunc": self._trunc, "rint": round, "int": self._int, "max": max, "min": min,
+            "round": round, "fmod": self._fmod, "remainder": self._remainder, "mod": lambda x, y: self._lift(x) % y,
+            "floor_divide": lambda x, y: self._lift(x) // y, "isnan": lambda x: self._is("isnan", x),
+            "isinf": lambda x: self._is("isinf", x), "isfinite": lambda x: self._is("isfinite", x),
             "gcd": math.gcd, "lcm": math.lcm, "isqrt": math.isqrt, "factorial": math.factorial, "comb": math.comb,
         }  # fmt: skip
+
+    def _is(self, question: str, x: Any) -> bool:
+        return bool(getattr(self.world.mp, question)(self._lift(x).value))
 
     def _copysign(self, x: Any, y: Any) -> Any:
         size = abs(self._lift(x))
@@ -209,10 +214,10 @@ class Functions:
         return int(x) if is_whole(x) else self._trunc(x)
 
     def _fmod(self, x: Any, y: Any) -> Real:
-        return self._lift(x) - self._lift(y) * (self._lift(x) / y).__trunc__()
+        return self._lift(self._lift(x) - self._lift(y) * (self._lift(x) / y).__trunc__())
 
     def _remainder(self, x: Any, y: Any) -> Real:
-        return self._lift(x) - self._lift(y) * round(self._lift(x) / y)
+        return self._lift(self._lift(x) - self._lift(y) * round(self._lift(x) / y))
 
 
 def unit_end(value: Mpf) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from stagegrad.verify.program import Meaning, plain_function
@@ -21,6 +23,12 @@ def load(text: str, entry: str) -> Callable[..., Any]:
     return namespace(text)[entry]  # type: ignore[no-any-return]  # what the text defines under this name is a function
 
 
+def quiet() -> AbstractContextManager[object]:
+    """NumPy's warnings about nan and inf are of no interest where a program is tried out."""
+    numpy = sys.modules.get("numpy")
+    return numpy.errstate(all="ignore") if numpy is not None else nullcontext()
+
+
 def plain(function: Any) -> Callable[..., Any] | None:
     """The Python function behind what the user gave."""
     return plain_function(function)
@@ -29,7 +37,8 @@ def plain(function: Any) -> Callable[..., Any] | None:
 def error(function: Callable[..., Any], arguments: Sequence[Any]) -> Exception | None:
     """What a call raises, or None."""
     try:
-        function(*arguments)
+        with quiet():
+            function(*arguments)
     except Exception as raised:  # a program may raise anything; that is the question
         return raised
     return None
@@ -38,7 +47,8 @@ def error(function: Callable[..., Any], arguments: Sequence[Any]) -> Exception |
 def value(function: Callable[..., Any], arguments: Sequence[Any]) -> float:
     """What a call returns, nan where it raises."""
     try:
-        return float(function(*arguments))
+        with quiet():
+            return float(function(*arguments))
     except (ArithmeticError, ValueError, TypeError, AssertionError):
         return math.nan
 

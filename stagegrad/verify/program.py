@@ -76,19 +76,23 @@ class Machine:
         namespace: dict[str, Any] = {"__builtins__": self.builtins, "__name__": "generated"}
         exec(compile(text, TEXT_FILE, "exec"), namespace)
         for name, meaning in self.helpers().items():
-            if name in namespace and name != entry:
+            # Only what is there word for word: a function of the user's may have the name of a helper.
+            if name in namespace and ops.HELPERS[name].text in text:
                 namespace[name] = self.taken[name] = meaning
         if entry not in namespace:
             raise Unsupported(f"the text defines no {entry}")
         return namespace[entry]  # type: ignore[no-any-return]  # what the text defines under this name is a function
 
     def helpers(self) -> dict[str, Meaning]:
-        """Helper functions of generated code that an operation's spelling consists of, by the operation's exact meaning."""
+        """Helper functions of generated code that stand for an operation, by the operation's exact meaning."""
         meanings: dict[str, Meaning] = {}
         for op in ops.REGISTRY.values():
             name, operands = _helper_call(op)
             if name and op.exact:
                 meanings[name] = Meaning(self, op, operands)
+        for name in ops.HELPERS.keys() & ops.REGISTRY.keys() - meanings.keys():
+            if ops.REGISTRY[name].exact:
+                meanings[name] = Meaning(self, ops.REGISTRY[name], ops.REGISTRY[name].operands)
         return meanings
 
     # ------------------------------------------------------------------------------------------ the user's function
@@ -110,12 +114,9 @@ class Machine:
         self._replaced[id(function)] = (function, rebuilt)
         rebuilt.__defaults__ = tuple(map(self.replace, function.__defaults__ or ())) or None
         rebuilt.__kwdefaults__ = {k: self.replace(v) for k, v in (function.__kwdefaults__ or {}).items()}
-        own = function.__builtins__
         for name in _names(function.__code__):
             if name in function.__globals__:
                 words[name] = self.replace(function.__globals__[name])
-            elif name in own and own[name] is not vars(builtins).get(name):
-                words[name] = self.replace(own[name])
         for cell, original in zip(closure, function.__closure__ or (), strict=True):
             _fill(cell, original, self.replace)
         return rebuilt
@@ -186,7 +187,8 @@ def plain_function(thing: Any) -> types.FunctionType | None:
 
 def _names(code: types.CodeType) -> set[str]:
     """The global names that code may read, nested functions included."""
-    names, todo = set(), [code]
+    names: set[str] = set()
+    todo = [code]
     while todo:
         part = todo.pop()
         names.update(part.co_names)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -146,7 +146,9 @@ class Case:
             return
         expected = native.error(self.oracle.native, self._floats(outcome.values)) if self.oracle.native else outcome.error
         found = native.error(self.native, self._floats(outcome.values))
-        if type(expected) is not type(found) and (found is not None or self.oracle.native) and not isinstance(found or expected, OverflowError):
+        if type(expected) is type(found) or isinstance(found or expected, OverflowError):
+            return
+        if found is not None or self.oracle.native is not None:
             detail = f"the source {_raises(found)}, the primal {_raises(expected)}"
             for quantity in self.tallies:
                 self._refute(quantity, detail, outcome.values)
@@ -171,7 +173,8 @@ class Case:
     def _confirm(self, quantity: str, outcome: Outcome, expected: Mpf) -> None:
         """What disagrees with 120 digits is refuted if it disagrees in floating point, where a user will see it."""
         try:
-            value, slopes = self.native(*self._floats(outcome.values))
+            with native.quiet():
+                value, slopes = self.native(*self._floats(outcome.values))
         except Exception:  # the text may raise anything on floats, say an overflow: then this point shows nothing
             return
         parts = slopes if isinstance(slopes, tuple) else (slopes,)
@@ -234,7 +237,8 @@ class Case:
             return Verdict("proved", f"{self._difference(quantity)} simplifies to 0{self._on_paths(tally)}")
         if tally.exact and not tally.loose:
             what = "the primal" if quantity == VALUE else "the primal's derivative"
-            return Verdict("checked", f"agrees with {what} to {EXACT} digits at {_count(tally.exact, 'point')}; {self._why(tally, explorer)}")
+            points = _count(tally.exact, "point")
+            return Verdict("checked", f"agrees with {what} to {EXACT} digits at {points}; {self._why(tally, explorer)}")
         if tally.exact or tally.loose:
             return Verdict("tested", f"agrees at {_count(tally.exact + tally.loose, 'point')}, at {tally.loose} to 11 digits only")
         return Verdict("untested", "no point was found at which it can be compared")
@@ -251,18 +255,18 @@ class Case:
     def _for_counts(self) -> str:
         names = [name for name, kind in zip(self.question.parameters, self.question.types, strict=True) if kind == "int"]
         seen = {name: sorted({int(o.values[name]) for o in self.outcomes if o.error is None}) for name in names}
-        parts = [f"{name} = {values[0]}..{values[-1]}" if len(values) > 1 else f"{name} = {values[0]}" for name, values in seen.items() if values]
+        parts = [f"{name} = {values[0]}" + (f"..{values[-1]}" if len(values) > 1 else "") for name, values in seen.items() if values]
         return f", for {' and '.join(parts)}" if parts else ""
 
     def _why(self, tally: Tally, explorer: Explorer) -> str:
         """Why it is not proved."""
-        shown = f"shown on {_count(tally.paths, 'path')}, " if tally.paths else "not proved: "
+        shown = f"simplifies to 0 on {_count(tally.paths, 'path')}, " if tally.paths else "not proved: "
         if self.expired:
             return f"{shown}then the time limit of {self.clock.seconds:g} s was reached"
         if tally.missed:
             return f"{shown}not on {tally.missed}"
         if explorer.limited:
-            return f"{shown}there are more"
+            return f"{shown}of more than can be followed"
         if explorer.too_large:
             return f"{shown}{_count(explorer.too_large, 'path')} too long to write out"
         if explorer.unreached:
@@ -285,8 +289,9 @@ class Case:
             error, point = native.helper_error(words[name], meaning)
             if error > 1e-9:
                 call = f"{name}({', '.join(map(repr, point))})"
+                wrong = Verdict("refuted", f"the helper {call} is off by {error:.1g} of its meaning {meaning.op.exact}")
                 for tally in self.tallies.values():
-                    tally.refuted = tally.refuted or Verdict("refuted", f"the helper {call} is off by {error:.1g} of its meaning {meaning.op.exact}")
+                    tally.refuted = tally.refuted or wrong
 
 
 def prove_source(gradient_text: str, gradient_entry: str, primal: Any, parameters: Sequence[str], wrt: Sequence[str], *,
@@ -299,20 +304,52 @@ def prove_source(gradient_text: str, gradient_entry: str, primal: Any, parameter
     of `Oracle` to be tried in turn. `types` gives "float", "int" or "bool" for each parameter (all floats if omitted); ints are given
     the values 0 to 3. `at` is a point to try first. After `time_limit` seconds what is not proved yet stays *checked*.
     """
-    question = Question(
-        gradient_text, gradient_entry, tuple(parameters), tuple(types or ("float",) * len(parameters)), tuple(wrt), seed, at, name or gradient_entry
-    )
+    kinds = tuple(types or ("float",) * len(parameters))
+    question = Question(gradient_text, gradient_entry, tuple(parameters), kinds, tuple(wrt), seed, at, name or gradient_entry)
+    return _answered(question, _oracles(primal, parameters), time_limit)
+
+
+def prove(staged: Any, *, time_limit: float = 10.0, seed: int = 0, at: Mapping[str, float] | None = None) -> Proof:
+    """Judges the generated source of a `Staged` function: its value, and its gradient for each parameter.
+
+    The source is judged against the user's own function, or the formula's own text; where those cannot be run on exact numbers, and
+    for derivatives of derivatives, against the generated source of the plain function (the report says which). Where there are int
+    parameters, the proof is for the values 0 to 3, and says so. After `time_limit` seconds what is not proved stays *checked*, and the
+    verdict says so. `at` is a point to begin with.
+    """
+    question, oracles = questions_of(staged)
+    return _answered(replace(question, seed=seed, at=at), oracles, time_limit)
+
+
+def questions_of(staged: Any) -> tuple[Question, list[Oracle]]:
+    """What there is to prove of a `Staged`, and what it can be proved against, the best first."""
+    build = staged.build
+    source = build.source("value_and_grad", "python")
+    main = build.program.module.main
+    parameters = tuple(param.name for param in main.params)
+    positions, _ = build.positions(build.options.wrt)
+    wrt = tuple(parameters[position] for position in positions)
+    oracles = []
+    if main.origin == "formula":
+        oracles.append(formula_oracle(build.program.text, parameters))
+    elif native.plain(staged) is not None:
+        oracles.append(function_oracle(native.plain(staged)))
+    plain_source = build.source("value", "python")
+    oracles.append(text_oracle(plain_source.text, plain_source.entry))
+    return Question(source.text, source.entry, parameters, build.kinds, wrt, 0, None, build.name), oracles
+
+
+def _answered(question: Question, oracles: Sequence[Oracle], time_limit: float) -> Proof:
     clock = Clock(time_limit)
-    reasons = []
-    oracles = _oracles(primal, parameters)
+    reason = "nothing to compare with"
     for oracle in oracles:
         try:
             return _proof(Case(question, oracle, clock))
         except Unsupported as error:
-            reasons.append(str(error))
+            reason = str(error)
             if isinstance(error, UnsupportedGradient):
                 break
-    return _on_floats(question, oracles, reasons[-1] if reasons else "nothing to compare with")
+    return _on_floats(question, oracles, reason)
 
 
 def _proof(case: Case) -> Proof:
@@ -346,12 +383,11 @@ def _on_floats(question: Question, oracles: Sequence[Oracle], reason: str) -> Pr
     counts = dict.fromkeys(verdicts, 0)
     for values in Points(question.parameters, question.types, question.seed, question.values).ordinary(ROUNDS):
         for quantity, error in _float_errors(question, gradient, oracle.native, plain(values)):
-            if error:
-                verdicts[quantity] = verdicts[quantity] if verdicts[quantity].level == "refuted" else Verdict("refuted", error, plain(values))
+            if verdicts[quantity].level == "refuted":
                 continue
-            counts[quantity] += 1
-            if verdicts[quantity].level != "refuted":
-                verdicts[quantity] = Verdict("tested", f"agrees in floating point at {_count(counts[quantity], 'point')}")
+            counts[quantity] += not error
+            agrees = Verdict("tested", f"agrees in floating point at {_count(counts[quantity], 'point')}")
+            verdicts[quantity] = Verdict("refuted", error, plain(values)) if error else agrees
     return Proof(question.name, verdicts[VALUE], {name: verdicts[name] for name in question.wrt}, oracle.title, (note,))
 
 
@@ -365,7 +401,8 @@ def _float_errors(question: Question, gradient: Callable[..., Any], primal: Call
     if raised is not None:
         yield from ((quantity, f"the source {_raises(raised)}, the primal does not") for quantity in (VALUE, *question.wrt))
         return
-    value, slopes = gradient(*arguments)
+    with native.quiet():
+        value, slopes = gradient(*arguments)
     yield VALUE, "" if math.isclose(value, expected, rel_tol=1e-14) else f"the source gives {value!r}, the value is {expected!r}"
     for name, found in zip(question.wrt, slopes if isinstance(slopes, tuple) else (slopes,), strict=True):
         slope, error = native.slope(primal, arguments, question.parameters.index(name))

@@ -47,8 +47,21 @@ class Floor(sympy.Function):  # type: ignore[misc]  # SymPy is untyped
 
     nargs = 1
 
+    @classmethod
+    def eval(cls, argument: Expr) -> Expr:
+        """Whole parts leave: floor(n + r) is n + floor(r)."""
+        whole = [term for term in sympy.Add.make_args(argument) if _is_whole_valued(term)]
+        if whole:
+            outside = sympy.Add(*whole)
+            return outside + cls(argument - outside)
+        return sympy.Integer(argument.p // argument.q) if argument.is_Rational else None
+
     def fdiff(self, argindex: int = 1) -> Expr:
         return sympy.Integer(0)
+
+
+def _is_whole_valued(term: Expr) -> bool:
+    return term != 0 and all(factor.is_Integer or isinstance(factor, Floor) for factor in sympy.Mul.make_args(term))
 
 
 @dataclass(frozen=True)
@@ -328,7 +341,7 @@ class Real:
             value = self.world.mp.nint(self.value)
             return self.world.floor(self + self.world.lift(0.5), value, abs(value - self.value) * 2 == 1)
         scale = self.world.lift(10) ** digits
-        return round(self * scale) / scale
+        return self.world.lift(round(self * scale) / scale)
 
     def __index__(self) -> int:
         if not self.world.mp.isint(self.value):
@@ -377,11 +390,11 @@ def _divide(world: World, x: Real, y: Real) -> Real:
 
 
 def _floor_divide(world: World, x: Real, y: Real) -> Real:
-    return (x / y).__floor__()
+    return _divide(world, x, y).__floor__()
 
 
 def _modulo(world: World, x: Real, y: Real) -> Real:
-    return x - y * (x / y).__floor__()
+    return _subtract(world, x, _multiply(world, y, _floor_divide(world, x, y)))
 
 
 def _power(world: World, x: Real, y: Real) -> Real:

@@ -31,7 +31,8 @@ def prove_rule(op: ops.Op | str, *, time_limit: float = 10.0, **attrs: Attr) -> 
     verdicts = {"the value": proof.value, **{f"the slope in {name}": verdict for name, verdict in proof.gradients.items()}}
     name, weakest = min(verdicts.items(), key=lambda item: LEVELS.index(item[1].level))
     if weakest.level == "proved":
-        return Verdict("proved", f"{' and '.join(verdicts)} of {found.name}: the difference to {found.exact} and its derivative simplifies to 0")
+        detail = f"{' and '.join(verdicts)} of {found.name}: the difference to {found.exact} and its derivative simplifies to 0"
+        return Verdict("proved", detail)
     return Verdict(weakest.level, f"{name} of {found.name}: {weakest.detail}", weakest.point)
 
 

@@ -109,15 +109,29 @@ class Trial:
     def _difference(self, outcome: Outcome, name: str, step: Fraction) -> Mpf | None:
         ends = []
         for sign in (1, -1):
-            run = self.world.start()
-            values = {**outcome.values, name: outcome.values[name] + sign * step}
-            try:
-                ends.append(self.world.lift(self.primal(*self.arguments(values))).value)
-            except PROGRAM_ERRORS:
+            value, signature = self._shifted(outcome, name, sign * step)
+            if value is None or signature != outcome.primal_signature:
                 return None
-            if tuple(run.signature) != outcome.primal_signature:
-                return None
+            ends.append(value)
         return (ends[0] - ends[1]) / self.world.quotient(2 * step)
+
+    def _shifted(self, outcome: Outcome, name: str, step: Fraction) -> tuple[Mpf | None, tuple[object, ...]]:
+        run = self.world.start()
+        values = {**outcome.values, name: outcome.values[name] + step}
+        try:
+            value = self.world.lift(self.primal(*self.arguments(values))).value
+        except PROGRAM_ERRORS:
+            return None, ()
+        return value, tuple(run.signature)
+
+    def side(self, outcome: Outcome, name: str, sign: int) -> Mpf | None:
+        """The primal's slope on one side of a point, whatever path that takes; None where it has no value."""
+        step = sign * Fraction(1, 2**140)
+        value, _ = self._shifted(outcome, name, step)
+        if value is None or outcome.primal is None:
+            return None
+        slope = (value - outcome.primal.value) / self.world.quotient(step)
+        return slope if self.world.mp.isfinite(slope) else None
 
     def expressions(self, outcome: Outcome, quantity: str) -> tuple[Expr, Expr]:
         """What the gradient program computes and what it should be, for a symbolic outcome; the quantity "" is the value."""
