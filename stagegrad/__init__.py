@@ -28,6 +28,7 @@ from stagegrad.errors import (
 from stagegrad.version import __version__
 
 if TYPE_CHECKING:
+    from stagegrad.gates import gate
     from stagegrad.staged import Staged, compile, formula, grad, value_and_grad
 
 __all__ = [
@@ -43,12 +44,13 @@ __all__ = [
     "__version__",
     "compile",
     "formula",
+    "gate",
     "grad",
     "value_and_grad",
 ]
 
 # The compiler itself is imported when it is first used, so that a program that only might use it starts as fast as without.
-_LATER = dict.fromkeys(("Staged", "compile", "formula", "grad", "value_and_grad"), "stagegrad.staged")
+_LATER = {**dict.fromkeys(("Staged", "compile", "formula", "grad", "value_and_grad"), "stagegrad.staged"), "gate": "stagegrad.gates"}
 
 
 def __getattr__(name: str) -> Any:

@@ -22,7 +22,7 @@ from tests.rule_oracle import REFERENCES, attributes, measure, traced
 POINTS = int(os.environ.get("STAGEGRAD_POINTS", "2000"))
 DIFFERENTIABLE = sorted(op.name for op in REGISTRY.values() if op.kind == "elementwise")
 #: Measured elsewhere: choices and clipping in `test_kinks`, the others are exact, or the slopes of slopes.
-UNMEASURED = {"clip", "where", "positive", "quotient", "scaled", "over_square", "pow_dx", "pow_dy"}
+UNMEASURED = {"clip", "where", "positive", "quotient", "scaled", "over_square", "pow_dx", "pow_dy", "cbrt_dx"}
 
 
 def arguments(op: Op, fresh: Fresh) -> list[Atom]:
@@ -169,7 +169,7 @@ def exact_atom(atom: Atom, values: dict[Var, Any]) -> Any:
 EXACT = {
     math.log(2.0): sympy.log(2), 1 / math.log(2.0): 1 / sympy.log(2), 1 / math.log(10.0): 1 / sympy.log(10),
     180.0 / math.pi: 180 / sympy.pi, math.pi / 180.0: sympy.pi / 180,
-    2.0 / math.sqrt(math.pi): 2 / sympy.sqrt(sympy.pi), -2.0 / math.sqrt(math.pi): -2 / sympy.sqrt(sympy.pi),
+    -2.0 / 3.0: sympy.Rational(-2, 3), 2.0 / math.sqrt(math.pi): 2 / sympy.sqrt(sympy.pi), -2.0 / math.sqrt(math.pi): -2 / sympy.sqrt(sympy.pi),
 }  # fmt: skip
 
 #: Points inside every domain, away from kinks; two unlike sets of them.

@@ -28,6 +28,15 @@ helper(
 )
 helper(
     '''
+    def cbrt_dx(x, root):
+        """The slope of the cube root of x, with its limits at 0 and at infinity."""
+        if x == 0.0:
+            return math.inf
+        return 0.0 if math.isinf(x) else root / x / 3.0
+    '''
+)
+helper(
+    '''
     def over_square(a, b):
         """a / (a**2 + b**2) without overflow; it has no limit at (0, 0), so it is nan there."""
         h = math.hypot(a, b)
@@ -65,8 +74,15 @@ def sqrt(out: Value, x: Value) -> Partials:
 @elementwise(both("cbrt", numba="np.cbrt"), stage="cbrt{x}", title="cube root", exact="sign(x) * Abs(x)**Rational(1, 3)", cost=12.0,
              singular=True)  # fmt: skip
 def cbrt(out: Value, x: Value) -> Partials:
-    """The slope of a cube root is one over three times its square."""
-    return quotient(1.0, 3.0 * out**2)
+    """The slope of a cube root is a third of the root over x: one over three times its square would double the root's own error."""
+    return cbrt_dx(x, out)
+
+
+@elementwise("cbrt_dx({x}, {root})", stage="slope", title="slope of a cube root", exact="Abs(x)**Rational(-2, 3) / 3", pole=True,
+             singular=True, helpers=("cbrt_dx",), cost=3.0)  # fmt: skip
+def cbrt_dx(out: Value, x: Value, root: Value) -> Partials:
+    """The slope of x**(-2/3) / 3 is -2/(3x) times itself; the root, which is handed over to save its price, follows x."""
+    return (-2.0 / 3.0) * quotient(out, x), None
 
 
 @elementwise(both("hypot", "xy"), stage="hyp{x}{y}", title="hypotenuse", exact="sqrt(x**2 + y**2)", cost=8.0)
