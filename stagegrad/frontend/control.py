@@ -148,7 +148,7 @@ class Statements(Calls):
     def _define(self, stmt: ast.FunctionDef) -> None:
         if stmt.decorator_list:
             self.refuse(stmt.decorator_list[0], f"the inner function `{stmt.name}` is decorated", "the plain function")
-        self.env[self.frame.number, stmt.name] = Slot(self.closure(stmt), TRUE, self.span(stmt))
+        self.hold(self.frame, stmt.name, self.closure(stmt), stmt)
 
     # ------------------------------------------------------------------------------------------ errors
 
@@ -535,7 +535,7 @@ class _LoopLowering:
         settled = True
         for carried in self.carried:
             end = body.env.get(carried.key)
-            if end is None or body.flow is Flow.DEAD:
+            if end is None or body.flow is Flow.DEAD or end.value == POISON:
                 continue
             if carried.skeleton is None:
                 carried.skeleton = undefined(end.value)

@@ -92,6 +92,9 @@ _FLAGS = frozenset({"$exit", "$until", "$broke", "$returned"})
 RETURNED: Key = (0, "$returned")
 RESULT: Key = (0, "$result")
 
+#: A variable without a value. It has the narrowest type, which a loop that assigns to it widens.
+_UNBOUND = Slot(Lit(None, INT), FALSE)
+
 #: Operations that give an int for ints and mean the same for floats that hold whole numbers.
 _WHOLE = frozenset("add sub mul floordiv mod neg abs max min square copy".split())
 #: Operations that may be asked of bools as they are.
@@ -225,13 +228,19 @@ class Emitter:
 
     def bind(self, name: str, value: Value, node: ast.AST) -> None:
         """Assigns to a local name of the current frame."""
-        value = self.named(value, self.word(self.frame, name))
-        self.env[self.frame.number, name] = Slot(value, TRUE, self.span(node))
+        self.hold(self.frame, name, self.named(value, self.word(self.frame, name)), node)
+
+    def hold(self, frame: Frame, name: str, value: Value, node: ast.AST | None = None) -> None:
+        """Makes a local of `frame` denote a value; what a variable denotes is not renamed any more."""
+        for leaf in leaves(value):
+            if isinstance(leaf, Var):
+                self._made.pop(leaf, None)
+        self.env[frame.number, name] = Slot(value, TRUE, self.span(node) if node else None)
 
     def lookup(self, frame: Frame, name: str, node: ast.AST) -> Value:
         """What a local of `frame` holds; raises as Python does, at run time, where it may hold nothing."""
         key = (frame.number, name)
-        slot = self.env.get(key, Slot(Lit(None, FLOAT), FALSE))
+        slot = self.env.get(key, _UNBOUND)
         if isinstance(slot.value, Unfit):
             return slot.value
         if slot.bound != TRUE:
@@ -337,7 +346,7 @@ class _Phis:
         if any(gone):
             alive = second if gone[0] else first
             if alive is None or alive is self.emitter.env.get(key):
-                return alive or Slot(Lit(None, FLOAT), FALSE)
+                return alive or _UNBOUND
             first, second = (None, alive) if gone[0] else (alive, None)
         elif key[1] in _FLAGS:
             first, second = first or Slot(FALSE), second or Slot(FALSE)

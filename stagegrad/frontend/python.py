@@ -245,7 +245,7 @@ class Lowering(Statements):
         for name in sorted(self.frame.scope.locals):
             self.words[name] = self
         for name, value in params.items():
-            self.env[self.frame.number, name] = Slot(self._parameter(name, value), TRUE)
+            self.hold(self.frame, name, self._parameter(name, value))
         for key, value in lifted.items():
             self.env[key] = Slot(self._parameter(key[1], value), TRUE)
         if is_main:
@@ -354,7 +354,7 @@ class Lowering(Statements):
         self.frame = Frame(self.compilation.next_frame(), self.compilation.scope(inner), unit, parent, label)
         try:
             for name, value in params.items():
-                self.env[self.frame.number, name] = Slot(value, TRUE)
+                self.hold(self.frame, name, value)
             *stmts, last = body_of(inner)
             self.body(stmts)
             assert isinstance(last, ast.Return) and last.value is not None
