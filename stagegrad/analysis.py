@@ -93,12 +93,12 @@ def _use(block: Block, found: set[Var]) -> None:
 
 def _use_loop(loop: For | While, found: set[Var]) -> None:
     size = -1
+    found.update(c.var for c in loop.carries if c.out in found)  # after the last trip, they are one value
     while size != len(found):
         size = len(found)
-        pairs = zip(loop.carries, loop.body.results, strict=True)
-        found.update(variables(result for c, result in pairs if c.out in found or c.var in found))
+        found.update(variables(r for c, r in zip(loop.carries, loop.body.results, strict=True) if c.var in found))
         _use(loop.body, found)
-    found.update(variables(c.init for c in loop.carries if c.out in found or c.var in found))
+    found.update(variables(c.init for c in loop.carries if c.var in found))
 
 
 def needed(block: Block, keep_effects: bool = False) -> Block:

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
 
 from stagegrad.analysis import useful, varied
 from stagegrad.ir import (
+    BOOL,
+    INT,
     Atom,
     Block,
     Call,
     For,
+    Fresh,
     Function,
     If,
     Lit,
@@ -28,8 +30,12 @@ from stagegrad.ir import (
     Stmt,
     Var,
     While,
+    binds,
+    blocks,
     bound,
+    inner_binds,
     rename_function,
+    uses,
     variables,
     walk,
 )
@@ -51,8 +57,9 @@ class Words:
         if mark and word in self.taken:
             word += mark
         found, number = word, 2
+        base = word[:-1] if word.endswith("1") and word[:-1].isidentifier() and not word[-2].isdigit() else word
         while found in self.taken:
-            found = f"{word}{number}"
+            found = f"{base}{number}"
             number += 1
         self.taken.add(found)
         return found
@@ -95,53 +102,100 @@ def name_stages(module: Module) -> Module:
 def _name_function(function: Function) -> Function:
     floats = {p for p in function.params if p.type.kind == "float"}
     chosen = varied(function.body, floats) & useful(function.body, set(variables(function.body.results)))
-    results = [r for r in variables(function.body.results) if not r.name]
-    naming = _Naming(function)
+    chosen.update(variables(function.body.results))
+    goes_to = destinations(function.body)
+    naming, fresh = _Naming(function), Fresh(function)
+    words: dict[Var, str] = {}
     mapping: dict[Var, Var] = {}
-    for stmt, outs in _binders(function.body):
-        for out in outs:
-            if not out.name and (out in chosen or out in results):
-                word = "f" if out in results else naming.word(stmt, out, mapping)
-                mapping[out] = replace(out, name=naming.words.fresh(word), version=0)
+    for stmt in walk(function.body):
+        if isinstance(stmt, For) and stmt.index.name == "_":
+            mapping[stmt.index] = fresh.var(naming.words.fresh("trip"), INT)
+        for out in (*inner_binds(stmt), *binds(stmt)):
+            if out.name or not (out in chosen or out in goes_to or out in goes_to.values()):
+                continue
+            end = end_of(goes_to, out)
+            if end not in words:
+                word = end.name or ("f" if end in function.body.results else naming.word(end, mapping))
+                words[end] = end.name or naming.words.fresh(word)
+            mapping[out] = fresh.var(words[end], out.type)
     return rename_function(function, mapping)
 
 
-def _binders(block: Block) -> Iterable[tuple[Stmt, tuple[Var, ...]]]:
-    """Each statement with what it binds, in and around it, in the order of the text."""
+def destinations(block: Block, *, of_all_kinds: bool = False) -> dict[Var, Var]:
+    """Which value an unnamed one becomes: at the end of a trip a carry, at the end of an arm the branch's result.
+
+    Unless `of_all_kinds`, a branch between ints or bools that no loop carries is left out: it may stay an expression.
+    """
+    found: dict[Var, Var] = {}
+    reads = count_reads(block)
+    carried: set[Var] = set()
+
+    def leads(result: Atom, out: Var, local: set[Var]) -> None:
+        if isinstance(result, Var) and not result.name and (result in local or reads[result] == 1):
+            found.setdefault(result, out)
+
     for stmt in walk(block):
-        match stmt:
-            case Stage():
-                yield stmt, (stmt.out,)
-            case If() | Call():
-                yield stmt, stmt.outs
-            case For() | While():
-                yield stmt, tuple(v for c in stmt.carries for v in (c.var, c.out))
-            case _:
-                yield stmt, ()
+        if isinstance(stmt, (For, While)):
+            local = {var for inner in stmt.body.stmts for var in binds(inner)}
+            for carry, result in zip(stmt.carries, stmt.body.results, strict=True):
+                if not reads[carry.var] and not reads[carry.out]:
+                    continue  # a flag that only ends the loop is never a variable
+                carried |= {carry.var, carry.out}
+                if not carry.var.name:
+                    found[carry.var] = carry.out
+                leads(result, carry.var, local)
+        elif isinstance(stmt, If):
+            for arm in (stmt.then, stmt.orelse):
+                local = {var for inner in arm.stmts for var in binds(inner)}
+                for out, result in zip(stmt.outs, arm.results, strict=True):
+                    leads(result, out, local)
+    return {var: to for var, to in found.items() if of_all_kinds or end_of(found, var) in carried or var.type.kind == "float"}
+
+
+def count_reads(block: Block) -> Counter[Var]:
+    """How often each value is read anywhere in a block."""
+    counts: Counter[Var] = Counter(variables(block.results))
+    for stmt in walk(block):
+        counts.update(variables(uses(stmt)))
+        for inner in blocks(stmt):
+            counts.update(variables(inner.results))
+    return counts
+
+
+def end_of(goes_to: dict[Var, Var], var: Var) -> Var:
+    while var in goes_to:
+        var = goes_to[var]
+    return var
 
 
 class _Naming:
     def __init__(self, function: Function) -> None:
         self.words = Words(reserved(function))
         self.readers: dict[Var, list[tuple[Stage, int]]] = defaultdict(list)
-        self.stages: dict[Var, Stage] = {}
+        self.makers: dict[Var, Stmt] = {}
+        self.carried: set[Var] = set()
         for stmt in walk(function.body):
+            if isinstance(stmt, (For, While)):
+                self.carried.update(c.out for c in stmt.carries)
+            self.makers.update((var, stmt) for var in (*inner_binds(stmt), *binds(stmt)))
             if isinstance(stmt, Stage):
-                self.stages[stmt.out] = stmt
                 for position, arg in enumerate(stmt.args):
                     if isinstance(arg, Var):
                         self.readers[arg].append((stmt, position))
 
-    def word(self, stmt: Stmt, out: Var, mapping: dict[Var, Var]) -> str:
-        role = self.role(out)
+    def word(self, out: Var, mapping: dict[Var, Var]) -> str:
+        """A word for what a statement binds, its operands' names being in `mapping`."""
+        role, stmt = self.role(out), self.makers[out]
         if role:
             return role
         if isinstance(stmt, Stage):
             return structural(stmt, mapping)
         if isinstance(stmt, Call):
-            word = stmt.fn + "".join(_short(a) for a in stmt.args)
-            return word if len(word) <= _LONGEST and word.isidentifier() else f"{stmt.fn[:_LONGEST]}1"
-        return "pick" if isinstance(stmt, If) else "total"
+            word = stmt.fn + "".join(_short(mapping.get(a, a)) for a in variables(stmt.args))
+            return word if stmt.fn != word and len(word) <= _LONGEST and word.isidentifier() else f"{stmt.fn[:_LONGEST]}1"
+        if isinstance(stmt, (For, While)) or out in self.carried:
+            return "left" if out.type == BOOL else "count" if out.type == INT else "total"
+        return "pick"
 
     def role(self, out: Var) -> str:
         """``num`` and ``den`` for what a division divides, in either form of it."""
@@ -158,8 +212,8 @@ class _Naming:
         return ""
 
     def _made_by(self, atom: Atom) -> str:
-        stage = self.stages.get(atom) if isinstance(atom, Var) else None
-        return stage.op if stage else ""
+        maker = self.makers.get(atom) if isinstance(atom, Var) else None
+        return maker.op if isinstance(maker, Stage) else ""
 
 
 def structural(stage: Stage, mapping: dict[Var, Var] | None = None) -> str:
@@ -182,7 +236,9 @@ def _short(atom: Atom) -> str:
 
 
 def _product(args: tuple[Atom, ...], names: list[str]) -> str:
-    """``x * y`` -> ``xy``; ``2.0 * y`` -> ``y2``; ``0.3 * y`` -> ``cy``."""
+    """``x * y`` -> ``xy``; ``x * x`` -> ``xsqr``; ``2.0 * y`` -> ``y2``; ``0.3 * y`` -> ``cy``."""
+    if args[0] == args[1]:
+        return f"{names[0]}sqr"
     for this, other in ((0, 1), (1, 0)):
         atom = args[this]
         if isinstance(atom, Lit) and isinstance(atom.value, (int, float)) and atom.value in range(2, 10):

@@ -28,9 +28,9 @@ from stagegrad.ir import (
     literal_is,
     walk,
 )
-from stagegrad.ops import find
+from stagegrad.ops import find, literal
 
-#: An unnamed value that costs more than this many nanoseconds is worth a name of its own when it is needed twice.
+#: A value that costs more than this many nanoseconds is worth a variable when it is needed twice; a cheaper one reads better in place.
 _CHEAP = 3.0
 
 Key = tuple[str, tuple[Atom, ...], tuple[tuple[str, Attr], ...]]
@@ -162,7 +162,7 @@ class _Tidy:
             return [stage]
         key = (stage.op, stage.args, stage.attrs)
         before = known.get(key)
-        if before is not None and not stage.out.name and (self.share_all or before.name or op.cost > _CHEAP):
+        if before is not None and not stage.out.name and (self.share_all or op.cost > _CHEAP):
             mapping[stage.out] = before
             return []
         known.setdefault(key, stage.out)
@@ -175,6 +175,9 @@ class _Tidy:
             mapping.update(zip(stmt.outs, chosen.results, strict=True))
             return list(chosen.stmts)
         then, orelse = self.inner(stmt.then, mapping, known), self.inner(stmt.orelse, mapping, known)
+        if not (then.stmts or orelse.stmts) and then.results == (literal(True),) and orelse.results == (literal(False),):
+            mapping[stmt.outs[0]] = stmt.test
+            return []
         kept = []
         for k, (a, b) in enumerate(zip(then.results, orelse.results, strict=True)):
             if a == b:
@@ -193,7 +196,9 @@ class _Tidy:
         body = self.inner(Block(loop.body.stmts, tuple(loop.body.results[k] for k in changing)), mapping, known)
         kept = tuple(carries[k] for k in changing)
         if isinstance(loop, While):
-            return [While(kept, self.inner(loop.test, mapping, known), body, loop.until, loop.span)]
+            # Sharing what is cheap would take the test out of the line ``while test:``.
+            test = _Tidy(share_all=False).inner(loop.test, mapping, known)
+            return [While(kept, test, body, loop.until, loop.span)]
         start, stop, step = (_look_up(mapping, a) for a in (loop.start, loop.stop, loop.step))
         return [For(loop.index, start, stop, step, kept, body, loop.until, loop.span)]
 

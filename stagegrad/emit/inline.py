@@ -7,13 +7,14 @@ inlined. `plan` decides it for a whole function; what stays unnamed and is not i
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from stagegrad.ir import (
     BOOL,
     Atom,
     Block,
     Call,
+    Fresh,
     Function,
     If,
     Lit,
@@ -29,7 +30,7 @@ from stagegrad.ir import (
     variables,
     walk,
 )  # fmt: skip
-from stagegrad.names import Words, reserved, structural
+from stagegrad.names import Words, count_reads, destinations, end_of, reserved, structural
 
 #: The most operations that one line holds; a longer expression is broken into named parts.
 _MOST_OPERATIONS = 7
@@ -78,11 +79,7 @@ def operands(stmt: Stage | If) -> list[Atom]:
 
 def plan(function: Function) -> Plan:
     """Decides what is inlined, and names what is neither named nor inlined."""
-    counts: Counter[Var] = Counter(variables(function.body.results))
-    for stmt in walk(function.body):
-        counts.update(variables(uses(stmt)))
-        for block in blocks(stmt):
-            counts.update(variables(block.results))
+    counts = count_reads(function.body)
     found = Plan(function, counts)
     _Planner(found).block(function.body)
     mapping = _missing_names(function, found)
@@ -94,13 +91,18 @@ def plan(function: Function) -> Plan:
 
 
 def _missing_names(function: Function, found: Plan) -> dict[Var, Var]:
-    words = Words(reserved(function))
+    words, fresh = Words(reserved(function)), Fresh(function)
+    goes_to = destinations(function.body, of_all_kinds=True)
+    chosen: dict[Var, str] = {}
     mapping: dict[Var, Var] = {}
     for stmt in walk(function.body):
-        for var in (*binds(stmt), *inner_binds(stmt)):
+        for var in (*inner_binds(stmt), *binds(stmt)):
             if var.name or var in found.inlined or (var not in found.counts and isinstance(stmt, (Call, Stage))):
                 continue
-            mapping[var] = replace(var, name=words.fresh(_word(stmt, var, mapping)), version=0)
+            end = end_of(goes_to, var)
+            if end not in chosen:
+                chosen[end] = end.name or words.fresh(_word(stmt, var, mapping))
+            mapping[var] = fresh.var(chosen[end], var.type)
     return mapping
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from stagegrad.emit.inline import Plan, is_condition, plan
 from stagegrad.emit.spelling import AND, COMPARE, OR, TERNARY, Text, constant, fill
 from stagegrad.emit.storage import assign
+from stagegrad.emit.undefined import handed_on
 from stagegrad.ir import (
     Atom,
     Block,
@@ -32,7 +33,7 @@ from stagegrad.ir import (
     literal_is,
 )  # fmt: skip
 from stagegrad.names import Words, words_of
-from stagegrad.ops import find
+from stagegrad.ops import find, literal
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class _End:
     targets: tuple[Var | None, ...] = ()
     until: int | None = None  # the result that tells whether the loop ends here
     returns: Shape | None = None
+    steady: tuple[Atom | None, ...] = ()  # what a target is on every trip that does not leave the loop
 
     @property
     def may_jump(self) -> bool:
@@ -77,6 +79,7 @@ class _Writer:
         self.plan, self.target, self.shapes = found, target, shapes
         self.function = found.function
         self.storage = assign(found)
+        self.handed_on = handed_on(found, self.storage)
         self.unread = Words(words_of(found.function)).fresh("_")
         self.lines: list[Line] = []
         self.depth = 0
@@ -321,9 +324,12 @@ class _Writer:
         uses_here = [sum(r == out for r in block.results) for out in branch.outs]
         if any(self.plan.counts[out] != n for out, n in zip(branch.outs, uses_here, strict=True)):
             return False
-        if any(not isinstance(r, Var) for r in block.results) and end.returns is not None and not branch.outs:
+        if not branch.outs:
             return False
-        return end.returns is not None or block.results[end.until or 0] in branch.outs
+        if end.returns is not None:
+            # Only where the whole answer comes from the branch: else one return at the end reads better.
+            return all(r in branch.outs for r in block.results if isinstance(r, Var))
+        return block.results[end.until or 0] in branch.outs
 
     def _jumping_if(self, branch: If, block: Block, end: _End) -> None:
         arms = []
@@ -361,7 +367,7 @@ class _Writer:
         targets = tuple(c.var if kept else None for c, kept in zip(loop.carries, read, strict=True))
         self._move([c.init for c in loop.carries], targets)
         until = next((k for k, c in enumerate(loop.carries) if c.var == loop.until), None)
-        body = self._loop_body(loop, _End(targets, until))
+        body = self._loop_body(loop, _End(targets, until, steady=_steady(loop, until)))
         if isinstance(loop, For):
             header = f"for {self.storage[loop.index]} in {self._range(loop.start, loop.stop, loop.step)}:"
         else:
@@ -391,10 +397,12 @@ class _Writer:
         if end.returns is not None:
             self.line(f"return {self._shaped(end.returns, results)}", self.function.span)
             return
-        self._move(results, end.targets)
         if end.until is None:
+            self._move(results, end.targets)
             return
         ends = results[end.until]
+        keep = [None if literal_is(ends, False) and end.steady[k] == r else t for k, (t, r) in enumerate(zip(end.targets, results, strict=True))]
+        self._move(results, keep)
         if literal_is(ends, True):
             self.line("break")
         elif not literal_is(ends, False):
@@ -413,9 +421,14 @@ class _Writer:
         """Assigns results to variables, all at once where one assignment would spoil another."""
         moves: list[tuple[str, Text, set[str]]] = []
         for result, target in zip(results, targets, strict=False):
-            if target is None or (isinstance(result, Lit) and result.value is None):
+            if target is None:
                 continue
-            text, out = self.text(result), self.storage[target]
+            out = self.storage[target]
+            if isinstance(result, Lit) and result.value is None:
+                if out not in self.handed_on:
+                    continue
+                result = _ANYTHING[str(result.type)]
+            text = self.text(result)
             if text.text != out:
                 moves.append((out, text, {self.storage[leaf] for leaf in self.plan.leaves(result)}))
         if moves:
@@ -428,6 +441,36 @@ class _Writer:
                 return
             self.line(f"{free[0]} = {free[1].text}")
             moves.remove(free)
+
+
+#: What stands for an undefined scalar where the text must have one.
+_ANYTHING = {"float": literal(0.0), "int": literal(0), "bool": literal(False)}
+
+def _steady(loop: For | While, until: int | None) -> tuple[Atom | None, ...]:
+    """For each carry the constant that it holds from its start until the trip that leaves the loop, or None.
+
+    ``found = False`` before a loop needs no ``found = False`` at the end of each trip of it.
+    """
+    inits = [c.init if isinstance(c.init, Lit) and c.init.value is not None else None for c in loop.carries]
+    if until is None:
+        return tuple(None for _ in inits)
+    staying = [results for results in _trip_ends(loop.body) if not literal_is(results[until], True)]
+    return tuple(
+        init if init is not None and all(results[k] in (init, carry.var) for results in staying) else None
+        for k, (init, carry) in enumerate(zip(inits, loop.carries, strict=True))
+    )
+
+
+def _trip_ends(block: Block) -> list[tuple[Atom, ...]]:
+    """The results of a block on every way through its last branches."""
+    last = block.stmts[-1] if block.stmts else None
+    if not isinstance(last, If) or not any(r in last.outs for r in block.results):
+        return [block.results]
+    ends = []
+    for arm in (last.then, last.orelse):
+        final = dict(zip(last.outs, arm.results, strict=True))
+        ends += _trip_ends(Block(arm.stmts, tuple(final.get(r, r) if isinstance(r, Var) else r for r in block.results)))
+    return ends
 
 
 _AUGMENTED = {"add": "+=", "sub": "-=", "mul": "*=", "div": "/="}

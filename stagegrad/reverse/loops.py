@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from stagegrad.reverse.sweep import Gradients, Sweep
 
 ZERO = literal(0.0)
-_ONE = literal(1)
+ONE = literal(1)
 
 
 class LoopReversal:
@@ -185,46 +185,63 @@ class _Range:
         if isinstance(loop, While):
             assert trips is not None
             index = fresh.var("trip", INT)
-            self.header = For(index, before.emit("sub", trips, _ONE), minus, minus, (), Block(()))
+            self.header = For(index, before.emit("sub", trips, ONE), minus, minus, (), Block(()))
             self.user_index: Atom = index
             self.position: Atom = index
             return
         index = fresh.like(loop.index)
         start, stop, step = loop.start, loop.stop, loop.step
-        if step == _ONE and trips is None:
-            last, end, back = _minus(before, stop, _ONE), _minus(before, start, _ONE), minus
+        if step == ONE and trips is None:
+            last, end, back = _minus(before, stop, ONE), _minus(before, start, ONE), minus
         elif step == minus and trips is None:
-            last, end, back = _plus(before, stop, _ONE), _plus(before, start, _ONE), _ONE
+            last, end, back = _plus(before, stop, ONE), _plus(before, start, ONE), ONE
         else:
             count = trips if trips is not None else before.emit("trip_count", start, stop, step)
-            past = before.emit("mul", _minus(before, count, _ONE), step) if step != _ONE else _minus(before, count, _ONE)
-            last, end, back = _plus(before, past, start), _minus(before, start, step), before.emit("neg", step)
+            last, end, back = _last(before, start, count, step), _minus(before, start, step), _negated(before, step)
         self.header = For(index, last, end, back, (), Block(()))
         self.user_index = index
         self.position = position_of(inside, index, start, step, words)
 
 
+def _last(builder: Builder, start: Atom, count: Atom, step: Atom) -> Atom:
+    """The last index of a range: ``start + (count - 1) * step``."""
+    if step == ONE:
+        return _plus(builder, count, _minus(builder, start, ONE))
+    before = _minus(builder, count, ONE)
+    if isinstance(step, Lit) and isinstance(step.value, int) and step.value < 0:
+        return builder.emit("sub", start, builder.emit("mul", before, literal(-step.value)))
+    return _plus(builder, builder.emit("mul", before, step), start)
+
+
+def _negated(builder: Builder, x: Atom) -> Atom:
+    return literal(-x.value) if isinstance(x, Lit) and isinstance(x.value, int) else builder.emit("neg", x)
+
+
 def _minus(builder: Builder, x: Atom, y: Atom) -> Atom:
-    if isinstance(x, Lit) and isinstance(y, Lit) and isinstance(x.value, int) and isinstance(y.value, int):
-        return literal(x.value - y.value)
-    return x if y == literal(0) else builder.emit("sub", x, y)
+    return _plus(builder, x, literal(-y.value)) if isinstance(y, Lit) and isinstance(y.value, int) else builder.emit("sub", x, y)
 
 
 def _plus(builder: Builder, x: Atom, y: Atom) -> Atom:
-    if isinstance(x, Lit) and isinstance(y, Lit) and isinstance(x.value, int) and isinstance(y.value, int):
+    if not (isinstance(y, Lit) and isinstance(y.value, int)):
+        return builder.emit("add", x, y)
+    if isinstance(x, Lit) and isinstance(x.value, int):
         return literal(x.value + y.value)
-    return x if y == literal(0) else builder.emit("add", x, y)
+    if y.value == 0:
+        return x
+    return builder.emit("add", x, y) if y.value > 0 else builder.emit("sub", x, literal(-y.value))
 
 
 def position_of(builder: Builder, index: Atom, start: Atom, step: Atom, words: Words) -> Atom:
     """How many trips came before the one with this index: ``trip = (index - start) // step``."""
-    if step == _ONE and start == literal(0):
+    if step == ONE and start == literal(0):
         return index
-    if step == literal(-1):
-        return builder.emit("sub", start, index, name=words.fresh("trip"))
-    if step == _ONE:
-        return builder.emit("sub", index, start, name=words.fresh("trip"))
-    return builder.emit("floordiv", _minus(builder, index, start), step, name=words.fresh("trip"))
+    backwards = isinstance(step, Lit) and isinstance(step.value, int) and step.value < 0
+    offset = (start, index) if backwards else (index, start)
+    stride = _negated(builder, step) if backwards else step
+    word = words.fresh("trip")
+    if stride == ONE:
+        return builder.emit("sub", *offset, name=word)
+    return builder.emit("floordiv", _minus(builder, *offset), stride, name=word)
 
 
 class _Recorder:
@@ -302,7 +319,7 @@ class _Recorder:
                 self.sweep.active.update(v for v in (roomy, record) if isinstance(v, Var))
             results.append(record)
         if self.counted:
-            results.insert(0, builder.emit("add", extra[0].var, _ONE, name=extra[0].var.name))
+            results.insert(0, builder.emit("add", extra[0].var, ONE, name=extra[0].var.name))
         return builder.stmts, results
 
 

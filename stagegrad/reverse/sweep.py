@@ -120,6 +120,7 @@ class Sweep:
         """``partial * g``, in the shape a person would write it: a quotient keeps its denominator last."""
         if partial.literal == 1.0:
             return g
+        guarded = guarded and partial.literal is None
         made = builder.definition(partial.atom)
         match made:
             case Stage(op="neg", args=(inner,)):
