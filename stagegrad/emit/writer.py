@@ -401,8 +401,8 @@ class _Writer:
             self._move(results, end.targets)
             return
         ends = results[end.until]
-        keep = [None if literal_is(ends, False) and end.steady[k] == r else t for k, (t, r) in enumerate(zip(end.targets, results, strict=True))]
-        self._move(results, keep)
+        held = end.steady if literal_is(ends, False) else (None,) * len(results)
+        self._move(results, [None if r == h else t for t, r, h in zip(end.targets, results, held, strict=True)])
         if literal_is(ends, True):
             self.line("break")
         elif not literal_is(ends, False):
