@@ -11,6 +11,7 @@ nothing else reads it, and if it was made in the same straight line: no work mov
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -256,14 +257,19 @@ def _softplus(self: _Restaging, stage: Stage) -> list[Stage] | None:
 
 
 def _log_of_sum(self: _Restaging, stage: Stage) -> list[Stage] | None:
-    """``log(exp(a) + exp(b) + exp(c))`` -> ``logaddexp(logaddexp(a, b), c)``."""
+    """``log(exp(a) + exp(b) + exp(c))`` -> ``logaddexp(logaddexp(a, b), c)``; a positive constant is exp of its logarithm."""
     if stage.op != "log":
         return None
     exponents: list[Atom] = []
     seen: list[Stage] = []
     pending = [stage.args[0]]
     while pending:
-        made = self.maker(pending.pop(), "add", "exp")
+        term = pending.pop()
+        constant = _number(term)
+        if constant is not None and constant > 0 and seen:
+            exponents.append(literal(math.log(constant)))
+            continue
+        made = self.maker(term, "add", "exp")
         if made is None:
             return None
         seen.append(made)
