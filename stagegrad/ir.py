@@ -434,10 +434,9 @@ def _check_block(block: Block, scope: set[Var], seen: set[tuple[str, int]], modu
     for stmt in block.stmts:
         for var in variables(uses(stmt)):
             _require(var in scope, f"{var} is read before it is bound, in {_brief(stmt)}")
-        inner = scope | set(inner_binds(stmt))
         _bind(inner_binds(stmt), set(), seen)
         for nested in blocks(stmt):
-            _check_block(nested, inner, seen, module)
+            _check_block(nested, scope | set(inner_binds(stmt)), seen, module)
         _check_shape(stmt, module)
         _bind(binds(stmt), scope, seen)
     for var in variables(block.results):
