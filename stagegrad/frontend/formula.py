@@ -18,8 +18,9 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TypeAlias
 
 from stagegrad.errors import ArgumentError, FormulaError, Problem
@@ -29,8 +30,8 @@ from stagegrad.frontend.program import Program
 from stagegrad.ir import BOOL, FLOAT, INT, Atom, Attr, Block, Fresh, Function, If, Lit, Module, Span, Stage, Stmt, Type, Var, binds
 from stagegrad.ops import literal
 
-#: A formula is text that a person wrote; what has more operations is a program, and compiles as one.
-MOST_STAGES = 20_000
+#: Names, numbers and operations, all counted: what has more of them is a program, and compiles better as one.
+MOST_PARTS = 50_000
 #: Conditionals inside conditionals are blocks inside blocks, in the IR and in generated code.
 DEEPEST = 40
 
@@ -79,11 +80,15 @@ class _Lowering:
 
     def function(self, body: list[ast.stmt], doc: str) -> Function:
         """The function ``f`` of all parts of a formula."""
-        params = tuple(self.fresh.var(name) for name in self.variables(body))
-        self.names.update((param.name, param) for param in params)
-        answer: Atom = _UNKNOWN
         if not body:
             raise FormulaError("the formula is empty: it is a comment", Span(FILE, 1, 1), "for example  x*y + sin(x)")
+        nodes = list(islice(_expressions(body), MOST_PARTS + 1))
+        if len(nodes) > MOST_PARTS:
+            message = f"the formula has more than {MOST_PARTS:,} names, numbers and operations"
+            raise FormulaError(message, self.span(body[0]), _FUNCTION)
+        params = tuple(self.fresh.var(name) for name in self.variables(nodes))
+        self.names.update((param.name, param) for param in params)
+        answer: Atom = _UNKNOWN
         for number, part in enumerate(body, 1):
             answer = self.part(part, last=number == len(body))
         answer = self.answer(answer, body[-1])
@@ -93,9 +98,8 @@ class _Lowering:
             raise self.report()
         return Function("f", params, Block(tuple(self.stmts), (answer,)), doc=doc, origin="formula", span=self.lines.span(body[0]))
 
-    def variables(self, body: list[ast.stmt]) -> list[str]:
+    def variables(self, nodes: list[ast.expr]) -> list[str]:
         """The names that the formula reads and that nothing else explains, in the order of the text."""
-        nodes = [node for part in body for node in ast.walk(part)]
         called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
         given = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
         names = [node for node in nodes if isinstance(node, ast.Name) and id(node) not in called]
@@ -339,7 +343,7 @@ class _Lowering:
             other = self.number(other, else_node)
         return self.conditional(node, test, then.block(chosen), orelse.block(other))
 
-    def conditional(self, node: ast.expr, test: Atom, then: Block, orelse: Block) -> Atom:
+    def conditional(self, node: ast.expr | ast.stmt, test: Atom, then: Block, orelse: Block) -> Atom:
         """An `If` with one answer, or the arm that a literal test chooses."""
         if isinstance(test, Lit):
             chosen = then if test.value else orelse
@@ -472,9 +476,6 @@ class _Lowering:
         if any(isinstance(operand, Lit) and operand.value is None for operand in operands):
             return Lit(None, type)
         out = self.fresh.var("", type)
-        if out.version == MOST_STAGES:
-            self.problem(node, f"the formula has more than {MOST_STAGES:,} operations", _FUNCTION)
-            raise self.report()
         self.stmts.append(Stage(out, op, operands, tuple(attrs.items()), span=self.span(node)))
         return out
 
@@ -484,7 +485,9 @@ class _Lowering:
             return atom
         if isinstance(atom, Lit) and atom.value is not None:
             return literal(int(atom.value) if exact else float(atom.value))
-        return self.emit(node, "to_float", atom)
+        if isinstance(atom, Lit):
+            return _UNKNOWN
+        return self.conditional(node, atom, Block((), (literal(1.0),)), Block((), (literal(0.0),)))
 
     def condition(self, atom: Atom, node: ast.expr) -> Atom:
         """The atom as a condition; a number is none."""
@@ -537,6 +540,11 @@ class _Arm:
     def block(self, answer: Atom) -> Block:
         """The block that yields `answer`."""
         return Block(tuple(self.stmts), (answer,))
+
+
+def _expressions(body: list[ast.stmt]) -> Iterator[ast.expr]:
+    """Every expression inside the parts of a formula."""
+    return (node for part in body for node in ast.walk(part) if isinstance(node, ast.expr))
 
 
 def _renamed(stmt: Stmt, out: Var) -> Stmt:
