@@ -9,6 +9,7 @@ import math
 import sys
 import types
 from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from stagegrad import ops
 from stagegrad.frontend import prelude, words
@@ -50,24 +51,24 @@ class Calls(Expressions):
         keywords: dict[str, Value] = {}
         for keyword in node.keywords:
             if keyword.arg is None:
-                self.refuse(node, "`**` in a call is not supported", "the keywords one by one")
+                raise self.refusal(node, "`**` in a call is not supported", "the keywords one by one")
             keywords[keyword.arg] = self.expr(keyword.value)
         for value, part in [*zip(args, node.args, strict=False), *((keywords[k.arg], k.value) for k in node.keywords if k.arg)]:
             self.usable(value, part)
         if isinstance(target, Closure):
             return self.call_function(target, args, keywords, node)
         if not isinstance(target, Static):
-            self.refuse(node, f"{describe(target)} cannot be called")
+            raise self.refusal(node, f"{describe(target)} cannot be called")
         return self.call_object(target.thing, args, keywords, node)
 
     def call_object(self, thing: object, args: list[Value], keywords: dict[str, Value], node: ast.Call) -> Value:
         """The value of a call of a live object."""
-        if isinstance(thing, getattr(ops, "Gate", ())):
+        if isinstance(thing, ops.Gate):
             return self.operation(words.Word(thing.op.name), args, keywords, node)
         handler = _handler(thing)
         if handler is not None:
             if keywords:
-                self.refuse(node, f"keywords are not supported in a call of {_title(thing)}", "positional arguments")
+                raise self.refusal(node, f"keywords are not supported in a call of {_title(thing)}", "positional arguments")
             return handler(self, args, node)
         word = words.find(thing)
         if word is not None:
@@ -76,23 +77,23 @@ class Calls(Expressions):
             first = [self.constant(arg, node) for arg in thing.args]
             given = {name: self.constant(value, node) for name, value in thing.keywords.items()}
             return self.call_object(thing.func, [*first, *args], {**given, **keywords}, node)
-        if thing is math.isclose:
-            return self.call_function(prelude.isclose, args, keywords, node)
-        function = plain_function(thing)
+        function = plain_function(prelude.isclose if thing is math.isclose else thing)
         if function is None:
-            self.refuse(node, *_unknown(thing))
+            raise self.refusal(node, *_unknown(thing))
         return self.call_function(function, args, keywords, node)
 
     def prelude(self, name: str, args: list[Value], node: ast.AST) -> Value:
-        return self.call_function(getattr(prelude, name), args, {}, node)
+        function = plain_function(getattr(prelude, name))
+        assert function is not None
+        return self.call_function(function, args, {}, node)
 
     def operation(self, word: words.Word, args: list[Value], keywords: dict[str, Value], node: ast.Call) -> Value:
         """A call that is one operation."""
         if keywords:
-            self.refuse(node, "keywords are not supported in this call", "positional arguments")
+            raise self.refusal(node, "keywords are not supported in this call", "positional arguments")
         op = REGISTRY.get(word.op)
         if op is None:
-            self.refuse(node, f"stagegrad has no rule for {word.op} yet")
+            raise self.refusal(node, f"stagegrad has no rule for {word.op} yet")
         self.expect(args, len(op.operands), len(op.operands), word.op, node)
         atoms = self.atoms(args, node)
         if word.op == "where":
@@ -109,7 +110,7 @@ class Calls(Expressions):
         """Refuses a wrong number of arguments."""
         if not least <= len(args) <= most:
             wanted = str(least) if least == most else f"{least} to {most}"
-            self.refuse(node, f"{name} takes {wanted} arguments here, and {len(args)} are given")
+            raise self.refusal(node, f"{name} takes {wanted} arguments here, and {len(args)} are given")
 
     # ------------------------------------------------------------------------------------------ numbers
 
@@ -119,7 +120,8 @@ class Calls(Expressions):
 
     def _pow(self, args: list[Value], node: ast.Call) -> Value:
         self.expect(args, 2, 2, "pow", node)
-        return self.power(*self.atoms(args, node), node)
+        base, exponent = self.atoms(args, node)
+        return self.power(base, exponent, node)
 
     def _int(self, args: list[Value], node: ast.Call) -> Value:
         self.expect(args, 1, 1, "int", node)
@@ -135,7 +137,7 @@ class Calls(Expressions):
                 try:
                     return literal(float(text))
                 except ValueError:
-                    self.refuse(node, f"could not convert string to float: {text!r}")
+                    raise self.refusal(node, f"could not convert string to float: {text!r}")
             case value:
                 return self.converted(self.atom(value, node), FLOAT, node)
 
@@ -148,8 +150,8 @@ class Calls(Expressions):
         atom = self.atom(args[0], node)
         digits = self.atom(args[1], node) if len(args) == 2 and args[1:] != [Static(None)] else None
         if atom.type != FLOAT:
-            if isinstance(digits, Lit) and int(digits.value or 0) < 0 or (digits is not None and not isinstance(digits, Lit)):
-                self.refuse(node, "an int can be rounded to a known number of digits behind the point only")
+            if digits is not None and not (isinstance(digits, Lit) and int(digits.value or 0) >= 0):
+                raise self.refusal(node, "an int can be rounded to a known number of digits behind the point only")
             return self.converted(atom, INT, node)
         if digits is None:
             return self.emit("round_int", [atom], node)
@@ -163,7 +165,7 @@ class Calls(Expressions):
     def _extreme(self, args: list[Value], node: ast.Call, op: str) -> Value:
         items = list(args[0].items) if len(args) == 1 and isinstance(args[0], Many) else args
         if not items or (len(args) == 1 and not isinstance(args[0], Many)):
-            self.refuse(node, f"{op} needs two numbers or more, or a tuple of them")
+            raise self.refusal(node, f"{op} needs two numbers or more, or a tuple of them")
         found, *others = self.atoms(items, node)
         for other in others:
             found = self.emit(op, [found, other], node)
@@ -193,14 +195,14 @@ class Calls(Expressions):
         self.expect(args, 2, 2, "math.dist", node)
         first, second = args
         if not (isinstance(first, Many) and isinstance(second, Many) and len(first.items) == len(second.items)):
-            self.refuse(node, "math.dist needs two tuples of the same length")
+            raise self.refusal(node, "math.dist needs two tuples of the same length")
         pairs = zip(self.atoms(first.items, node), self.atoms(second.items, node), strict=True)
         return self._hypot([self.arithmetic("sub", x, y, node) for x, y in pairs], node)
 
     def _prod(self, args: list[Value], node: ast.Call) -> Value:
         self.expect(args, 1, 1, "math.prod", node)
         if not isinstance(args[0], Many):
-            self.refuse(node, "math.prod needs a tuple", "a loop that multiplies")
+            raise self.refusal(node, "math.prod needs a tuple", "a loop that multiplies")
         found: Atom = literal(1)
         for k, atom in enumerate(self.atoms(args[0].items, node)):
             found = atom if k == 0 else self.arithmetic("mul", found, atom, node)
@@ -230,7 +232,7 @@ class Calls(Expressions):
             case Range(start, stop, step):
                 return self.emit("trip_count", [start, stop, step], node)
             case other:
-                self.refuse(node, f"len needs a tuple or a range, and this is {describe(other)}; arrays are not supported yet")
+                raise self.refusal(node, f"len needs a tuple or a range, and this is {describe(other)}; arrays are not supported yet")
 
     def _range(self, args: list[Value], node: ast.Call) -> Value:
         self.expect(args, 1, 3, "range", node)
@@ -239,7 +241,7 @@ class Calls(Expressions):
             bounds = [literal(0), *bounds]
         start, stop, step = [*bounds, literal(1)][:3]
         if isinstance(step, Lit) and step.value == 0:
-            self.refuse(node, "range() arg 3 must not be zero")
+            raise self.refusal(node, "range() arg 3 must not be zero")
         return Range(start, stop, step)
 
     def _reversed(self, args: list[Value], node: ast.Call) -> Value:
@@ -254,7 +256,7 @@ class Calls(Expressions):
                 back = Lit(-step.value, INT) if isinstance(step, Lit) and step.value is not None else self.emit("neg", [step], node)
                 return Range(last, before, back)
             case other:
-                self.refuse(node, f"only a tuple or a range can be reversed, and this is {describe(other)}")
+                raise self.refusal(node, f"only a tuple or a range can be reversed, and this is {describe(other)}")
 
     def _enumerate(self, args: list[Value], node: ast.Call) -> Value:
         self.expect(args, 1, 2, "enumerate", node)
@@ -269,7 +271,7 @@ class Calls(Expressions):
 
     def _items_of(self, value: Value, name: str, node: ast.Call) -> tuple[Value, ...]:
         if not isinstance(value, Many):
-            self.refuse(node, f"{name} needs tuples of known length, and this is {describe(value)}", "for i in range(...)")
+            raise self.refusal(node, f"{name} needs tuples of known length, and this is {describe(value)}", "for i in range(...)")
         return value.items
 
     def _collected(self, args: list[Value], node: ast.Call, display: str) -> Value:
@@ -285,7 +287,7 @@ class Calls(Expressions):
         return found
 
     def _print(self, args: list[Value], node: ast.Call) -> Value:
-        self.refuse(node, "print is not supported: a gradient has no output", "nothing here; print the result where you call the function")
+        raise self.refusal(node, "print is not supported: a gradient has no output", "nothing here; print the result where you call the function")
 
     # ------------------------------------------------------------------------------------------ sums
 
@@ -294,14 +296,14 @@ class Calls(Expressions):
         start: Value = args[1] if len(args) == 2 else literal(0)
         match args[0]:
             case Many(items):
-                total, lost = start, literal(0.0)
+                state: tuple[Value, ...] = (start, literal(0.0))
                 for item in items:
-                    total, lost = self._add_term([total, lost, item], node).items
-                return self._end_sum([total, lost], node)
+                    state = self._add_term([*state, item], node).items
+                return self._end_sum(list(state), node)
             case Range():
                 return self._accumulated(ast.Name("i", ast.Store()), args[0], ast.Name("i", ast.Load()), start, [], node)
             case other:
-                self.refuse(node, f"sum needs a tuple, a range or a generator, and this is {describe(other)}", "a loop that adds")
+                raise self.refusal(node, f"sum needs a tuple, a range or a generator, and this is {describe(other)}", "a loop that adds")
 
     def _add_term(self, args: list[Value], node: ast.Call) -> Many:
         """The next total, and what rounding has lost so far: `sum` keeps count of it between floats since Python 3.12."""
@@ -309,19 +311,20 @@ class Calls(Expressions):
         types = [leaf.type for value in (total, term) for leaf in leaves(value)]
         if not _COMPENSATED or types != [FLOAT, FLOAT]:
             return Many((self.operate("add", total, term, node), lost))
-        pair = self.call_function(prelude.add_compensated, [total, lost, term], {}, node)
+        pair = self.prelude("add_compensated", [total, lost, term], node)
         assert isinstance(pair, Many)
         return pair
 
     def _end_sum(self, args: list[Value], node: ast.Call) -> Value:
         total, lost = args
-        return total if isinstance(lost, Lit) else self.call_function(prelude.end_compensated, [total, lost], {}, node)
+        exact = not _COMPENSATED or isinstance(lost, Lit) or [leaf.type for leaf in leaves(total)] != [FLOAT]
+        return total if exact else self.prelude("end_compensated", [total, lost], node)
 
     def _over_generator(self, thing: object, generator: ast.GeneratorExp, node: ast.Call) -> Value:
         if thing is not builtins.sum or node.keywords or len(node.args) > 2:
-            self.refuse(generator, "a generator is supported only as the argument of sum", "a loop")
+            raise self.refusal(generator, "a generator is supported only as the argument of sum", "a loop")
         if len(generator.generators) != 1 or generator.generators[0].is_async:
-            self.refuse(generator, "a generator with several loops is not supported", "nested loops that add to a number")
+            raise self.refusal(generator, "a generator with several loops is not supported", "nested loops that add to a number")
         loop = generator.generators[0]
         start = self.usable(self.expr(node.args[1]), node) if len(node.args) == 2 else literal(0)
         over = self.usable(self.expr(loop.iter), loop.iter)
@@ -333,7 +336,7 @@ class Calls(Expressions):
         """A sum as the loop that it is: the text of a function that adds term by term is made, and lowered in place."""
         for part in (part for tree in (term, *tests) for part in ast.walk(tree)):
             if isinstance(part, ast.NamedExpr):
-                self.refuse(part, "`:=` inside a generator is not supported", "a loop")
+                raise self.refusal(part, "`:=` inside a generator is not supported", "a loop")
         return self.inlined(Closure(_summing(target, over, term, start, tests, node), self.frame), node)
 
     def inlined(self, target: Closure, node: ast.AST) -> Value:
@@ -352,7 +355,7 @@ def _summing(
         return [ast.Name(total, context), ast.Name(lost, context)]
 
     def known(value: Value) -> ast.expr:
-        return ast.Constant(Embedded(value))
+        return ast.Constant(cast(Any, Embedded(value)))  # a tree that only `constant` reads, never Python's compiler
 
     step = ast.Call(known(Static(prelude.add_compensated)), [*names(ast.Load()), term], [])
     add: ast.stmt = ast.Assign([ast.Tuple(names(ast.Store()), ast.Store())], step)

@@ -19,12 +19,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from stagegrad.frontend.calls import Calls
-from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow, Poisoned, Refusal, Region
+from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow, Poisoned, Refusal
 from stagegrad.frontend.expressions import BINARY
 from stagegrad.frontend.refused import refused
 from stagegrad.frontend.scope import Loop, assigned, has_exit
 from stagegrad.frontend.values import (
-    FALSE, GONE, POISON, TRUE, Closure, Key, Many, Range, Slot, Static, Unfit, Value, describe, fill, join, leaves, undefined,
+    FALSE,
+    GONE,
+    POISON,
+    TRUE,
+    Closure,
+    Key,
+    Many,
+    Range,
+    Slot,
+    Static,
+    Unfit,
+    Value,
+    describe,
+    fill,
+    join,
+    leaves,
+    undefined,
 )  # fmt: skip
 from stagegrad.ir import BOOL, FLOAT, INT, Atom, Block, Carry, For, Lit, Raise, Type, Var, While
 
@@ -99,7 +115,7 @@ class Statements(Calls):
             case ast.While():
                 return self._loop(stmt, None)
             case _:
-                self.refuse(stmt, *refused(stmt))
+                raise self.refusal(stmt, *refused(stmt))
         return Flow.FALL
 
     # ------------------------------------------------------------------------------------------ assignment
@@ -113,24 +129,24 @@ class Statements(Calls):
             case ast.Tuple() | ast.List():
                 value = self.usable(value, stmt)
                 if not isinstance(value, Many):
-                    self.refuse(target, f"only a tuple can be assigned to several names, and this is {describe(value)}")
+                    raise self.refusal(target, f"only a tuple can be assigned to several names, and this is {describe(value)}")
                 parts = self._spread(target, value.items)
                 for part, item in zip(target.elts, parts, strict=True):
                     self.assign(part.value if isinstance(part, ast.Starred) else part, item, stmt)
                 return value
             case ast.Subscript():
-                self.refuse(target, "assignment to an item is not supported: arrays and lists are not supported yet", "separate names")
+                raise self.refusal(target, "assignment to an item is not supported: arrays and lists are not supported yet", "separate names")
             case ast.Attribute():
-                self.refuse(target, "assignment to an attribute is not supported", "a local name, returned at the end")
+                raise self.refusal(target, "assignment to an attribute is not supported", "a local name, returned at the end")
             case _:
-                self.refuse(target, *refused(target))
+                raise self.refusal(target, *refused(target))
 
     def _spread(self, target: ast.Tuple | ast.List, items: tuple[Value, ...]) -> list[Value]:
         stars = [k for k, part in enumerate(target.elts) if isinstance(part, ast.Starred)]
         wanted = len(target.elts) - len(stars)
         if len(items) < wanted or (len(items) > wanted and not stars):
             word = "many" if len(items) > wanted else "few"
-            self.refuse(target, f"too {word} values: {wanted} names for {len(items)} values")
+            raise self.refusal(target, f"too {word} values: {wanted} names for {len(items)} values")
         if not stars:
             return list(items)
         after = len(target.elts) - stars[0] - 1
@@ -147,7 +163,7 @@ class Statements(Calls):
 
     def _define(self, stmt: ast.FunctionDef) -> None:
         if stmt.decorator_list:
-            self.refuse(stmt.decorator_list[0], f"the inner function `{stmt.name}` is decorated", "the plain function")
+            raise self.refusal(stmt.decorator_list[0], f"the inner function `{stmt.name}` is decorated", "the plain function")
         self.hold(self.frame, stmt.name, self.closure(stmt), stmt)
 
     # ------------------------------------------------------------------------------------------ errors
@@ -162,15 +178,15 @@ class Statements(Calls):
 
     def _raise(self, stmt: ast.Raise) -> Flow:
         if stmt.exc is None or (stmt.cause is not None and not (isinstance(stmt.cause, ast.Constant) and stmt.cause.value is None)):
-            self.refuse(stmt, "only `raise Error(message)` is supported", 'raise ValueError("...")')
+            raise self.refusal(stmt, "only `raise Error(message)` is supported", 'raise ValueError("...")')
         call = stmt.exc if isinstance(stmt.exc, ast.Call) else None
-        kind = self.usable(self.expr(call.func if call else stmt.exc), stmt)
-        if not (isinstance(kind, Static) and isinstance(kind.thing, type) and getattr(builtins, kind.thing.__name__, None) is kind.thing
-                and issubclass(kind.thing, Exception)):  # fmt: skip
-            self.refuse(stmt.exc, "only Python's own exceptions can be raised", 'raise ValueError("...")')
+        found = self.usable(self.expr(call.func if call else stmt.exc), stmt)
+        kind = found.thing if isinstance(found, Static) else None
+        if not isinstance(kind, type) or not issubclass(kind, Exception) or getattr(builtins, kind.__name__, None) is not kind:
+            raise self.refusal(stmt.exc, "only Python's own exceptions can be raised", 'raise ValueError("...")')
         if call and (call.keywords or len(call.args) > 1):
-            self.refuse(call, "an exception can have one message", "one f-string")
-        self._raising(TRUE, kind.thing.__name__, call.args[0] if call and call.args else None, stmt, False)
+            raise self.refusal(call, "an exception can have one message", "one f-string")
+        self._raising(TRUE, kind.__name__, call.args[0] if call and call.args else None, stmt, False)
         return Flow.DEAD
 
     def _raising(self, test: Atom, error: str, message: ast.expr | None, stmt: ast.stmt, is_assert: bool) -> None:
@@ -194,7 +210,7 @@ class Statements(Calls):
         if not isinstance(node, ast.JoinedStr):
             value = self.usable(self.expr(node), node)
             if not (isinstance(value, Static) and isinstance(value.thing, str)):
-                self.refuse(node, "a message must be text or an f-string", 'f"{...}"')
+                raise self.refusal(node, "a message must be text or an f-string", 'f"{...}"')
             return [value.thing]
         parts: list[str | Atom] = []
         for part in node.values:
@@ -206,7 +222,7 @@ class Statements(Calls):
 
     def _shown(self, part: ast.FormattedValue) -> str | Atom:
         if part.format_spec is not None:
-            self.refuse(part, "a format in a message is not supported", "the value without a format: {x}")
+            raise self.refusal(part, "a format in a message is not supported", "the value without a format: {x}")
         value = self.usable(self.expr(part.value), part)
         if isinstance(value, Static) and isinstance(value.thing, str):
             return value.thing if part.conversion == -1 else repr(value.thing)
@@ -320,14 +336,14 @@ class Statements(Calls):
             match over:
                 case Range():
                     if not isinstance(stmt.target, ast.Name):
-                        self.refuse(stmt.target, "a range gives one int a trip", "for i in range(...)")
+                        raise self.refusal(stmt.target, "a range gives one int a trip", "for i in range(...)")
                     return self._loop(stmt, over)
                 case Many(items):
                     if len(items) > _UNROLLED:
-                        self.refuse(stmt.iter, f"a loop over {len(items)} values is too long to be written out", "a loop over a range")
+                        raise self.refusal(stmt.iter, f"a loop over {len(items)} values is too long to be written out", "a loop over a range")
                     return self._unrolled(stmt, items)
                 case _:
-                    self.refuse(stmt.iter, f"only a range or a tuple can be looped over, and this is {describe(over)}",
+                    raise self.refusal(stmt.iter, f"only a range or a tuple can be looped over, and this is {describe(over)}",
                                 "for i in range(...)")  # fmt: skip
         except (Refusal, Poisoned) as stopped:
             return self._unknown(stmt, stopped)

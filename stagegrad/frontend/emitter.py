@@ -9,12 +9,33 @@ import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from stagegrad.errors import Problem
 from stagegrad.frontend.scope import Frame
 from stagegrad.frontend.values import FALSE, GONE, TRUE, Key, Many, Slot, Unfit, Value, describe, fill, join, leaves, undefined
-from stagegrad.ir import BOOL, FLOAT, INT, Atom, Attr, Block, Call, For, Fresh, If, Lit, Raise, Span, Stage, Stmt, Type, Var, While, binds, read
+from stagegrad.ir import (
+    BOOL,
+    FLOAT,
+    INT,
+    Atom,
+    Attr,
+    Block,
+    Call,
+    For,
+    Fresh,
+    If,
+    Lit,
+    Raise,
+    Span,
+    Stage,
+    Stmt,
+    Type,
+    Var,
+    While,
+    binds,
+    read,
+)  # fmt: skip
 from stagegrad.ops import REGISTRY
 
 if TYPE_CHECKING:
@@ -96,9 +117,9 @@ RESULT: Key = (0, "$result")
 _UNBOUND = Slot(Lit(None, INT), FALSE)
 
 #: Operations that give an int for ints and mean the same for floats that hold whole numbers.
-_WHOLE = frozenset("add sub mul floordiv mod neg abs max min square copy".split())
+_WHOLE = frozenset({"add", "sub", "mul", "floordiv", "mod", "neg", "abs", "max", "min", "square", "copy"})
 #: Operations that may be asked of bools as they are.
-_LOGICAL = frozenset("lt le gt ge eq ne not and or is_true copy to_int to_float".split())
+_LOGICAL = frozenset({"lt", "le", "gt", "ge", "eq", "ne", "not", "and", "or", "is_true", "copy", "to_int", "to_float"})
 
 
 class Emitter:
@@ -122,9 +143,9 @@ class Emitter:
         """The place of a node of the function that is being lowered."""
         return self.frame.unit.source.span(node)
 
-    def refuse(self, node: ast.AST, message: str, advice: str = "") -> NoReturn:
-        """Stops the lowering of an expression with a problem at `node`."""
-        raise Refusal(Problem(message, self.span(node), advice))
+    def refusal(self, node: ast.AST, message: str, advice: str = "") -> Refusal:
+        """What to raise to stop the lowering of an expression, with a problem at `node`."""
+        return Refusal(Problem(message, self.span(node), advice))
 
     def report(self, node: ast.AST, message: str, advice: str = "") -> None:
         """Notes a problem and goes on."""
@@ -135,7 +156,7 @@ class Emitter:
     def emit(self, op: str, args: Sequence[Atom], node: ast.AST, attrs: Sequence[tuple[str, Attr]] = ()) -> Var:
         """Appends a stage; its result has no name yet."""
         if op not in REGISTRY:
-            self.refuse(node, f"stagegrad has no rule for {op} yet")
+            raise self.refusal(node, f"stagegrad has no rule for {op} yet")
         if op not in _LOGICAL:
             args = [self.converted(arg, INT, node) if arg.type == BOOL and (op, k) != ("where", 0) else arg for k, arg in enumerate(args)]
         out = self.fresh.var("", REGISTRY[op].result([arg.type for arg in args]))
@@ -168,7 +189,7 @@ class Emitter:
         try:
             return Lit(float(atom.value) if type == FLOAT else int(atom.value), type)
         except OverflowError:
-            self.refuse(node, "this int is too large for a float")
+            raise self.refusal(node, "this int is too large for a float")
 
     def negated(self, test: Atom, node: ast.AST) -> Atom:
         """The opposite of a bool."""
@@ -198,7 +219,7 @@ class Emitter:
         params = self.guessed.get(atom) if isinstance(atom, Var) else None
         if params:
             raise NeedInt(params)
-        self.refuse(node, f"{what} must be an int, and this is a float", "int(...) around it")
+        raise self.refusal(node, f"{what} must be an int, and this is a float", "int(...) around it")
 
     # ------------------------------------------------------------------------------------------ variables
 
@@ -354,8 +375,8 @@ class _Phis:
         if isinstance(value, Unfit):
             return Slot(value)
         unbound = Lit(None, BOOL) if any(gone) else FALSE
-        bounds = [slot.bound if slot else unbound for slot in (first, second)]
-        bound = TRUE if key[1].startswith("$") else self.atom(*bounds, BOOL, "")
+        left, right = (slot.bound if slot else unbound for slot in (first, second))
+        bound = TRUE if key[1].startswith("$") else self.atom(left, right, BOOL, "")
         found = first or second
         return Slot(value, bound, found.span if found else None)
 

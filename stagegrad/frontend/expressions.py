@@ -6,6 +6,7 @@ import ast
 import math
 import operator
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from stagegrad.frontend.emitter import Emitter, Poisoned, Refusal
 from stagegrad.frontend.refused import refused
@@ -20,7 +21,7 @@ BINARY: dict[type[ast.operator], str] = {
 }  # fmt: skip
 _SYMBOLS = {"bitand": "&", "bitor": "|", "bitxor": "^", "shl": "<<", "shr": ">>"}
 _ON_BOOLS = {"bitand": "and", "bitor": "or", "bitxor": "ne"}
-_COMPARE: dict[type[ast.cmpop], tuple[str, Callable[[object, object], bool]]] = {
+_COMPARE: dict[type[ast.cmpop], tuple[str, Callable[[Any, Any], bool]]] = {
     ast.Lt: ("lt", operator.lt), ast.LtE: ("le", operator.le), ast.Gt: ("gt", operator.gt), ast.GtE: ("ge", operator.ge),
     ast.Eq: ("eq", operator.eq), ast.NotEq: ("ne", operator.ne),
 }  # fmt: skip
@@ -55,9 +56,9 @@ class Expressions(Emitter):
             case Unfit(message, advice):
                 if not message:
                     raise Poisoned
-                self.refuse(node, message, advice)
+                raise self.refusal(node, message, advice)
             case _:
-                self.refuse(node, f"a number is needed here, and this is {describe(value)}")
+                raise self.refusal(node, f"a number is needed here, and this is {describe(value)}")
 
     def usable(self, value: Value, node: ast.AST) -> Value:
         """The value, unless it must not be read."""
@@ -99,7 +100,7 @@ class Expressions(Emitter):
             case ast.Lambda():
                 return self.closure(node)
             case _:
-                self.refuse(node, *refused(node))
+                raise self.refusal(node, *refused(node))
 
     def call(self, node: ast.Call) -> Value:
         """The value of a call."""
@@ -114,7 +115,7 @@ class Expressions(Emitter):
                 continue
             value = self.usable(self.expr(node.value), node)
             if not isinstance(value, Many):
-                self.refuse(node, f"only a tuple of known length can be spread with *, and this is {describe(value)}")
+                raise self.refusal(node, f"only a tuple of known length can be spread with *, and this is {describe(value)}")
             found.extend(value.items)
         return found
 
@@ -128,7 +129,7 @@ class Expressions(Emitter):
             case int() if type(thing) is int:
                 return literal(thing)
             case complex():
-                self.refuse(node, "complex numbers are not supported", "the real and the imaginary part as two floats")
+                raise self.refusal(node, "complex numbers are not supported", "the real and the imaginary part as two floats")
             case Embedded(value):
                 return value
             case tuple() if type(thing) is tuple:
@@ -142,12 +143,12 @@ class Expressions(Emitter):
         if kind.__module__ == "numpy" and kind.__name__ in ("float64", "int64", "bool"):
             thing = thing.item()  # type: ignore[attr-defined]  # a NumPy scalar of a width that Python's own numbers have
         elif isinstance(thing, complex) or (kind.__module__ == "numpy" and kind.__name__ in _NARROW):
-            self.refuse(node, f"`{name}` is a {kind.__name__}; only float64, int64 and bool constants are supported", f"float({name})")
+            raise self.refusal(node, f"`{name}` is a {kind.__name__}; only float64, int64 and bool constants are supported", f"float({name})")
         elif isinstance(thing, list | dict | set | bytearray):
-            self.refuse(node, f"`{name}` is a {kind.__name__} that may change; constants must be numbers or tuples of numbers",
+            raise self.refusal(node, f"`{name}` is a {kind.__name__} that may change; constants must be numbers or tuples of numbers",
                         f"a tuple: {name} = (...)")  # fmt: skip
         elif kind.__name__ == "ndarray":
-            self.refuse(node, f"`{name}` is an array; arrays are not supported yet", "a tuple of numbers, or scalars")
+            raise self.refusal(node, f"`{name}` is an array; arrays are not supported yet", "a tuple of numbers, or scalars")
         return self.constant(thing, node)
 
     def name(self, name: str, node: ast.AST) -> Value:
@@ -157,7 +158,7 @@ class Expressions(Emitter):
             return self.lookup(home, name, node)
         thing, capture = self.frame.unit.live.find(name)
         if thing is MISSING:
-            self.refuse(node, f"the name `{name}` is not defined")
+            raise self.refusal(node, f"the name `{name}` is not defined")
         if capture is not None:
             self.compilation.captures.append(capture)
         return self.outside(thing, name, node)
@@ -169,28 +170,27 @@ class Expressions(Emitter):
             case Static(thing) if isinstance(thing, type(math)):
                 found = getattr(thing, node.attr, MISSING)
                 if found is MISSING:
-                    self.refuse(node, f"the module {thing.__name__} has no `{node.attr}`")
+                    raise self.refusal(node, f"the module {thing.__name__} has no `{node.attr}`")
                 if thing.__name__.partition(".")[0] not in _STABLE:
                     self.compilation.capture_attribute(thing, node.attr)
                 return self.outside(found, f"{thing.__name__}.{node.attr}", node)
             case Var() | Lit():
-                self.refuse(node, f"`.{node.attr}` asks for an array or an object, and this is {describe(owner)}; arrays are not supported yet",
-                            "numbers only")  # fmt: skip
+                raise self.refusal(node, f"`.{node.attr}`: {describe(owner)} has no such part; arrays are not supported yet", "numbers only")
             case _:
-                self.refuse(node, f"`.{node.attr}` of {describe(owner)} is not supported", "the value itself, as a name or a parameter")
+                raise self.refusal(node, f"`.{node.attr}` of {describe(owner)} is not supported", "the value itself, as a name or a parameter")
 
     def subscript(self, node: ast.Subscript) -> Value:
         """An item of a tuple at a constant position."""
         owner = self.usable(self.expr(node.value), node)
         if not isinstance(owner, Many):
-            self.refuse(node, f"only a tuple can be indexed, and this is {describe(owner)}; arrays are not supported yet", "separate names")
+            raise self.refusal(node, f"only a tuple can be indexed, and this is {describe(owner)}; arrays are not supported yet", "separate names")
         if isinstance(node.slice, ast.Slice):
-            self.refuse(node, "slices are not supported", "the parts by name: first, second = pair")
+            raise self.refusal(node, "slices are not supported", "the parts by name: first, second = pair")
         index = self.number(node.slice)
         if not isinstance(index, Lit) or not isinstance(index.value, int):
-            self.refuse(node, "a tuple can be indexed by a constant only", "a branch for each position, or a loop over the tuple")
+            raise self.refusal(node, "a tuple can be indexed by a constant only", "a branch for each position, or a loop over the tuple")
         if not -len(owner.items) <= index.value < len(owner.items):
-            self.refuse(node, f"position {index.value} is outside a {owner.display} of {len(owner.items)}")
+            raise self.refusal(node, f"position {index.value} is outside a {owner.display} of {len(owner.items)}")
         return self.usable(owner.items[index.value], node)
 
     def closure(self, node: ast.FunctionDef | ast.Lambda) -> Closure:
@@ -225,7 +225,7 @@ class Expressions(Emitter):
         if op == "add" and isinstance(left, Many) and isinstance(right, Many) and left.display == right.display:
             return Many(left.items + right.items, left.display)
         if not op:
-            self.refuse(node, "matrix products need arrays, which are not supported yet", "the sum of products, term by term")
+            raise self.refusal(node, "matrix products need arrays, which are not supported yet", "the sum of products, term by term")
         x, y = self.atom(left, node), self.atom(right, node)
         if op in _SYMBOLS:
             return self.bitwise(op, x, y, node)
@@ -237,7 +237,7 @@ class Expressions(Emitter):
         """+ - * / // %: a stage, save that ints known at compile time are computed as Python's own compiler does."""
         if op in _FOLD and x.type == y.type == INT and isinstance(x, Lit) and isinstance(y, Lit):
             if y.value == 0 and op in ("floordiv", "mod"):
-                self.refuse(node, "division by zero")
+                raise self.refusal(node, "division by zero")
             return self.fitting(literal(_FOLD[op](int(x.value or 0), int(y.value or 0))), node)
         x, y = self.fitting(x, node, y.type), self.fitting(y, node, x.type)
         return self.emit(op, [x, y], node)
@@ -247,7 +247,7 @@ class Expressions(Emitter):
         if not isinstance(atom, Lit) or not isinstance(atom.value, int) or -_LARGEST <= atom.value < _LARGEST:
             return atom
         if beside != FLOAT:
-            self.refuse(node, "this int needs more than 64 bits", "a float")
+            raise self.refusal(node, "this int needs more than 64 bits", "a float")
         return self.converted(atom, FLOAT, node)
 
     def bitwise(self, op: str, x: Atom, y: Atom, node: ast.AST) -> Atom:
@@ -271,14 +271,15 @@ class Expressions(Emitter):
         """An int to an int: repeated products for a constant exponent, a checked loop for any other."""
         if not isinstance(exponent, Lit):
             if isinstance(base, Lit) and base.value == -1:  # exact for every exponent, and the usual way to alternate signs
-                return self.emit("sub", [literal(1), self.emit("mul", [literal(2), self.emit("mod", [exponent, literal(2)], node)], node)], node)
+                odd = self.emit("mod", [exponent, literal(2)], node)
+                return self.emit("sub", [literal(1), self.emit("mul", [literal(2), odd], node)], node)
             return self.prelude("integer_power", [base, exponent], node)
         count = int(exponent.value or 0)
         if count < 0:
             return self.emit("pow", [self.converted(base, FLOAT, node), exponent], node)
         if isinstance(base, Lit):
             if count * int(base.value or 0).bit_length() > 2048:
-                self.refuse(node, "this power is too large", "a float base")
+                raise self.refusal(node, "this power is too large", "a float base")
             return literal(int(base.value or 0) ** count)
         if count > 63:
             return self.prelude("integer_power", [base, exponent], node)
@@ -330,7 +331,7 @@ class Expressions(Emitter):
             case Closure():
                 return TRUE
             case other:
-                self.refuse(node, f"{describe(other)} cannot be a condition", "a comparison")
+                raise self.refusal(node, f"{describe(other)} cannot be a condition", "a comparison")
 
     def logic(self, node: ast.BoolOp) -> Value:
         """`and`, `or`: the next operand is evaluated only where Python evaluates it."""
@@ -380,12 +381,12 @@ class Expressions(Emitter):
     def _identical(self, left: Value, right: Value, node: ast.AST) -> bool:
         known = [value.thing if isinstance(value, Static) else MISSING for value in (left, right)]
         if MISSING in known and None not in known:
-            self.refuse(node, "`is` compares identities, which numbers do not keep", "== or !=")
+            raise self.refusal(node, "`is` compares identities, which numbers do not keep", "== or !=")
         return known[0] is known[1]
 
     def _contained(self, left: Value, right: Value, node: ast.AST) -> Atom:
         if not isinstance(right, Many):
-            self.refuse(node, f"`in` needs a tuple here, and this is {describe(right)}", "comparisons joined by `or`")
+            raise self.refusal(node, f"`in` needs a tuple here, and this is {describe(right)}", "comparisons joined by `or`")
         found: Value = FALSE
         for item in right.items:
             test = self.comparison(ast.Eq(), left, item, node)
@@ -403,6 +404,8 @@ def _none_or_text(value: Value) -> bool:
     return isinstance(value, Static) and (value.thing is None or isinstance(value.thing, str))
 
 
-_NARROW = frozenset("float16 float32 longdouble complex64 complex128 int8 int16 int32 uint8 uint16 uint32 uint64".split())
+_NARROW = frozenset({
+    "float16", "float32", "longdouble", "complex64", "complex128", "int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64",
+})  # fmt: skip
 #: Modules whose constants and functions nobody replaces.
 _STABLE = frozenset({"math", "numpy", "builtins", "operator", "cmath", "scipy"})

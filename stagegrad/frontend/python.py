@@ -15,7 +15,7 @@ import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from stagegrad.errors import ArgumentError, Problem, StagegradError, StagegradSourceError, UnsupportedError
+from stagegrad.errors import ArgumentError, Problem, StagegradSourceError, UnsupportedError
 from stagegrad.frontend.calls import plain_function
 from stagegrad.frontend.control import Statements
 from stagegrad.frontend.deep import deeply
@@ -25,10 +25,40 @@ from stagegrad.frontend.scope import MISSING, Frame, Live, Scope, Unit, body_of,
 from stagegrad.frontend.source import recover
 from stagegrad.frontend.tidy import tidy
 from stagegrad.frontend.values import (
-    POISON, TRUE, Closure, FunctionNode, Key, Many, Range, Slot, Static, Unfit, Value, describe, fill, join, leaves, undefined,
+    POISON,
+    TRUE,
+    Closure,
+    FunctionNode,
+    Key,
+    Many,
+    Range,
+    Slot,
+    Static,
+    Unfit,
+    Value,
+    describe,
+    fill,
+    join,
+    leaves,
+    undefined,
 )  # fmt: skip
 from stagegrad.ir import (
-    BOOL, FLOAT, INT, Block, Call, For, Function, If, Lit, Module, Shape, Stmt, Type, Var, While, walk,
+    BOOL,
+    FLOAT,
+    INT,
+    Block,
+    Call,
+    For,
+    Function,
+    If,
+    Lit,
+    Module,
+    Shape,
+    Stmt,
+    Type,
+    Var,
+    While,
+    walk,
 )  # fmt: skip
 
 _INLINED = 12  # stages: a longer function is called
@@ -155,7 +185,8 @@ class Compilation:
             argument = next(arg for arg in parameters(node) if arg.arg == parameter.name)
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
-                self._complain(unit, argument, f"`{stars}{parameter.name}`: the number of parameters must be known", "each parameter by name")
+                message = f"`{stars}{parameter.name}`: the number of parameters must be known"
+                self._complain(unit, argument, message, "each parameter by name")
             found[parameter.name] = Lit(None, self._type(unit, argument, parameter.default, ints))
         return found
 
@@ -164,7 +195,8 @@ class Compilation:
 
     def _type(self, unit: Unit, argument: ast.arg, default: object, ints: frozenset[str]) -> Type:
         if not isinstance(default, int | float) and default is not inspect.Parameter.empty:
-            self._complain(unit, argument, f"the default of `{argument.arg}` is a {type(default).__name__}; parameters are numbers", "a number")
+            message = f"the default of `{argument.arg}` is a {type(default).__name__}; parameters are numbers"
+            self._complain(unit, argument, message, "a number")
         annotated = _annotated(argument.annotation, unit.live)
         if isinstance(annotated, str):
             self._complain(unit, argument, f"`{argument.arg}` is annotated as {annotated}; parameters must be float, int or bool", "float")
@@ -197,7 +229,9 @@ class Compilation:
         self._fill(new, unit, parent, params, lifted or {})
         return new
 
-    def _fill(self, new: Specialisation, unit: Unit, parent: Frame | None, params: Mapping[str, Value], lifted: Mapping[Key, Value]) -> None:
+    def _fill(
+        self, new: Specialisation, unit: Unit, parent: Frame | None, params: Mapping[str, Value], lifted: Mapping[Key, Value]
+    ) -> None:
         """Lowers the function, again while a recursive call's result turns out to be of a wider type than assumed."""
         is_main = new is self.made[0]
         for _ in range(_ROUNDS):
@@ -331,7 +365,7 @@ class Lowering(Statements):
         try:
             return self.compilation.unit(target), None
         except StagegradSourceError as error:
-            self.refuse(node, error.problems[0].message, "a function whose text can be read")
+            raise self.refusal(node, error.problems[0].message, "a function whose text can be read")
 
     def _live_defaults(self, target: types.FunctionType, node: ast.AST) -> dict[str, Value]:
         code = target.__code__
@@ -386,16 +420,16 @@ class Lowering(Statements):
         """The arguments by parameter, as Python binds them."""
         title, spec = _name(inner), inner.args
         if spec.kwarg:
-            self.refuse(node, f"{title} takes `**{spec.kwarg.arg}`, which is not supported", "parameters by name")
+            raise self.refusal(node, f"{title} takes `**{spec.kwarg.arg}`, which is not supported", "parameters by name")
         positional = [arg.arg for arg in (*spec.posonlyargs, *spec.args)]
         if len(args) > len(positional) and not spec.vararg:
-            self.refuse(node, f"{title}() takes {len(positional)} positional arguments but {len(args)} were given")
+            raise self.refusal(node, f"{title}() takes {len(positional)} positional arguments but {len(args)} were given")
         found = dict(zip(positional, args, strict=False))
         allowed = {arg.arg for arg in (*spec.args, *spec.kwonlyargs)}
         for name, value in keywords.items():
             if name in found or name not in allowed:
                 word = "multiple values for" if name in found else "an unexpected keyword"
-                self.refuse(node, f"{title}() got {word} argument '{name}'")
+                raise self.refusal(node, f"{title}() got {word} argument '{name}'")
             found[name] = value
         ordered: dict[str, Value] = {}
         for argument in parameters(inner):
@@ -405,7 +439,7 @@ class Lowering(Statements):
             elif name in found or name in defaults:
                 ordered[name] = found[name] if name in found else defaults[name]
             else:
-                self.refuse(node, f"{title}() is missing the argument '{name}'")
+                raise self.refusal(node, f"{title}() is missing the argument '{name}'")
         return ordered
 
 

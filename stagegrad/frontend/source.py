@@ -128,15 +128,14 @@ def _compiled(text: str, file: str, flags: int) -> tuple[ast.Module | None, type
 
 
 def _wrapped(tree: ast.Module, names: tuple[str, ...], file: str, flags: int) -> types.CodeType | None:
-    parameters = ast.arguments(posonlyargs=[], args=[ast.arg(name) for name in names], kwonlyargs=[], kw_defaults=[], defaults=[])
-    outer = ast.FunctionDef(name="_", args=parameters, body=tree.body or [ast.Pass()], decorator_list=[], returns=None)
-    if "type_params" in ast.FunctionDef._fields:
-        outer.type_params = []
-    module = ast.fix_missing_locations(ast.Module(body=[outer], type_ignores=[]))
+    outer = ast.parse(f"def _({', '.join(names)}): pass").body[0]
+    assert isinstance(outer, ast.FunctionDef)
+    outer.body = tree.body or outer.body
     try:
-        return compile(module, file, "exec", flags, dont_inherit=True)
+        found = compile(ast.Module([outer], []), file, "exec", flags, dont_inherit=True)
     except (SyntaxError, ValueError):
         return None
+    return found if isinstance(found, types.CodeType) else None
 
 
 def _node(tree: ast.Module, whole: types.CodeType, code: types.CodeType) -> FunctionNode | None:
@@ -179,7 +178,7 @@ def _holds(node: FunctionNode, code: types.CodeType) -> bool:
     body = node.body
     start, end = (body.lineno, body.col_offset), (body.end_lineno or 0, body.end_col_offset or 0)
     places = [p for p in _positions(code) if None not in p and (p[2], p[3]) != (0, 0)]
-    return bool(places) and all(start <= (p[0], p[2]) and (p[1], p[3]) <= end for p in places)  # type: ignore[operator]  # None is gone
+    return bool(places) and all(start <= (p[0], p[2]) and (p[1], p[3]) <= end for p in places)
 
 
 def _extent(node: FunctionNode) -> tuple[int, int]:

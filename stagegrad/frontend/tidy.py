@@ -13,8 +13,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 from stagegrad.ir import (
-    BOOL, Block, Carry, For, Function, If, Lit, Raise, Stage, Stmt, Var, While, binds, inner_binds, read, rename_function,
-    uses, variables, walk,
+    BOOL,
+    Block,
+    Carry,
+    For,
+    Function,
+    If,
+    Lit,
+    Raise,
+    Stage,
+    Stmt,
+    Var,
+    While,
+    binds,
+    inner_binds,
+    read,
+    rename_function,
+    uses,
+    variables,
+    walk,
 )  # fmt: skip
 
 #: Operations that cannot raise and that lowering adds on its own.

@@ -18,20 +18,18 @@ class Word:
     floats: bool = False
 
 
-_MATH = {
-    **{name: name for name in (
-        "sqrt cbrt exp exp2 expm1 log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 copysign "
-        "erf erfc gamma lgamma fmod remainder degrees radians isnan isinf isfinite"
-    ).split()},
-    "fabs": "abs", "pow": "pow",
-}  # fmt: skip
+_MATH_NAMES = """
+    sqrt cbrt exp exp2 expm1 log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 copysign
+    erf erfc gamma lgamma fmod remainder degrees radians isnan isinf isfinite
+"""
+_MATH = {name: name for name in _MATH_NAMES.split()} | {"fabs": "abs", "pow": "pow"}
 _MATH_FLOATS = frozenset({"fabs", "pow"})
 
-_NUMPY = {
-    **{name: name for name in (
-        "sqrt cbrt exp exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh tanh hypot copysign fmod degrees radians "
-        "isnan isinf isfinite logaddexp maximum minimum sign floor ceil trunc rint square"
-    ).split()},
+_NUMPY_NAMES = """
+    sqrt cbrt exp exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh tanh hypot copysign fmod degrees radians
+    isnan isinf isfinite logaddexp maximum minimum sign floor ceil trunc rint square
+"""
+_NUMPY = {name: name for name in _NUMPY_NAMES.split()} | {
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
     "arctan2": "atan2", "absolute": "abs", "abs": "abs", "fabs": "abs", "rad2deg": "degrees", "deg2rad": "radians",
     "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div", "floor_divide": "floordiv",
@@ -39,9 +37,9 @@ _NUMPY = {
     "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge", "equal": "eq", "not_equal": "ne",
     "clip": "clip", "where": "where",
 }  # fmt: skip
-_NUMPY_FLOATS = frozenset("fabs power reciprocal floor ceil trunc rint sign".split())
+_NUMPY_FLOATS = frozenset({"fabs", "power", "reciprocal", "floor", "ceil", "trunc", "rint", "sign"})
 #: Operators: their NumPy spelling means what Python's means, save that division by zero does not raise.
-_PLAIN = frozenset("add sub mul div floordiv mod neg lt le gt ge eq ne abs square".split())
+_PLAIN = frozenset({"add", "sub", "mul", "div", "floordiv", "mod", "neg", "lt", "le", "gt", "ge", "eq", "ne", "abs", "square"})
 
 _SCIPY = {
     "expit": "sigmoid", "erf": "erf", "erfc": "erfc", "gamma": "gamma", "gammaln": "lgamma", "digamma": "digamma", "psi": "digamma",
