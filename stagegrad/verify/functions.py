@@ -13,7 +13,7 @@ from typing import Any
 
 import sympy
 
-from stagegrad.verify.reals import Expr, Mpf, Real, World, is_whole
+from stagegrad.verify.reals import Expr, Mpf, Real, Unsupported, World, is_whole
 
 _SYNONYMS = """
     asin = arcsin; acos = arccos; atan = arctan, arctg; atan2 = arctan2; asinh = arcsinh, arsinh; acosh = arccosh, arcosh;
@@ -69,7 +69,6 @@ class Functions:
             "softplus": smooth(lambda x: mp.log1p(mp.exp(x)), lambda x: sympy.log(1 + sympy.exp(x))),
             "erf": smooth(mp.erf, sympy.erf), "erfc": smooth(mp.erfc, lambda x: one - sympy.erf(x)),
             "gamma": smooth(mp.gamma, sympy.gamma, self._no_pole),
-            "lgamma": smooth(lambda x: mp.log(abs(mp.gamma(x))), sympy.loggamma, self._no_pole),
             "digamma": smooth(mp.digamma, lambda x: sympy.polygamma(0, x), self._no_pole),
             "degrees": smooth(mp.degrees, lambda x: x * 180 / sympy.pi),
             "radians": smooth(mp.radians, lambda x: x * sympy.pi / 180),
@@ -101,7 +100,7 @@ class Functions:
     def _composed(self) -> dict[str, Callable[..., Any]]:
         return {
             "log": self._log, "cbrt": self._cbrt, "hypot": self._hypot, "dist": self._dist, "logaddexp": self._logaddexp,
-            "pow": self._pow, "polygamma": self._polygamma, "xlogy": self._xlogy, "fma": lambda x, y, z: self._lift(x) * y + z,
+            "pow": self._pow, "polygamma": self._polygamma, "lgamma": self._lgamma, "xlogy": self._xlogy, "fma": lambda x, y, z: self._lift(x) * y + z,
             "square": lambda x: self._lift(x) ** 2, "reciprocal": lambda x: 1 / self._lift(x),
             "add": lambda x, y: self._lift(x) + y, "subtract": lambda x, y: self._lift(x) - y,
             "multiply": lambda x, y: self._lift(x) * y, "divide": lambda x, y: self._lift(x) / y,
@@ -117,6 +116,8 @@ class Functions:
         return self.world.lift(number)
 
     def _float(self, number: Any = 0.0) -> Any:
+        if isinstance(number, str) and math.isfinite(float(number)):
+            raise Unsupported("a number made of text")
         return number if isinstance(number, Real) else float(number)
 
     def _log(self, x: Any, base: Any = None) -> Real:
@@ -162,6 +163,12 @@ class Functions:
     def _polygamma(self, order: Any, x: Any) -> Real:
         n = int(order)
         return self._function(lambda v: self.world.mp.polygamma(n, v), lambda e: sympy.polygamma(n, e), self._no_pole)(x)
+
+    def _lgamma(self, x: Any) -> Real:
+        number = self._lift(x)
+        if number.value > 100:  # where the gamma function itself may be too large
+            return self._function(lambda v: self.world.mp.loggamma(v), lambda e: sympy.log(sympy.gamma(e)))(number)
+        return self._log(abs(self.named["gamma"](number)))
 
     def _xlogy(self, x: Any, y: Any) -> Real:
         number = self._lift(x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -91,11 +92,12 @@ HELPER_POINTS = (-30.0, -3.25, -1.0, -0.5, -0.125, 0.125, 0.5, 0.75, 1.0, 1.75, 
 def helper_error(helper: Callable[..., Any], meaning: Meaning) -> tuple[float, tuple[float, ...]]:
     """The largest relative difference between a helper function as it is written and as it is meant, and where it is.
 
-    Points at which either is not finite or stops with an error, and kinks and jumps, are its own conventions and left out.
+    A helper that is given more than it means (say, a root beside its number) has no free operands to try. Points at which either is not finite or stops with an error, and kinks and jumps, are its own conventions and left out.
     """
     arity = len(meaning.operands)
     worst: tuple[float, tuple[float, ...]] = (0.0, ())
-    for index in range(len(HELPER_POINTS) * (1 if arity == 1 else 4)):
+    free = set(meaning.operands) <= set(re.findall(r"\w+", meaning.op.exact))
+    for index in range(len(HELPER_POINTS) * (1 if arity == 1 else 4) * free):
         point = tuple(HELPER_POINTS[(index * (2 * k + 1) + 3 * k) % len(HELPER_POINTS)] for k in range(arity))
         found, expected = value(helper, point), _exact(meaning, point)
         if math.isfinite(found) and math.isfinite(expected):

@@ -7,6 +7,7 @@ replaced by exact ones, whatever they are called there.
 
 from __future__ import annotations
 
+import ast
 import builtins
 import math
 import re
@@ -75,9 +76,10 @@ class Machine:
         """The function `entry` of generated text. Helpers that have an exact meaning are taken by it."""
         namespace: dict[str, Any] = {"__builtins__": self.builtins, "__name__": "generated"}
         exec(compile(text, TEXT_FILE, "exec"), namespace)
+        defined = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
         for name, meaning in self.helpers().items():
             # Only what is there word for word: a function of the user's may have the name of a helper.
-            if name in namespace and ops.HELPERS[name].text in text:
+            if name in defined and _words(defined[name]) == _words(ast.parse(ops.HELPERS[name].text).body[0]):
                 namespace[name] = self.taken[name] = meaning
         if entry not in namespace:
             raise Unsupported(f"the text defines no {entry}")
@@ -174,6 +176,18 @@ class Machine:
                 return self.world.lift(math.nan)
 
         return quiet
+
+
+class _Unqualified(ast.NodeTransformer):
+    """``math.exp`` -> ``exp``: a module may have imported it either way."""
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        is_math = isinstance(node.value, ast.Name) and node.value.id == "math"
+        return ast.Name(node.attr, node.ctx) if is_math else self.generic_visit(node)
+
+
+def _words(function: ast.stmt) -> str:
+    return ast.dump(_Unqualified().visit(function))
 
 
 def plain_function(thing: Any) -> types.FunctionType | None:

@@ -106,6 +106,7 @@ class World:
     def __init__(self, clock: Clock) -> None:
         self.mp = mpmath.mp.clone()
         self.mp.dps = DIGITS
+        self.largest = self.mp.mpf(sys.float_info.max)
         self.tie = self.mp.mpf(10) ** -(DIGITS - 30)
         self.clock = clock
         self.run = Run()
@@ -130,6 +131,9 @@ class World:
             self.clock.check()
         if run.steps > self.most_steps or (run.symbolic and size > MOST_TERMS):
             raise TooLarge
+        if not -self.largest <= value <= self.largest and self.mp.isfinite(value):
+            # Beyond the floats; and what the next function makes of it may have more digits than there is memory.
+            raise OverflowError(34, "Numerical result out of range")
         return Real(self, value, expr if run.symbolic else None, size)
 
     def parameter(self, name: str, value: Fraction) -> Real:
