@@ -1,0 +1,62 @@
+"""Timing: contenders in, the times of many interleaved rounds out."""
+
+from __future__ import annotations
+
+import statistics
+import timeit
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.figures import Effort
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A function and the arguments that it is called with."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds per call of each contender, one for each round."""
+
+    seconds: Mapping[str, tuple[float, ...]]
+
+    def median(self, name: str) -> float:
+        """The usual time of a call, in seconds."""
+        return statistics.median(self.seconds[name])
+
+    def ratio(self, name: str, to: str) -> float:
+        """How many times as long one takes as another: the median of the ratios within a round."""
+        return statistics.median(a / b for a, b in zip(self.seconds[name], self.seconds[to], strict=True))
+
+
+def race(contenders: Mapping[str, Contender], effort: Effort) -> Times:
+    """Times all contenders in rounds; each runs a batch in every round, and each round begins with another of them."""
+    batches = {name: _Batch(contender, effort.batch) for name, contender in contenders.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in batches}
+    order = list(batches)
+    for turn in range(effort.rounds):
+        first = turn % len(order)
+        for name in order[first:] + order[:first]:
+            seconds[name].append(batches[name].run())
+    return Times({name: tuple(times) for name, times in seconds.items()})
+
+
+class _Batch:
+    """As many calls in a row as take about `seconds`; the call is written out, so that nothing else is timed."""
+
+    def __init__(self, contender: Contender, seconds: float) -> None:
+        words = {f"a{k}": value for k, value in enumerate(contender.args)}
+        self._timer = timeit.Timer(f"call({', '.join(words)})", globals={"call": contender.function, **words})
+        self._timer.timeit(1)  # what is only done once, such as compiling, is not what a call costs
+        self._calls, spent = 1, self._timer.timeit(1)
+        while spent < seconds:
+            self._calls *= 2
+            spent = self._timer.timeit(self._calls)
+
+    def run(self) -> float:
+        return self._timer.timeit(self._calls) / self._calls

@@ -1,0 +1,11 @@
+"""The workloads, in the order of the table; each is a module here with a function ``measure(effort) -> list[Figure]``."""
+
+#: The module of a workload -> what it measures. Modules are imported in the process that measures, and only there.
+WORKLOADS = {
+    "call": "one gradient of the CS231n function, called from Python",
+    "recurrence": "1,000 steps of a scalar recurrence with a branch: value and gradient against the value",
+    "growth": "the gradient of a loop from n to 100 n trips: time and tape",
+    "cold": "from a Python function to its first gradient, nothing cached, against plain njit",
+    "warm": "the same in a new process, from the cache",
+    "start": "what `import stagegrad` adds to Python's own start",
+}
