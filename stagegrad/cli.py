@@ -310,7 +310,7 @@ class _Request:
         from rich.console import Console
 
         plain = self.no_color or bool(os.environ.get("NO_COLOR"))
-        return Console(color_system=None if plain else "auto", highlight=False, emoji=False, markup=True)
+        return Console(color_system=None if plain else "auto", highlight=False, emoji=False, markup=False)
 
 
 def _read_point(points: Sequence[str]) -> dict[str, float]:
@@ -435,7 +435,7 @@ def _failure(error: Exception, program: str, point: Mapping[str, float]) -> str:
     """An exception that the program raised at a point, with the place in the user's text; a bug of ours goes on as it is."""
     frames = traceback.extract_tb(error.__traceback__)
     last = frames[-1]
-    if Path(last.filename).parent == Path(__file__).parent:
+    if Path(last.filename).is_relative_to(Path(__file__).parent):
         raise error
     line, column = last.lineno or 1, (last.colno or 0) + 1
     text = program.splitlines()[line - 1] if last.filename == "<formula>" else last.line or ""

@@ -79,6 +79,7 @@ def print_source(console: Console, text: str, forward: str, backward: str) -> No
         console.print(_highlighted(text), soft_wrap=True)
         return
     from rich.table import Table
+    from rich.text import Text
 
     head, helpers = found
     console.print(_highlighted(head), soft_wrap=True)
@@ -87,7 +88,7 @@ def print_source(console: Console, text: str, forward: str, backward: str) -> No
     table.add_row(*(_panel(title, body, height) for title, body in passes.items()))
     console.print(table)
     for line in helpers:
-        console.print(f"  [dim]{line}[/dim]", soft_wrap=True, highlight=False)
+        console.print(Text(f"  {line}", "dim"), soft_wrap=True)
 
 
 def _body(part: str) -> list[str]:
