@@ -84,16 +84,15 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 def judge(program: Program, target: str = "python", second: bool = True, seconds: float = 60.0) -> Outcome:
     """Compiles the program, and compares value, gradient and a row of second derivatives at each of its points."""
-    with loaded(program) as function:
-        try:
-            with time_limit(seconds):
-                return compare(program, function, target, second)
-        except StagegradError as error:
-            return Outcome(program.seed, "refused", reason_of(error))
-        except Wrong as error:
-            return Outcome(program.seed, "wrong", str(error))
-        except Exception as error:
-            return Outcome(program.seed, "crashed", f"{type(error).__name__}: {error}")
+    try:
+        with loaded(program) as function, time_limit(seconds):
+            return compare(program, function, target, second)
+    except StagegradError as error:
+        return Outcome(program.seed, "refused", reason_of(error))
+    except Wrong as error:
+        return Outcome(program.seed, "wrong", str(error))
+    except Exception as error:
+        return Outcome(program.seed, "crashed", f"{type(error).__name__}: {error}")
 
 
 def reason_of(error: StagegradError) -> str:
@@ -189,37 +188,57 @@ def close(found: float, wanted: float, tolerance: float, scale: float) -> bool:
 # ---------------------------------------------------------------------------------------------- smaller failures
 
 
-def minimise(program: Program, fails: Callable[[Program], bool], tries: int = 600) -> Program:
-    """The program without every point, statement and arm that the failure does not need."""
+def minimise(program: Program, fails: Callable[[Program], bool], tries: int = 2000) -> Program:
+    """The program without every point, statement, arm and operand that the failure does not need."""
     alone = (replace(program, points=(point,)) for point in program.points)
     program = next(filter(fails, alone), program)
-    position = 0
+    position, since = 0, 0
     for _ in range(tries):
         smaller = next(itertools.islice(reductions(program.text), position, None), None)
-        if smaller is None:
+        if smaller is None and since == 0:
             break
-        candidate = replace(program, text=smaller)
-        if fails(candidate):
-            program = candidate
+        if smaller is None:
+            position, since = 0, 0  # another round: what could not go before may go now
+        elif fails(candidate := replace(program, text=smaller)):
+            program, since = candidate, since + 1
         else:
             position += 1
     return program
 
 
 def reductions(text: str) -> Iterator[str]:
-    """The text with one statement dropped or replaced by one of its blocks, for every statement in turn."""
+    """The text with one statement dropped or replaced by one of its blocks, or one expression by one of its operands."""
     tree = ast.parse(text)
     for node in ast.walk(tree):
-        for field in ("body", "orelse"):
-            block = getattr(node, field, None)
-            for k, stmt in enumerate(block if isinstance(block, list) else ()):
-                for inner in shorter(stmt):
-                    setattr(node, field, block[:k] + inner + block[k + 1 :] or [ast.Pass()])
-                    yield ast.unparse(ast.fix_missing_locations(tree))
-                setattr(node, field, block)
+        for field, value in ast.iter_fields(node):
+            if isinstance(value, ast.expr):
+                yield from (_edited(tree, node, field, operand) for operand in operands(value))
+            elif isinstance(value, list):
+                yield from _shortened(tree, node, field, value)
 
 
-def shorter(stmt: ast.stmt) -> list[list[ast.stmt]]:
+def _shortened(tree: ast.Module, node: ast.AST, field: str, items: list[Any]) -> Iterator[str]:
+    for k, item in enumerate(items):
+        if isinstance(item, ast.stmt):
+            shorter = inner_blocks(item)
+        elif isinstance(item, ast.expr) and field != "targets":
+            shorter = [[operand] for operand in operands(item)]
+        else:
+            continue
+        for inner in shorter:
+            yield _edited(tree, node, field, items[:k] + inner + items[k + 1 :] or [ast.Pass()])
+
+
+def _edited(tree: ast.Module, node: ast.AST, field: str, new: Any) -> str:
+    """The tree's text with one field changed; the tree itself is left as it was."""
+    old = getattr(node, field)
+    setattr(node, field, new)
+    text = ast.unparse(ast.fix_missing_locations(tree))
+    setattr(node, field, old)
+    return text
+
+
+def inner_blocks(stmt: ast.stmt) -> list[list[ast.stmt]]:
     """What may stand in a statement's place: nothing, or the statements of one of its blocks."""
     match stmt:
         case ast.If() | ast.For() | ast.While():
@@ -228,3 +247,14 @@ def shorter(stmt: ast.stmt) -> list[list[ast.stmt]]:
             return []
         case _:
             return [[]]
+
+
+def operands(expr: ast.expr) -> list[ast.expr]:
+    """What may stand in an expression's place: the expressions inside it."""
+    match expr:
+        case ast.Call():
+            return [*expr.args, *(keyword.value for keyword in expr.keywords)]
+        case ast.Attribute() | ast.Tuple() | ast.Lambda():
+            return []
+        case _:
+            return [child for child in ast.iter_child_nodes(expr) if isinstance(child, ast.expr)]
