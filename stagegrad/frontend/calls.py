@@ -47,6 +47,8 @@ class Calls(Expressions):
         target = self.usable(self.expr(node.func), node.func)
         if isinstance(target, Static) and node.args and isinstance(node.args[0], ast.GeneratorExp):
             return self._over_generator(target.thing, node.args[0], node)
+        if isinstance(target, Static):
+            self._check_known(target.thing, node)
         args = self.items(node.args)
         keywords: dict[str, Value] = {}
         for keyword in node.keywords:
@@ -78,9 +80,18 @@ class Calls(Expressions):
             given = {name: self.constant(value, node) for name, value in thing.keywords.items()}
             return self.call_object(thing.func, [*first, *args], {**given, **keywords}, node)
         function = plain_function(prelude.isclose if thing is math.isclose else thing)
-        if function is None:
-            raise self.refusal(node, *_unknown(thing))
+        assert function is not None  # `_check_known` has seen to it
         return self.call_function(function, args, keywords, node)
+
+    def _check_known(self, thing: object, node: ast.AST) -> None:
+        """Refuses what cannot be called, before its arguments are looked at."""
+        if thing is print:
+            raise self.refusal(node, "print is not supported: a gradient has no output", "nothing; print the result outside")
+        while isinstance(thing, functools.partial):
+            thing = thing.func
+        known = isinstance(thing, ops.Gate) or thing is math.isclose or _handler(thing) or words.find(thing)
+        if not known and plain_function(thing) is None:
+            raise self.refusal(node, *_unknown(thing))
 
     def prelude(self, name: str, args: list[Value], node: ast.AST) -> Value:
         function = plain_function(getattr(prelude, name))
@@ -137,7 +148,7 @@ class Calls(Expressions):
                 try:
                     return literal(float(text))
                 except ValueError:
-                    raise self.refusal(node, f"could not convert string to float: {text!r}")
+                    raise self.refusal(node, f"could not convert string to float: {text!r}") from None
             case value:
                 return self.converted(self.atom(value, node), FLOAT, node)
 
@@ -286,9 +297,6 @@ class Calls(Expressions):
             found = test if isinstance(found, Lit) else self.emit("and" if is_all else "or", [found, test], node)
         return found
 
-    def _print(self, args: list[Value], node: ast.Call) -> Value:
-        raise self.refusal(node, "print is not supported: a gradient has no output", "nothing here; print the result where you call the function")
-
     # ------------------------------------------------------------------------------------------ sums
 
     def _sum(self, args: list[Value], node: ast.Call) -> Value:
@@ -374,7 +382,7 @@ def _summing(
 _HANDLERS: dict[object, Handler] = {
     abs: Calls._abs, pow: Calls._pow, int: Calls._int, float: Calls._float, bool: Calls._bool, round: Calls._round,
     divmod: Calls._divmod, len: Calls._len, range: Calls._range, reversed: Calls._reversed, enumerate: Calls._enumerate,
-    zip: Calls._zip, sum: Calls._sum, print: Calls._print,
+    zip: Calls._zip, sum: Calls._sum,
     max: functools.partial(Calls._extreme, op="max"), min: functools.partial(Calls._extreme, op="min"),
     tuple: functools.partial(Calls._collected, display="tuple"), list: functools.partial(Calls._collected, display="list"),
     any: functools.partial(Calls._any_all, is_all=False), all: functools.partial(Calls._any_all, is_all=True),

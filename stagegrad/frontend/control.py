@@ -17,6 +17,7 @@ import ast
 import builtins
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from stagegrad.frontend.calls import Calls
 from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow, Poisoned, Refusal
@@ -135,7 +136,7 @@ class Statements(Calls):
                     self.assign(part.value if isinstance(part, ast.Starred) else part, item, stmt)
                 return value
             case ast.Subscript():
-                raise self.refusal(target, "assignment to an item is not supported: arrays and lists are not supported yet", "separate names")
+                raise self.refusal(target, "assignment to an item is not supported: arrays are not supported yet", "separate names")
             case ast.Attribute():
                 raise self.refusal(target, "assignment to an attribute is not supported", "a local name, returned at the end")
             case _:
@@ -182,7 +183,7 @@ class Statements(Calls):
         call = stmt.exc if isinstance(stmt.exc, ast.Call) else None
         found = self.usable(self.expr(call.func if call else stmt.exc), stmt)
         kind = found.thing if isinstance(found, Static) else None
-        if not isinstance(kind, type) or not issubclass(kind, Exception) or getattr(builtins, kind.__name__, None) is not kind:
+        if not _is_own_exception(kind):
             raise self.refusal(stmt.exc, "only Python's own exceptions can be raised", 'raise ValueError("...")')
         if call and (call.keywords or len(call.args) > 1):
             raise self.refusal(call, "an exception can have one message", "one f-string")
@@ -340,7 +341,7 @@ class Statements(Calls):
                     return self._loop(stmt, over)
                 case Many(items):
                     if len(items) > _UNROLLED:
-                        raise self.refusal(stmt.iter, f"a loop over {len(items)} values is too long to be written out", "a loop over a range")
+                        raise self.refusal(stmt.iter, f"a loop over {len(items)} values is too long to write out", "a loop over a range")
                     return self._unrolled(stmt, items)
                 case _:
                     raise self.refusal(stmt.iter, f"only a range or a tuple can be looped over, and this is {describe(over)}",
@@ -422,6 +423,10 @@ class Statements(Calls):
 
 
 _TEST: Key = (0, "$test")
+
+
+def _is_own_exception(thing: object) -> TypeGuard[type[Exception]]:
+    return isinstance(thing, type) and issubclass(thing, Exception) and getattr(builtins, thing.__name__, None) is thing
 
 
 def _only_raises(arm: Arm) -> Raise | None:

@@ -116,6 +116,9 @@ RESULT: Key = (0, "$result")
 #: A variable without a value. It has the narrowest type, which a loop that assigns to it widens.
 _UNBOUND = Slot(Lit(None, INT), FALSE)
 
+#: The advice where a variable holds different kinds of things; such a problem is reported once, not at every reading.
+ONE_TYPE = "one type of value on every path, or two names"
+
 #: Operations that give an int for ints and mean the same for floats that hold whole numbers.
 _WHOLE = frozenset({"add", "sub", "mul", "floordiv", "mod", "neg", "abs", "max", "min", "square", "copy"})
 #: Operations that may be asked of bools as they are.
@@ -189,7 +192,7 @@ class Emitter:
         try:
             return Lit(float(atom.value) if type == FLOAT else int(atom.value), type)
         except OverflowError:
-            raise self.refusal(node, "this int is too large for a float")
+            raise self.refusal(node, "this int is too large for a float") from None
 
     def negated(self, test: Atom, node: ast.AST) -> Atom:
         """The opposite of a bool."""
@@ -345,7 +348,7 @@ class Emitter:
         """The value of a variable that is one kind of thing on one path and another on the other."""
         what = f"`{name}`" if not name.startswith("$") else "the result"
         texts = [f"{describe(slot.value)}" + (f" on line {slot.span.line}" if slot.span else "") for slot in (first, second)]
-        return Unfit(f"{what} is {texts[0]} but {texts[1]}", "one type of value on every path, or two names")
+        return Unfit(f"{what} is {texts[0]} but {texts[1]}", ONE_TYPE)
 
 
 class _Phis:

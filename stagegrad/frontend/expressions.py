@@ -143,7 +143,8 @@ class Expressions(Emitter):
         if kind.__module__ == "numpy" and kind.__name__ in ("float64", "int64", "bool"):
             thing = thing.item()  # type: ignore[attr-defined]  # a NumPy scalar of a width that Python's own numbers have
         elif isinstance(thing, complex) or (kind.__module__ == "numpy" and kind.__name__ in _NARROW):
-            raise self.refusal(node, f"`{name}` is a {kind.__name__}; only float64, int64 and bool constants are supported", f"float({name})")
+            message = f"`{name}` is a {kind.__name__}; only float64, int64 and bool constants are supported"
+            raise self.refusal(node, message, f"float({name})")
         elif isinstance(thing, list | dict | set | bytearray):
             raise self.refusal(node, f"`{name}` is a {kind.__name__} that may change; constants must be numbers or tuples of numbers",
                         f"a tuple: {name} = (...)")  # fmt: skip
@@ -175,15 +176,17 @@ class Expressions(Emitter):
                     self.compilation.capture_attribute(thing, node.attr)
                 return self.outside(found, f"{thing.__name__}.{node.attr}", node)
             case Var() | Lit():
-                raise self.refusal(node, f"`.{node.attr}`: {describe(owner)} has no such part; arrays are not supported yet", "numbers only")
+                message = f"`.{node.attr}`: {describe(owner)} has no such part; arrays are not supported yet"
+                raise self.refusal(node, message, "numbers only")
             case _:
-                raise self.refusal(node, f"`.{node.attr}` of {describe(owner)} is not supported", "the value itself, as a name or a parameter")
+                raise self.refusal(node, f"`.{node.attr}` of {describe(owner)} is not supported", "the value, as a name or a parameter")
 
     def subscript(self, node: ast.Subscript) -> Value:
         """An item of a tuple at a constant position."""
         owner = self.usable(self.expr(node.value), node)
         if not isinstance(owner, Many):
-            raise self.refusal(node, f"only a tuple can be indexed, and this is {describe(owner)}; arrays are not supported yet", "separate names")
+            message = f"only a tuple can be indexed, and this is {describe(owner)}; arrays are not supported yet"
+            raise self.refusal(node, message, "separate names")
         if isinstance(node.slice, ast.Slice):
             raise self.refusal(node, "slices are not supported", "the parts by name: first, second = pair")
         index = self.number(node.slice)

@@ -19,10 +19,10 @@ from stagegrad.errors import ArgumentError, Problem, StagegradSourceError, Unsup
 from stagegrad.frontend.calls import plain_function
 from stagegrad.frontend.control import Statements
 from stagegrad.frontend.deep import deeply
-from stagegrad.frontend.emitter import RESULT, Flow, NeedInt, Poisoned, Refusal
+from stagegrad.frontend.emitter import ONE_TYPE, RESULT, Flow, NeedInt, Poisoned, Refusal
 from stagegrad.frontend.program import Capture, Program
 from stagegrad.frontend.scope import MISSING, Frame, Live, Scope, Unit, body_of, free_names, parameters
-from stagegrad.frontend.source import recover
+from stagegrad.frontend.source import first_line, recover
 from stagegrad.frontend.tidy import tidy
 from stagegrad.frontend.values import (
     POISON,
@@ -143,13 +143,14 @@ class Compilation:
         """The module, main function first; raises with all problems if there are any."""
         unit = self.unit(self.function)
         main = self.specialised(self.function, unit, None, self._parameters(unit, ints))
-        problems = sorted({(p.span.line if p.span else 0, p.span.col if p.span else 0, str(p)): p for p in self.problems}.items())
-        if problems or main.function is None:
-            raise UnsupportedError([problem for _, problem in problems] or [Problem("the function could not be lowered")])
+        if self.problems or main.function is None:
+            raise UnsupportedError(_in_order(self.problems) or [Problem("the function could not be lowered; please report it")])
         return _assembled(main, self.made)
 
     def unit(self, function: types.FunctionType) -> Unit:
         """A live function with its text."""
+        if function.__code__.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+            raise UnsupportedError("`async def` is not supported", first_line(function), "def")
         if function not in self._units:
             text = self.source if function is self.function else None
             self._units[function] = Unit(recover(function, text), Live(function))
@@ -187,6 +188,8 @@ class Compilation:
                 stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
                 message = f"`{stars}{parameter.name}`: the number of parameters must be known"
                 self._complain(unit, argument, message, "each parameter by name")
+                found[parameter.name] = POISON
+                continue
             found[parameter.name] = Lit(None, self._type(unit, argument, parameter.default, ints))
         return found
 
@@ -284,7 +287,7 @@ class Lowering(Statements):
             self.env[key] = Slot(self._parameter(key[1], value), TRUE)
         if is_main:
             self.guessed = {var: guess for var, guess in self.guessed.items() if self._may_be_int(var, node)}
-        value = self._result(node, is_main)
+        value = self._result(node, is_main, problems)
         if len(self.compilation.problems) > problems or isinstance(value, Unfit):
             raise Poisoned
         if spec.recursive and (joined := join(spec.result, value)) is not None:
@@ -308,9 +311,11 @@ class Lowering(Statements):
         self.given += vars
         return fill(value, iter(vars))
 
-    def _result(self, node: FunctionNode, is_main: bool) -> Value:
+    def _result(self, node: FunctionNode, is_main: bool, problems: int) -> Value:
         """Lowers the body; the value that it returns."""
         flow = self.body(body_of(node))
+        if len(self.compilation.problems) > problems:
+            return POISON
 
         def nothing() -> Flow:
             self.env[RESULT] = Slot(Static(None), TRUE)
@@ -364,8 +369,8 @@ class Lowering(Statements):
             return target.frame.unit, target.frame
         try:
             return self.compilation.unit(target), None
-        except StagegradSourceError as error:
-            raise self.refusal(node, error.problems[0].message, "a function whose text can be read")
+        except (StagegradSourceError, UnsupportedError) as error:
+            raise self.refusal(node, error.problems[0].message, "a function whose text can be read") from None
 
     def _live_defaults(self, target: types.FunctionType, node: ast.AST) -> dict[str, Value]:
         code = target.__code__
@@ -441,6 +446,14 @@ class Lowering(Statements):
             else:
                 raise self.refusal(node, f"{title}() is missing the argument '{name}'")
         return ordered
+
+
+def _in_order(problems: Sequence[Problem]) -> list[Problem]:
+    """The problems in the order of the text, each once."""
+    found: dict[object, Problem] = {}
+    for problem in sorted(problems, key=lambda p: (p.span.file, p.span.line, p.span.col) if p.span else ("", 0, 0)):
+        found.setdefault((problem.message, None if problem.advice == ONE_TYPE else problem.span), problem)
+    return list(found.values())
 
 
 def _name(node: FunctionNode) -> str:

@@ -79,7 +79,7 @@ def recover(function: types.FunctionType, source: str | None = None) -> Source:
     if not text:
         place = f"{code.co_filename}:{code.co_firstlineno}"
         raise StagegradSourceError(f"there is no source text for {code.co_name} ({place})", None, _ADVICE)
-    raise StagegradSourceError(_mismatch(code, code.co_filename), _first_line(code, text), _ADVICE)
+    raise StagegradSourceError(_mismatch(code, code.co_filename), first_line(function), _ADVICE)
 
 
 def _mismatch(code: types.CodeType, where: str) -> str:
@@ -87,8 +87,9 @@ def _mismatch(code: types.CodeType, where: str) -> str:
     return f"the text in {where} is not the text of {name} as it runs (changed after it was imported, or made in another way)"
 
 
-def _first_line(code: types.CodeType, text: str) -> Span | None:
-    lines = text.splitlines()
+def first_line(function: types.FunctionType) -> Span | None:
+    """The line on which the function's text should begin, if there is one."""
+    code, lines = function.__code__, _file_text(function).splitlines()
     line = code.co_firstlineno
     return Span(code.co_filename, line, 1, lines[line - 1], line, len(lines[line - 1]) + 1) if 0 < line <= len(lines) else None
 

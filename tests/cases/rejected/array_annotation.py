@@ -1,0 +1,5 @@
+import numpy as np
+
+
+def f(x: np.ndarray):  # error: `x` is annotated as ndarray
+    return x

@@ -1,0 +1,2 @@
+def f(x):
+    return x * x.shape[0]  # error: `.shape`: a float has no such part

@@ -1,0 +1,2 @@
+async def f(x):  # error: `async def` is not supported
+    return x

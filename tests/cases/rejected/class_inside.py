@@ -1,0 +1,5 @@
+def f(x):
+    class Point:  # error: a class inside the function
+        pass
+
+    return x

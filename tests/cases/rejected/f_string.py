@@ -1,0 +1,3 @@
+def f(x):
+    label = f"{x}"  # error: text is supported only as the message
+    return x

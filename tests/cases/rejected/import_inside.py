@@ -1,0 +1,4 @@
+def f(x):
+    import math  # error: an import inside the function
+
+    return math.sin(x)

@@ -1,0 +1,1 @@
+f = lambda x: x * unknown  # error: the name `unknown` is not defined

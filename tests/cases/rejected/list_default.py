@@ -1,0 +1,2 @@
+def f(x, weights=[1.0]):  # error: the default of `weights` is a list
+    return x

@@ -1,0 +1,7 @@
+MANY = (0.5,) * 2000
+
+
+def f(x):
+    for w in MANY:  # error: a loop over 2000 values is too long
+        x = x * w
+    return x

@@ -1,0 +1,2 @@
+def f(x):
+    return open(x)  # error: is not written in Python

@@ -1,0 +1,5 @@
+import random
+
+
+def f(x):
+    return x + random.random()  # error: gives another result each time

@@ -1,0 +1,2 @@
+def f(x):  # error: f returns a list of 2
+    return [x, x]

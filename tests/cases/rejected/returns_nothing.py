@@ -1,0 +1,2 @@
+def f(x):  # error: f returns nothing
+    y = x * x

@@ -1,0 +1,3 @@
+def f(x):
+    seen = {x}  # error: a set is not supported
+    return x

@@ -1,0 +1,5 @@
+from statistics import NormalDist as sin
+
+
+def f(x):
+    return sin(x)  # error: is a class; objects are not supported

@@ -1,0 +1,2 @@
+def f(x, **options):  # error: `**options`: the number of parameters must be known
+    return x

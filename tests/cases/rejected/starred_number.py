@@ -1,0 +1,2 @@
+def f(x):
+    return max(*x)  # error: only a tuple of known length can be spread with *

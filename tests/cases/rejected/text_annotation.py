@@ -1,0 +1,2 @@
+def f(x, mode: str):  # error: `mode` is annotated as str
+    return x

@@ -1,0 +1,2 @@
+def f(x):
+    return x + offset  # error: the name `offset` is not defined

@@ -1,0 +1,3 @@
+def f(x):
+    with open("x") as file:  # error: `with` is not supported
+        return x

@@ -1,0 +1,2 @@
+def f(x):
+    yield from (x, x)  # error: `yield from` makes a generator
