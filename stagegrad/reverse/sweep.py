@@ -29,6 +29,7 @@ from stagegrad.ir import (
     free,
     substitute,
     variables,
+    walk,
 )  # fmt: skip
 from stagegrad.names import Words, describe, reserved, title
 from stagegrad.ops import Builder, Op, Value, find, literal, partials_of
@@ -59,6 +60,7 @@ class Sweep:
         self.words = Words(reserved(function))
         self.given: dict[tuple[str, str], str] = {}
         self.routed: set[Atom] = set()
+        self.conditional = _conditional(function.body)
         self.numbered = function.origin == "formula"
         self.number = {s.out: k for k, s in enumerate((s for s in function.body.stmts if isinstance(s, Stage)), 1)}
 
@@ -235,13 +237,13 @@ class Sweep:
         seeds = {out: gradients.pop(out) for out in stmt.outs if out in gradients and out in self.active}
         before = Builder(self.fresh)
         for arm in (stmt.then, stmt.orelse):
-            self.shadow_arrays(free(arm), gradients, before)
+            self.shadow_arrays(free(arm) - self.conditional, gradients, before)
         arms = [self._arm(stmt, arm, seeds, dict(gradients)) for arm in (stmt.then, stmt.orelse)]
         changed = _changed(gradients, [found for _, _, found in arms], bound(stmt.then) | bound(stmt.orelse))
         if not changed:
             return [stmt], []
         outs = tuple(self.fresh.var(self.gradient_word(var), var.type) for var in changed)
-        back = [needed(Block(tuple(b), tuple(found.get(v, ZERO) for v in changed))) for _, b, found in arms]
+        back = [needed(Block(tuple(b), tuple(found.get(v, _nothing(v)) for v in changed))) for _, b, found in arms]
         forward = If(stmt.test, Block(tuple(arms[0][0]), stmt.then.results), Block(tuple(arms[1][0]), stmt.orelse.results),
                      stmt.outs, stmt.note, stmt.span)  # fmt: skip
         forward, (then, orelse) = self._export(forward, back)
@@ -305,6 +307,22 @@ class Sweep:
         kept = Stage(self.fresh.var(self.words.fresh("f"), result.type), "copy", (result,))
         return (*body.stmts, kept), kept.out, result
 
+
+
+def _nothing(var: Var) -> Lit:
+    """The gradient of what an arm does not touch; an array that the arm does not have has none."""
+    return Lit(None, var.type) if var.type.rank else ZERO
+
+
+def _conditional(block: Block) -> set[Var]:
+    """The arrays that only one arm of a branch makes: their size can be asked for only where that arm ran."""
+    found: set[Var] = set()
+    for stmt in walk(block):
+        if isinstance(stmt, If):
+            for out, *results in zip(stmt.outs, stmt.then.results, stmt.orelse.results, strict=True):
+                if out.type.rank and any(isinstance(r, Lit) or r in found for r in results):
+                    found.add(out)
+    return found
 
 
 def is_zero(atom: Atom) -> bool:
