@@ -39,7 +39,7 @@ class Boundary:
         return tuple(self.signature.parameters)
 
     def _bound(self, args: Sequence[Any], named: Mapping[str, Any]) -> Sequence[Any]:
-        if not named and len(args) == len(self._names) and not self._keyword_only:
+        if not named and len(args) == len(self._names) and self.positional:
             return args  # the usual case, and `bind` takes microseconds
         try:
             bound = self.signature.bind(*args, **named)
@@ -49,8 +49,9 @@ class Boundary:
         return tuple(bound.arguments.values())
 
     @cached_property
-    def _keyword_only(self) -> bool:
-        return any(parameter.kind is parameter.KEYWORD_ONLY for parameter in self.signature.parameters.values())
+    def positional(self) -> bool:
+        """Whether every argument may be given by its position alone."""
+        return not any(parameter.kind is parameter.KEYWORD_ONLY for parameter in self.signature.parameters.values())
 
     def _convert(self, name: str, kind: str, value: Any) -> float | int | bool:
         if kind == "float" and isinstance(value, float):
@@ -140,6 +141,8 @@ def enter(
     """
     words = [f"a{k}" for k in range(len(boundary.kinds))]
     tests = [_test(word, kind, boundary.narrow) for word, kind in zip(words, boundary.kinds, strict=True)]
+    if not boundary.positional:
+        tests.append("False")
     same = " and ".join(f"read{k}() is value{k}" for k in range(len(watched)))
     given = "".join(f"{word}, " for word in words)
     parameters = ", ".join([*(f"{word}=missing" for word in words), *("/" for _ in words[:1]), "*rest", "**named"])

@@ -2,6 +2,7 @@
 
 The functions below are the arrows; `Build` is one way through all of them, for one program and one choice of options,
 that makes each thing once, when it is first asked for. With ``STAGEGRAD_CHECK=1`` the IR is checked after every pass.
+Blocks nest as deeply as the user's branches do, so every arrow has a stack that is deep enough.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from stagegrad import optimise, runtime
 from stagegrad.emit import Source, write
 from stagegrad.errors import ArgumentError, NameChoiceError
 from stagegrad.frontend import formula, python
+from stagegrad.frontend.deep import deeply
 from stagegrad.frontend.program import Program
 from stagegrad.ir import Function, Module, Shape, Stage, Type, check, walk
 from stagegrad.names import name_stages
@@ -42,12 +44,12 @@ def read_formula(text: str, wrt: str | int | Sequence[str | int] | None = None) 
 
 def stage(module: Module, level: str) -> Module:
     """IR -> IR whose stages are of the chosen level, computed once each, safe from int overflow, and named."""
-    return _checked(name_stages(_checked(optimise.guard_ints(optimise.share(_checked(restage(module, level)))))))
+    return deeply(lambda: _checked(name_stages(_checked(optimise.guard_ints(optimise.share(_checked(restage(module, level))))))))
 
 
 def differentiate(module: Module, wrt: Sequence[int], *, several: bool) -> Module:
     """Staged IR -> IR of the value and the gradient, ``(f, dx)``, or ``(f, (dx, ...))`` where `several`."""
-    adjoint = _checked(optimise.simplify(_checked(reverse(module, tuple(wrt)))))
+    adjoint = deeply(lambda: _checked(optimise.simplify(_checked(reverse(module, tuple(wrt))))))
     shape: Shape = tuple(range(1, len(wrt) + 1)) if several else 1
     return _with_main(adjoint, replace(adjoint.main, shape=(0, shape)))
 
@@ -60,12 +62,12 @@ def gradient_alone(adjoint: Module, name: str) -> Module:
     taken = {function.name for function in adjoint.functions}
     name = name if name not in taken else f"{name}_"
     alone = replace(main, name=name, body=replace(main.body, results=results), shape=shape)
-    return _checked(optimise.simplify(_checked(_with_main(adjoint, alone))))
+    return deeply(lambda: _checked(optimise.simplify(_checked(_with_main(adjoint, alone)))))
 
 
 def spell(module: Module, target: str, *, cache: bool) -> Source:
     """IR -> text."""
-    source = write(module, target)
+    source = deeply(lambda: write(module, target))
     return source if cache else replace(source, text=runtime.without_disk_cache(source.text))
 
 

@@ -150,8 +150,8 @@ def _run(module: _Module, path: str) -> Loaded:
     try:
         code = compile(module.text, path, "exec")
     except (RecursionError, MemoryError, SyntaxError) as error:
-        reason = str(error) or type(error).__name__
-        raise UnsupportedError(f"the code of {module.entry} is too large or too deep for Python's compiler: {reason}") from error
+        reason = f"the code of {module.entry} is too large or too deep for Python's own compiler: {str(error) or type(error).__name__}"
+        raise UnsupportedError(reason, advice="fewer blocks inside blocks, or a function for some of them") from error
     sys.modules[made.__name__] = made
     exec(code, made.__dict__)
     return Loaded(made.__dict__[module.entry], module.text, path)

@@ -23,6 +23,8 @@ LAYERS = (
     ("names",),
     ("frontend", "forward", "reverse", "optimise", "fuse", "emit"),
     ("runtime", "boundary", "tracebacks", "tracing", "kernels"),
+    ("derive",),
+    ("gates",),
     ("pipeline",),
     ("verify", "circuit"),
     ("staged",),

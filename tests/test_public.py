@@ -144,6 +144,18 @@ def test_ints_bools_keywords_and_defaults(target):
     assert f.grad(x=2.0) == 12.0
 
 
+def test_keyword_only_and_positional_only_parameters(target):
+    def f(x, /, y, *, z=2.0):
+        return x * y * z
+
+    staged = stagegrad.compile(f, target=target)
+    assert staged(3.0, 5.0) == 30.0 and staged.grad(3.0, y=5.0, z=1.0) == (5.0, 3.0, 15.0)
+    for call in (staged, staged.grad):
+        for args, named in [((1.0, 2.0, 3.0), {}), ((), {"x": 1.0, "y": 2.0})]:
+            with pytest.raises(ArgumentError, match=re.escape("f() takes (x, /, y, *, z=2.0)")):
+                call(*args, **named)
+
+
 # ---------------------------------------------------------------------------------------------- arguments
 
 
