@@ -367,6 +367,8 @@ class Expressions(Emitter):
     def comparison(self, op: ast.cmpop, left: Value, right: Value, node: ast.AST) -> Atom:
         """One comparison of two values; decided at compile time where both are known."""
         if isinstance(op, ast.Is | ast.IsNot):
+            if isinstance(left, Var | Lit) and isinstance(right, Var | Lit) and left.type == right.type == BOOL:
+                return self.comparison(ast.Eq() if isinstance(op, ast.Is) else ast.NotEq(), left, right, node)
             return Lit(self._identical(left, right, node) == isinstance(op, ast.Is), BOOL)
         if isinstance(op, ast.In | ast.NotIn):
             found = self._contained(left, right, node)

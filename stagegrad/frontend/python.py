@@ -13,6 +13,7 @@ import ast
 import inspect
 import types
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from stagegrad.errors import ArgumentError, Problem, StagegradSourceError, UnsupportedError
@@ -22,7 +23,7 @@ from stagegrad.frontend.deep import deeply
 from stagegrad.frontend.emitter import ONE_TYPE, RESULT, Flow, NeedInt, Poisoned, Refusal
 from stagegrad.frontend.program import Capture, Program
 from stagegrad.frontend.scope import MISSING, Frame, Live, Scope, Unit, body_of, free_names, parameters
-from stagegrad.frontend.source import first_line, recover
+from stagegrad.frontend.source import Source, first_line, recover
 from stagegrad.frontend.tidy import tidy
 from stagegrad.frontend.values import (
     POISON,
@@ -152,9 +153,17 @@ class Compilation:
         if function.__code__.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
             raise UnsupportedError("`async def` is not supported", first_line(function), "def")
         if function not in self._units:
-            text = self.source if function is self.function else None
-            self._units[function] = Unit(recover(function, text), Live(function))
+            self._units[function] = Unit(self._recovered(function), Live(function))
         return self._units[function]
+
+    def _recovered(self, function: types.FunctionType) -> Source:
+        """The text of the function itself, or of one that it calls: that may stand in the text that was handed over, too."""
+        if function is self.function:
+            return recover(function, self.source)
+        if self.source is not None and function.__code__.co_filename == self.function.__code__.co_filename:
+            with suppress(StagegradSourceError):
+                return recover(function, self.source)
+        return recover(function)
 
     def scope(self, node: FunctionNode) -> Scope:
         """The facts about a function's text."""
