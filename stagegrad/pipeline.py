@@ -21,6 +21,7 @@ from stagegrad.frontend.deep import deeply
 from stagegrad.frontend.program import Program
 from stagegrad.ir import Function, Module, Shape, Stage, Type, check, walk
 from stagegrad.names import name_stages
+from stagegrad.ops import REGISTRY
 from stagegrad.reverse import reverse
 from stagegrad.rules.idioms import restage
 
@@ -74,6 +75,12 @@ def spell(module: Module, target: str, *, cache: bool) -> Source:
 def load(source: Source, target: str, *, cache: bool, kinds: Sequence[str]) -> runtime.Loaded:
     """Text -> callable."""
     return runtime.load(source.text, source.entry, target=target, cache=cache, types=kinds)
+
+
+def undeclared(module: Module) -> list[str]:
+    """The operations of a module that are not declared in this process: gates of a user's whose module is not imported."""
+    ops = {stmt.op for function in module.functions for stmt in walk(function.body) if isinstance(stmt, Stage)}
+    return sorted(ops - REGISTRY.keys())
 
 
 def _with_main(module: Module, main: Function) -> Module:

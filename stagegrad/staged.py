@@ -211,8 +211,10 @@ class Staged(Generic[P, R]):
             build = self._build()
             if named and "wrt" in named and "wrt" not in build.program.signature.parameters:
                 return self._enter(build, method, named.pop("wrt"))
-            entry = self._enter(build, method, None)
-            self.__dict__[method] = entry
+            # `_build` has dropped what was made of an earlier version. A bound method, ``g = f.grad``, comes here at every call.
+            if method not in self.__dict__:
+                self.__dict__[method] = self._enter(build, method, None)
+            entry: Callable[..., Any] = self.__dict__[method]
             return entry
 
     def _enter(self, build: Build, method: str, wrt: Choice, target: str | None = None) -> Callable[..., Any]:
@@ -323,6 +325,11 @@ def _restore(
     """A pickled `Staged`, in the process that reads it."""
     if version != __version__:
         raise StagegradError(f"this function was pickled by stagegrad {version}; this is stagegrad {__version__}")
+    missing = pipeline.undeclared(module)
+    if missing:
+        raise StagegradError(
+            f"this pickled function uses {', '.join(missing)}, which no gate of this process declares; import its module first"
+        )
     program = Program(module, signature, (), text)
     made: Staged[..., Any] = Staged(lambda: program, options)
     made._shown = shown

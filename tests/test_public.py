@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 import stagegrad
-from stagegrad import ArgumentError, NameChoiceError, StagegradError
+from stagegrad import ArgumentError, NameChoiceError, StagegradError, ops
 from stagegrad.runtime import without_disk_cache
 
 CS231N = "(x + sigmoid(y)) / (sigmoid(x) + (x + y)**2)"
@@ -503,6 +503,22 @@ def test_a_pickle_of_another_version_is_refused(monkeypatch):
     data = pickle.dumps(stagegrad.formula("x*2"))
     monkeypatch.setattr("stagegrad.staged.__version__", "0.0.1")
     with pytest.raises(StagegradError, match="pickled by stagegrad"):
+        pickle.loads(data)
+
+
+def test_a_pickle_that_needs_a_gate_of_another_module_says_so(monkeypatch):
+    @stagegrad.gate
+    def squash(x):
+        return x / (1.0 + x * x)
+
+    def f(x):
+        return squash(x) * 2.0
+
+    staged = stagegrad.compile(f, target="python")
+    data = pickle.dumps(staged)
+    assert pickle.loads(data).grad(0.5) == staged.grad(0.5)
+    monkeypatch.delitem(ops.REGISTRY, squash.op.name)
+    with pytest.raises(StagegradError, match="squash"):
         pickle.loads(data)
 
 
