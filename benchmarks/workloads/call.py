@@ -41,13 +41,14 @@ def measure(effort: Effort) -> list[Figure]:
     """The time of a call of value and gradient, of Numba's call around it and of the function in plain Python."""
     staged = stagegrad.compile(staged_function, target="numba")
     raw = staged.numba.value_and_grad
-    for call in (staged.value_and_grad, raw):
+    kept = staged.value_and_grad  # as one hands it to a minimiser: from before the first call
+    for call in (kept, staged.value_and_grad, raw):
         value, gradient = call(*POINT)
         require_equal((value, *gradient), closed_form(*POINT), 1e-14, "the CS231n function")
     times = race(
         {
             "value_and_grad": Contender(staged.value_and_grad, POINT),
-            "grad": Contender(staged.grad, POINT),
+            "kept": Contender(kept, POINT),
             "raw": Contender(raw, POINT),
             "nothing": Contender(nothing, POINT),
             "python": Contender(staged_function, POINT),
@@ -56,7 +57,7 @@ def measure(effort: Effort) -> list[Figure]:
     )
     return [
         Figure("f.value_and_grad(x, y) from Python", times.median("value_and_grad"), "s", 1e-6),
-        Figure("f.grad(x, y) from Python", times.median("grad"), "s", 1e-6),
+        Figure("the same by a reference from before the first call", times.median("kept"), "s"),
         Figure("its compiled function, called directly", times.median("raw"), "s"),
         Figure("an njit function of the same signature that computes nothing", times.median("nothing"), "s"),
         Figure("the value alone, in plain Python", times.median("python"), "s"),
