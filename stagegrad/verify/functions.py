@@ -85,10 +85,11 @@ class Functions:
             if not inside(*values):
                 world.event("an argument outside the domain")
                 raise ValueError("math domain error")
+            size = sum(number.size for number in numbers)
             if steep is not None and steep(*values):
-                world.event("a slope that is not finite", kink=True)
+                world.event("a slope that is not finite", kink=size > 0)
             expr = symbolic(*[number.expr for number in numbers]) if world.run.symbolic else None
-            return world.real(numeric(*values), expr, 2 + 2 * sum(number.size for number in numbers))
+            return world.real(numeric(*values), expr, size)
 
         return function
 
@@ -100,7 +101,8 @@ class Functions:
     def _composed(self) -> dict[str, Callable[..., Any]]:
         return {
             "log": self._log, "cbrt": self._cbrt, "hypot": self._hypot, "dist": self._dist, "logaddexp": self._logaddexp,
-            "pow": self._pow, "polygamma": self._polygamma, "lgamma": self._lgamma, "xlogy": self._xlogy, "fma": lambda x, y, z: self._lift(x) * y + z,
+            "pow": self._pow, "polygamma": self._polygamma, "lgamma": self._lgamma, "xlogy": self._xlogy,
+            "fma": lambda x, y, z: self._lift(x) * y + z,
             "square": lambda x: self._lift(x) ** 2, "reciprocal": lambda x: 1 / self._lift(x),
             "add": lambda x, y: self._lift(x) + y, "subtract": lambda x, y: self._lift(x) - y,
             "multiply": lambda x, y: self._lift(x) * y, "divide": lambda x, y: self._lift(x) / y,
@@ -133,7 +135,7 @@ class Functions:
         number = self._lift(x)
         third = Fraction(1, 3)
         if number.value == 0:
-            self.world.event("a slope that is not finite", kink=True)
+            self.world.event("a slope that is not finite", kink=number.size > 0)
             return number
         root = self._function(lambda v: v ** self.world.quotient(third), lambda e: e ** sympy.Rational(1, 3))
         return root(number) if number.turned() > 0 else -root(-number)
@@ -141,7 +143,7 @@ class Functions:
     def _hypot(self, *parts: Any) -> Real:
         total = self._sum([self._lift(part) ** 2 for part in parts])
         if total.value == 0:
-            self.world.event("a kink", kink=True)
+            self.world.event("a kink", kink=total.size > 0)
         return self._lift(self.named["sqrt"](total))
 
     def _dist(self, p: Any, q: Any) -> Real:
@@ -173,7 +175,7 @@ class Functions:
     def _xlogy(self, x: Any, y: Any) -> Real:
         number = self._lift(x)
         if number.value == 0:
-            self.world.event("a kink", kink=True)
+            self.world.event("a kink", kink=number.size > 0)
             return number
         return self._lift(number * self._log(y))
 

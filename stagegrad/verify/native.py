@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from fractions import Fraction
 from typing import Any
 
 from stagegrad.verify.program import Meaning, plain_function
@@ -92,7 +93,8 @@ HELPER_POINTS = (-30.0, -3.25, -1.0, -0.5, -0.125, 0.125, 0.5, 0.75, 1.0, 1.75, 
 def helper_error(helper: Callable[..., Any], meaning: Meaning) -> tuple[float, tuple[float, ...]]:
     """The largest relative difference between a helper function as it is written and as it is meant, and where it is.
 
-    A helper that is given more than it means (say, a root beside its number) has no free operands to try. Points at which either is not finite or stops with an error, and kinks and jumps, are its own conventions and left out.
+    A helper that is given more than it means (say, a root beside its number) has no free operands to try. Points at which either is not
+    finite or stops with an error, and kinks and jumps, are its own conventions and left out.
     """
     arity = len(meaning.operands)
     worst: tuple[float, tuple[float, ...]] = (0.0, ())
@@ -109,7 +111,8 @@ def _exact(meaning: Meaning, point: tuple[float, ...]) -> float:
     world = meaning.machine.world
     run = world.start()
     try:
-        exact = float(world.lift(meaning(*map(world.lift, point))).value)
+        operands = [world.parameter(name, Fraction(number)) for name, number in zip(meaning.operands, point, strict=True)]
+        exact = float(world.lift(meaning(*operands)).value)
         return math.nan if run.kinked else exact
     except (ArithmeticError, ValueError, TypeError):
         return math.nan

@@ -75,7 +75,7 @@ class Machine:
     def text(self, text: str, entry: str) -> Callable[..., Any]:
         """The function `entry` of generated text. Helpers that have an exact meaning are taken by it."""
         namespace: dict[str, Any] = {"__builtins__": self.builtins, "__name__": "generated"}
-        exec(compile(text, TEXT_FILE, "exec"), namespace)
+        exec(self._exact_code(compile(text, TEXT_FILE, "exec")), namespace)
         defined = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
         for name, meaning in self.helpers().items():
             # Only what is there word for word: a function of the user's may have the name of a helper.
@@ -112,7 +112,7 @@ class Machine:
             return known[1]  # type: ignore[no-any-return]  # a function stands for a function
         words: dict[str, Any] = {"__builtins__": self.builtins, "__name__": function.__module__ or "user"}
         closure = tuple(types.CellType() for _ in function.__closure__ or ())
-        rebuilt = types.FunctionType(function.__code__, words, function.__name__, None, closure or None)
+        rebuilt = types.FunctionType(self._exact_code(function.__code__), words, function.__name__, None, closure or None)
         self._replaced[id(function)] = (function, rebuilt)
         rebuilt.__defaults__ = tuple(map(self.replace, function.__defaults__ or ())) or None
         rebuilt.__kwdefaults__ = {k: self.replace(v) for k, v in (function.__kwdefaults__ or {}).items()}
@@ -123,8 +123,25 @@ class Machine:
             _fill(cell, original, self.replace)
         return rebuilt
 
+    def _exact_code(self, code: types.CodeType) -> types.CodeType:
+        """The same code with exact constants, so that arithmetic on constants alone is not rounded either."""
+        return code.replace(co_consts=tuple(map(self._exact_constant, code.co_consts)))
+
+    def _exact_constant(self, constant: Any) -> Any:
+        match constant:
+            case types.CodeType():
+                return self._exact_code(constant)
+            case float():
+                return self.world.lift(constant)
+            case tuple():
+                return tuple(map(self._exact_constant, constant))
+            case _:
+                return constant
+
     def replace(self, thing: Any) -> Any:
         """What stands for a live object that a program refers to."""
+        if isinstance(thing, float):
+            return self.world.lift(thing)
         if isinstance(thing, types.ModuleType):
             return self._module(thing.__name__)
         plain = plain_function(thing)
@@ -133,7 +150,7 @@ class Machine:
         if isinstance(thing, tuple):
             return tuple(map(self.replace, thing))
         if hasattr(thing, "dtype") and hasattr(thing, "item") and getattr(thing, "ndim", 0) == 0:
-            return thing.item()
+            return self.replace(thing.item())
         for table in ((float, "float"), (int, "int")):
             if thing is table[0]:
                 return self.functions(table[1])
@@ -163,7 +180,7 @@ class Machine:
         if name == "numpy":
             table = {word: self._quiet(meaning) for word, meaning in table.items()}
             table.update(float64=named["float"], int64=named["int"], bool_=bool)
-        table.update(pi=math.pi, e=math.e, tau=math.tau, inf=math.inf, nan=math.nan)
+        table.update({word: self.world.lift(getattr(math, word)) for word in ("pi", "e", "tau", "inf", "nan")})
         return Library(name, table)
 
     def _quiet(self, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -31,7 +31,7 @@ Mpf: TypeAlias = Any
 
 DIGITS = 120
 MOST_STEPS = 60_000
-MOST_TERMS = 40_000
+MOST_OCCURRENCES = 20_000
 
 
 class Unsupported(Exception):
@@ -129,7 +129,7 @@ class World:
         run.steps += 1
         if run.steps % 256 == 0:
             self.clock.check()
-        if run.steps > self.most_steps or (run.symbolic and size > MOST_TERMS):
+        if run.steps > self.most_steps or (run.symbolic and size > MOST_OCCURRENCES):
             raise TooLarge
         if not -self.largest <= value <= self.largest and self.mp.isfinite(value):
             # Beyond the floats; and what the next function makes of it may have more digits than there is memory.
@@ -154,16 +154,15 @@ class World:
         key = (type(plain), repr(plain))
         if key not in self._literals:
             self._literals[key] = self._constant(plain)
-        known = self._literals[key]
-        return self.real(known.value, known.expr, 1)
+        return self._literals[key]
 
     def _constant(self, number: int | float) -> Real:
         if isinstance(number, float) and not math.isfinite(number):
             special = sympy.nan if math.isnan(number) else sympy.oo * int(math.copysign(1, number))
-            return Real(self, self.mp.mpf(number), special, 1)
+            return Real(self, self.mp.mpf(number), special, 0)
         expr = reading(number)
         value = self.mp.mpf(expr.p) / expr.q if expr.is_Rational else self.mp.mpf(expr.evalf(DIGITS + 10))
-        return Real(self, value, expr, 1)
+        return Real(self, value, expr, 0)
 
     # ------------------------------------------------------------------------------------------ decisions
 
@@ -202,13 +201,10 @@ class World:
 
     def floor(self, number: Real, value: Mpf, jump: bool) -> Real:
         """`value`, which is the floor of `number` everywhere but, perhaps, at the jumps."""
-        if jump:
+        if jump and number.size:
             self.event("a jump", kink=True)
         self.run.signature.append(int(value))
-        if not self.run.symbolic:
-            return self.real(value, None, 1)
-        expr = Floor(number.expr) if number.expr.free_symbols else sympy.Integer(int(value))
-        return self.real(value, expr, number.size + 1)
+        return self.real(value, Floor(number.expr) if self.run.symbolic else None, number.size)
 
     def event(self, what: str, *, kink: bool = False) -> None:
         """Writes down something special, and which line of the program it happened on."""
@@ -220,7 +216,10 @@ class World:
 
 
 class Real:
-    """A real number: its value to 120 digits, and in symbolic runs the expression that it is."""
+    """A real number: its value to 120 digits, and in symbolic runs the expression that it is.
+
+    `size` counts how often parameters occur in that expression: 0 is a constant.
+    """
 
     __slots__ = ("expr", "size", "value", "world")
 
@@ -284,7 +283,7 @@ class Real:
         return _binary(_power, other, self)
 
     def __neg__(self) -> Real:
-        return self.world.real(-self.value, -self.expr if self.expr is not None else None, self.size + 1)
+        return self.world.real(-self.value, -self.expr if self.world.run.symbolic else None, self.size)
 
     def __pos__(self) -> Real:
         return self
@@ -296,7 +295,7 @@ class Real:
         """The sign: -1, 0 or 1. It is a kink where it is 0."""
         zero = self.world.lift(0)
         if self.world.order(self, zero) == 0:
-            self.world.event("a kink", kink=True)
+            self.world.event("a kink", kink=self.size > 0)
             return 0
         return 1 if self.world.decide(">", self, zero) else -1
 
@@ -351,8 +350,7 @@ class Real:
         if not self.world.mp.isint(self.value):
             raise TypeError("'float' object cannot be interpreted as an integer")
         self.world.run.signature.append(int(self.value))
-        if self.expr is not None and self.expr.free_symbols:
-            self.world.run.frozen = True
+        self.world.run.frozen = self.world.run.frozen or self.size > 0
         return int(self.value)
 
     def is_integer(self) -> bool:
@@ -421,7 +419,7 @@ def _power_of_zero(world: World, x: Real, y: Real) -> Real:
         world.event("a power of zero")
         raise ZeroDivisionError("0.0 cannot be raised to a negative power")
     if 0 < y.value < 1:
-        world.event("a power of zero", kink=True)
+        world.event("a power of zero", kink=x.size > 0)
     value = world.mp.mpf(1 if y.value == 0 else 0)
     return world.real(value, x.expr**y.expr if world.run.symbolic else None, x.size + y.size)
 

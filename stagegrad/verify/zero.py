@@ -67,11 +67,11 @@ class _Kernels:
 
     def vanishes(self, expr: Expr) -> bool:
         """Whether the expression is zero modulo the relations."""
-        rest = _numerator(self.rational(expr))
+        rest = _fraction(self.rational(expr))[0]
         for symbol, degree, power in reversed(self.relations):
             if rest == 0:
                 return True
-            rest = _numerator(_reduced(rest, symbol, degree, power))
+            rest = _fraction(_reduced(rest, symbol, degree, power))[0]
         return bool(rest == 0)
 
     def rational(self, expr: Expr) -> Expr:
@@ -90,7 +90,7 @@ class _Kernels:
         if expr.is_Add or expr.is_Mul:
             return expr.func(*map(self.rational, expr.args))
         if isinstance(expr, sympy.exp):
-            return self._exponential(_normal(self.rational(expr.args[0])))
+            return self._exponential(self._normal(self.rational(expr.args[0])))
         if expr.is_Pow:
             return self._power(*expr.args)
         if expr.is_Function:
@@ -108,10 +108,10 @@ class _Kernels:
         if exponent.is_Integer:
             return self.rational(base) ** exponent
         if exponent.is_Rational:
-            return self._root(_normal(self.rational(base)), exponent.q) ** exponent.p
+            return self._root(self._normal(self.rational(base)), exponent.q) ** exponent.p
         # b**e is exp(e log b); as a kernel that lets x**(y - 1) meet x**y/x.
-        logarithm = self._kernel(sympy.log(_normal(self.rational(base)), evaluate=False))
-        return self._exponential(_normal(self.rational(exponent) * logarithm))
+        logarithm = self._kernel(sympy.log(self._normal(self.rational(base)), evaluate=False))
+        return self._exponential(self._normal(self.rational(exponent) * logarithm))
 
     def _root(self, base: Expr, degree: int) -> Expr:
         kernel = sympy.Pow(base, sympy.Rational(1, degree), evaluate=False)
@@ -133,8 +133,24 @@ class _Kernels:
                 factors.append(self._kernel(kernel) ** coefficient.p)
         return reduce(lambda a, b: a * b, factors, sympy.Integer(1))
 
+    def _normal(self, expr: Expr) -> Expr:
+        """The normal form of a rational function, modulo the relations; roots leave the denominator where they are a factor."""
+        if expr.is_Symbol or expr.is_Rational:
+            return expr
+        numerator, denominator = _fraction(expr)
+        for symbol, degree, power in reversed(self.relations):
+            if not numerator.has(symbol) and not denominator.has(symbol):
+                continue
+            numerator, denominator = _reduced(numerator, symbol, degree, power), _reduced(denominator, symbol, degree, power)
+            rest, factor = denominator.as_independent(symbol)
+            if factor.is_Symbol or (factor.is_Pow and factor.base == symbol):
+                missing = symbol ** (degree - factor.as_base_exp()[1])
+                numerator, denominator = _reduced(numerator * missing, symbol, degree, power), rest * power
+            numerator, denominator = _fraction(numerator / denominator)
+        return sympy.expand(numerator / denominator)
+
     def _function(self, expr: Expr) -> Expr:
-        rebuilt = expr.func(*(_normal(self.rational(argument)) for argument in expr.args))
+        rebuilt = expr.func(*(self._normal(self.rational(argument)) for argument in expr.args))
         if not isinstance(rebuilt, type(expr)):
             # SymPy knows better: sin(-t) is -sin(t), atan(1) is pi/4.
             return self._rational(rebuilt)
@@ -146,23 +162,13 @@ class _Kernels:
         return self._kernel(rebuilt)
 
 
-def _normal(expr: Expr) -> Expr:
-    """The normal form of a rational function."""
-    if expr.is_Symbol or expr.is_Rational:
-        return expr
-    expanded = sympy.expand(expr)
-    if all(part.is_polynomial() for part in sympy.Add.make_args(expanded)):
-        return expanded
-    gens = sorted(expr.free_symbols, key=str)
-    return field(gens, sympy.QQ)[0].from_expr(expr).as_expr()
-
-
-def _numerator(expr: Expr) -> Expr:
-    """The numerator of a rational function, reduced; zero only if the function is."""
+def _fraction(expr: Expr) -> tuple[Expr, Expr]:
+    """Numerator and denominator of a rational function, without common factors."""
     gens = sorted(expr.free_symbols, key=str)
     if not gens:
-        return sympy.sympify(expr)
-    return field(gens, sympy.QQ)[0].from_expr(expr).numer.as_expr()
+        return sympy.sympify(expr), sympy.Integer(1)
+    element = field(gens, sympy.QQ)[0].from_expr(expr)
+    return element.numer.as_expr(), element.denom.as_expr()
 
 
 def _reduced(expr: Expr, symbol: Expr, degree: int, power: Expr) -> Expr:
