@@ -15,19 +15,19 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from stagegrad.errors import (
-    ArgumentError,
-    CacheError,
-    FormulaError,
-    MissingPackageError,
-    NameChoiceError,
-    StagegradError,
-    StagegradSourceError,
-    UnsupportedError,
-)
 from stagegrad.version import __version__
 
 if TYPE_CHECKING:
+    from stagegrad.errors import (
+        ArgumentError,
+        CacheError,
+        FormulaError,
+        MissingPackageError,
+        NameChoiceError,
+        StagegradError,
+        StagegradSourceError,
+        UnsupportedError,
+    )
     from stagegrad.gates import gate
     from stagegrad.staged import Staged, compile, formula, grad, value_and_grad
 
@@ -49,8 +49,10 @@ __all__ = [
     "value_and_grad",
 ]
 
-# The compiler itself is imported when it is first used, so that a program that only might use it starts as fast as without.
-_LATER = {**dict.fromkeys(("Staged", "compile", "formula", "grad", "value_and_grad"), "stagegrad.staged"), "gate": "stagegrad.gates"}
+# Everything is imported when it is first used, so that a program that only might use stagegrad starts as fast as without it.
+_LATER = {name: "stagegrad.errors" for name in __all__ if name.endswith("Error")}
+_LATER |= dict.fromkeys(("Staged", "compile", "formula", "grad", "value_and_grad"), "stagegrad.staged")
+_LATER |= {"gate": "stagegrad.gates"}
 
 
 def __getattr__(name: str) -> Any:

@@ -124,9 +124,9 @@ def test_every_part_has_a_layer():
     assert parts <= {part for layer in LAYERS for part in layer}
 
 
-def test_the_public_surface_brings_nothing_but_errors_and_the_version():
+def test_the_public_surface_brings_nothing_but_the_version():
     eager = {part_of(name) for name, at_import in imports(ROOT / "__init__.py") if at_import and name.startswith("stagegrad")}
-    assert eager == {"errors", "version"}
+    assert eager == {"version"}
 
 
 @pytest.mark.parametrize("target", ["python", "numba"])
