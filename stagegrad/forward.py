@@ -75,12 +75,15 @@ class _Push:
 
     def twin(self, var: Var) -> Var:
         """A fresh value for the direction of `var`: x -> xdot."""
-        base = var.name
-        if base and base not in self.given:
-            self.given[base] = self.words.fresh(f"{base}dot", "_")
-        dot = self.fresh.var(self.given[base] if base else "", var.type)
+        dot = self.fresh.var(self.word(var), var.type)
         self.dots[var] = dot
         return dot
+
+    def word(self, var: Var) -> str:
+        """The word for directions of values of this name; a value without a name has a direction without one."""
+        if var.name and var.name not in self.given:
+            self.given[var.name] = self.words.fresh(f"{var.name}dot", "_")
+        return self.given[var.name] if var.name else ""
 
     def dot(self, atom: Atom) -> Atom:
         """The direction of an atom; 0.0 where it does not depend on the parameters."""
@@ -89,7 +92,9 @@ class _Push:
     def block(self, block: Block, of: Sequence[Atom]) -> Block:
         """The block with its directions; it yields the directions of `of` behind its results."""
         stmts = [new for stmt in block.stmts for new in self.stmt(stmt)]
-        return Block(tuple(stmts), (*block.results, *map(self.dot, of)))
+        builder = Builder(self.fresh)
+        dots = [self.direction(atom, builder) for atom in of]
+        return Block((*stmts, *builder.stmts), (*block.results, *dots))
 
     def stmt(self, stmt: Stmt) -> list[Stmt]:
         match stmt:
@@ -98,7 +103,7 @@ class _Push:
             case If():
                 return [self.branch(stmt)]
             case For() | While():
-                return [self.loop(stmt)]
+                return self.loop(stmt)
             case Call():
                 return [self.call(stmt)]
             case Raise() | Remark():
@@ -141,15 +146,19 @@ class _Push:
             case "load", (array, index):
                 value = Stage(self.twin(stage.out), "load", (self.dot(array), index))
             case ("store" | "accumulate") as op, (array, index, new):
-                value = Stage(self.twin(stage.out), op, (self.shadow(array, builder), index, self.dot(new)))
+                value = Stage(self.twin(stage.out), op, (self.direction(array, builder), index, self.dot(new)))
             case _, (array, room):
-                value = Stage(self.twin(stage.out), "grow", (self.shadow(array, builder), room))
+                value = Stage(self.twin(stage.out), "grow", (self.direction(array, builder), room))
         builder.stmts.append(value)
 
-    def shadow(self, array: Atom, builder: Builder) -> Atom:
-        if isinstance(array, Var) and array not in self.dots:
-            self.dots[array] = builder.emit("zeros", builder.emit("size", array))
-        return self.dot(array)
+    def direction(self, atom: Atom, builder: Builder) -> Atom:
+        """The direction of an atom in a form that it may be stored as: zeros for an array that has none yet, undefined for what is."""
+        if isinstance(atom, Lit):
+            return Lit(None, atom.type) if atom.value is None and atom.type.kind == "float" else _ZERO
+        if not atom.type.rank or atom in self.dots:
+            return self.dot(atom)
+        # Not kept in `dots`: each use is written to in place, and this one may be inside a branch.
+        return builder.emit("zeros", builder.emit("size", atom), name=self.word(atom))
 
     def branch(self, stmt: If) -> If:
         kept = [k for k, out in enumerate(stmt.outs) if out in self.varied]
@@ -158,17 +167,14 @@ class _Push:
         dots = tuple(self.twin(stmt.outs[k]) for k in kept)
         return replace(stmt, then=then, orelse=orelse, outs=(*stmt.outs, *dots))
 
-    def loop(self, loop: For | While) -> For | While:
+    def loop(self, loop: For | While) -> list[Stmt]:
+        before = Builder(self.fresh)
         kept = [k for k, c in enumerate(loop.carries) if c.var in self.varied]
-        inits = [self._init(loop.carries[k]) for k in kept]
+        inits = [self.direction(loop.carries[k].init, before) for k in kept]
         vars = [self.twin(loop.carries[k].var) for k in kept]
         body = self.block(loop.body, [loop.body.results[k] for k in kept])
         extra = [Carry(var, init, self.twin(loop.carries[k].out)) for k, var, init in zip(kept, vars, inits, strict=True)]
-        return replace(loop, body=body, carries=(*loop.carries, *extra))
-
-    def _init(self, carry: Carry) -> Atom:
-        undefined = isinstance(carry.init, Lit) and carry.init.value is None
-        return Lit(None, carry.var.type) if undefined else self.dot(carry.init)
+        return [*before.stmts, replace(loop, body=body, carries=(*loop.carries, *extra))]
 
     def call(self, stmt: Call) -> Call:
         if not any(out in self.varied for out in stmt.outs):

@@ -6,6 +6,7 @@ The text imports math, numpy and numba only, and the same module always gives th
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stagegrad.emit.writer import FunctionText, Line, write_function
@@ -97,16 +98,43 @@ def _shorten(lines: list[Line], helpers: set[str]) -> tuple[list[Line], list[str
 
 
 def _bare(text: str, words: set[str]) -> str:
-    return _MATH.sub(lambda match: match[1] if match[1] in words else match[0], text)
+    def bare(code: str) -> str:
+        return _MATH.sub(lambda match: match[1] if match[1] in words else match[0], code)
+
+    return "".join(bare(part) if is_code else part for part, is_code in _parts(text))
 
 
 #: Helpers that take the place of the function of that name in math.
 _MATH_HELPERS = {"exp"}
 
 
+_QUOTED = re.compile(r"""(?P<f>f?)(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|#.*""")
+_HOLE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+
+
+def _parts(line: str) -> Iterator[tuple[str, bool]]:
+    """A line cut into what is code and what is not: strings (the expressions inside them are code) and its comment."""
+    end = 0
+    for quoted in _QUOTED.finditer(line):
+        yield line[end : quoted.start()], True
+        end = quoted.end()
+        yield from _string_parts(quoted[0]) if quoted["f"] else [(quoted[0], False)]
+    yield line[end:], True
+
+
+def _string_parts(text: str) -> Iterator[tuple[str, bool]]:
+    end = 0
+    for hole in _HOLE.finditer(text):
+        if hole[1] is not None:
+            yield text[end : hole.start(1)], False
+            yield hole[1], True
+            end = hole.end(1)
+    yield text[end:], False
+
+
 def _code(line: str) -> str:
-    """A line without its comment (no generated string holds a number sign)."""
-    return line.partition("#")[0]
+    """What of a line is code."""
+    return " ".join(part for part, is_code in _parts(line) if is_code)
 
 
 def _imports(lines: list[Line], words: list[str], target: str) -> list[Line]:

@@ -28,6 +28,7 @@ from stagegrad.ir import (
     Span,
     Stage,
     Stmt,
+    Type,
     Var,
     While,
     literal_is,
@@ -424,11 +425,10 @@ class _Writer:
             if target is None:
                 continue
             out = self.storage[target]
-            if isinstance(result, Lit) and result.value is None:
-                if out not in self.handed_on:
-                    continue
-                result = _ANYTHING[str(result.type)]
-            text = self.text(result)
+            undefined = isinstance(result, Lit) and result.value is None
+            if undefined and out not in self.handed_on:
+                continue
+            text = self._anything(result.type) if undefined else self.text(result)
             if text.text != out:
                 moves.append((out, text, {self.storage[leaf] for leaf in self.plan.leaves(result)}))
         if moves:
@@ -442,9 +442,6 @@ class _Writer:
             self.line(f"{free[0]} = {free[1].text}")
             moves.remove(free)
 
-
-#: What stands for an undefined scalar where the text must have one.
-_ANYTHING = {"float": literal(0.0), "int": literal(0), "bool": literal(False)}
 
 def _steady(loop: For | While, until: int | None) -> tuple[Atom | None, ...]:
     """For each carry the constant that it holds from its start until the trip that leaves the loop, or None.
@@ -473,6 +470,14 @@ def _trip_ends(block: Block) -> list[tuple[Atom, ...]]:
     return ends
 
 
+    def _anything(self, type: Type) -> Text:
+        """What stands for an undefined value where the text must have one."""
+        if type.rank:
+            return fill(find(f"tape_{type.kind}").template(self.target), {"n": Text("0")})
+        return constant(_ANYTHING[type.kind])
+
+
+_ANYTHING = {"float": literal(0.0), "int": literal(0), "bool": literal(False)}
 _AUGMENTED = {"add": "+=", "sub": "-=", "mul": "*=", "div": "/="}
 
 
