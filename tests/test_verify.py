@@ -13,6 +13,7 @@ from math import exp, log
 
 import pytest
 
+import stagegrad
 from stagegrad import ops
 from stagegrad.verify import Proof, Verdict, prove_rule, prove_source
 
@@ -418,6 +419,105 @@ def test_reports_are_data():
     assert set(facts["gradients"]["y"]["point"]) == {"x", "y"}
     with pytest.raises(ValueError, match="no such level"):
         Verdict("certain", "")
+
+
+# ---------------------------------------------------------------------------------------------- compiled functions
+
+
+def test_the_formula_of_the_notes_is_proved():
+    formula = stagegrad.formula("(x + sigmoid(y)) / (sigmoid(x) + (x + y)**2)", target="python")
+    proof = formula.prove()
+    assert [verdict.level for verdict in (proof.value, *proof.gradients.values())] == ["proved"] * 3
+    assert "the formula, read independently" in str(proof)
+    check = formula.check_grads(3.0, -4.0)
+    assert check.ok and check.value.found == 1.5456448841066441, str(check)
+
+
+def test_a_function_is_proved_against_itself_as_it_was_written():
+    scale = 2.5
+
+    def helper(v):
+        return v * v + scale
+
+    def f(x, y, n: int, flag: bool = True):
+        total = 0.0
+        for i in range(n):
+            if flag and x > y + i:
+                total += helper(x) / y
+            else:
+                total -= math.atan2(y, x) * i
+        return total + x
+
+    proof = stagegrad.compile(f, target="python").prove()
+    assert proof.level == "proved", str(proof)
+    assert proof.oracle == "your function f"
+    assert proof.gradients["x"].detail.endswith("for n = 0..3")
+
+
+def test_second_derivatives_and_recursion_and_gates():
+    @stagegrad.gate
+    def swish(x):
+        return x / (1.0 + math.exp(-x))
+
+    def power(x, n: int):
+        return 1.0 if n == 0 else x * power(x, n - 1)
+
+    def f(x, y):
+        return swish(x * y) + math.sin(x) ** 2
+
+    assert stagegrad.compile(f, target="python").prove().level == "proved"
+    assert stagegrad.compile(power, target="python").prove().level == "proved"
+    second = stagegrad.compile(stagegrad.grad(f), target="python").prove()
+    assert second.level == "proved" and "not against the original" in second.oracle
+
+
+def test_a_gate_with_a_wrong_slope_is_refuted():
+    @stagegrad.gate(grad=lambda out, x: 1.0 + out * out)
+    def squash(x):
+        return math.tanh(x)
+
+    proof = stagegrad.compile(lambda x: squash(x), target="python").prove()
+    assert (proof.value.level, proof.gradients["x"].level) == ("proved", "refuted")
+
+
+def test_check_grads_of_a_long_loop_in_every_target():
+    def f(r, x, n: int):
+        for _ in range(n):
+            x = r * x * (1.0 - x)
+        return x
+
+    for target in ("python", "numba"):
+        check = stagegrad.compile(f, target=target, cache=False).check_grads(2.9, 0.3, 200)
+        assert check.ok and bool(check) and check.level.startswith("checked"), str(check)
+        assert set(check.gradients) == {"r", "x"}
+
+
+def test_check_grads_names_the_line_whose_slope_is_not_finite():
+    def length(x):
+        s = x * x
+        return math.sqrt(s)
+
+    staged = stagegrad.compile(length, target="python")
+    assert staged.check_grads(-2.0).ok
+    check = staged.check_grads(0.0)
+    assert not check.ok and math.isnan(check.gradients["x"].found)
+    assert f"{__file__}:{length.__code__.co_firstlineno + 2} `return math.sqrt(s)`" in str(check)
+
+
+def test_check_grads_at_a_kink_asks_for_a_slope_between_those_of_the_sides():
+    check = stagegrad.compile(lambda x: abs(x) + 3.0 * x, target="python").check_grads(0.0)
+    assert check.ok and check.gradients["x"].detail.startswith("the slopes on the two sides are 2.0 and 4.0: a kink at")
+
+
+def test_check_grads_can_fail(monkeypatch):
+    def f(x, y):
+        return x * y
+
+    staged = stagegrad.compile(f, target="python")
+    monkeypatch.setitem(staged.__dict__, "value_and_grad", lambda x, y: (x * y + 1e-9, (y, y)))
+    check = staged.check_grads(2.0, 3.0)
+    assert not check and not check.value.ok and check.gradients["x"].ok and not check.gradients["y"].ok
+    assert check.as_dict()["gradients"]["y"] == {"found": "3.0", "expected": "2.0", "ok": False, "detail": "the derivative is 2.0"}
 
 
 # ---------------------------------------------------------------------------------------------- rules

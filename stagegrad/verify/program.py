@@ -90,12 +90,17 @@ class Machine:
         meanings: dict[str, Meaning] = {}
         for op in ops.REGISTRY.values():
             name, operands = _helper_call(op)
-            if name and op.exact:
+            if name and self._known(op):
                 meanings[name] = Meaning(self, op, operands)
         for name in ops.HELPERS.keys() & ops.REGISTRY.keys() - meanings.keys():
-            if ops.REGISTRY[name].exact:
+            if self._known(ops.REGISTRY[name]):
                 meanings[name] = Meaning(self, ops.REGISTRY[name], ops.REGISTRY[name].operands)
         return meanings
+
+    def _known(self, op: ops.Op) -> bool:
+        """Whether the operation has an exact meaning in functions that are known here; a user's gate may use others."""
+        called = re.findall(r"(\w+)\(", op.exact)
+        return bool(op.exact) and all(name == "Piecewise" or self.functions(name) is not None for name in called)
 
     # ------------------------------------------------------------------------------------------ the user's function
 
@@ -209,10 +214,12 @@ def _words(function: ast.stmt) -> str:
 
 def plain_function(thing: Any) -> types.FunctionType | None:
     """The Python function behind a plain, compiled or stagegrad function; None if there is none."""
+    if isinstance(thing, ops.Gate):
+        return plain_function(thing.function)
     for attribute in ("__stagegrad_function__", "py_func"):
         inner = getattr(thing, attribute, None)
-        if isinstance(inner, types.FunctionType):
-            return inner
+        if inner is not None:
+            return plain_function(inner)
     return thing if isinstance(thing, types.FunctionType) else None
 
 
