@@ -9,6 +9,7 @@ import math
 import os
 import random
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -225,7 +226,7 @@ def test_helpers_mean_the_same_under_numba() -> None:
     fast: dict[str, Any] = {"math": math}
     for found in HELPERS.values():
         exec(found.for_target("python"), plain)
-    for name in _callees_first():
+    for name in _callees_first(HELPER_CASES):
         exec(HELPERS[name].for_target("numba"), fast)
         fast[name] = numba.njit(error_model="numpy")(fast[name])
     for name, cases in HELPER_CASES.items():
@@ -233,7 +234,44 @@ def test_helpers_mean_the_same_under_numba() -> None:
             assert _outcome(fast[name], case) == _outcome(plain[name], case), (name, case)
 
 
-def _callees_first() -> list[str]:
+DISCRETE = {"shl", "shr", "bitand", "bitor", "bitxor", "invert", "gcd", "pow_int", "floordiv_int", "mod_int"}
+
+
+@pytest.mark.parametrize("start", range(0, 140, 28))
+def test_every_spelling_means_the_same_under_numba(start: int) -> None:
+    """Many operations in one function, so that Numba compiles few; it has no larger tuples than of 30."""
+    numba = pytest.importorskip("numba")
+    import numpy
+
+    names = [name for name in DECLARED if REGISTRY[name].kind != "structural"][start : start + 28]
+    needed = {word for name in names for word in REGISTRY[name].helpers}
+    every: dict[str, Any] = {}
+    for target in ("python", "numba"):
+        compiled = numba.njit(error_model="numpy") if target == "numba" else lambda function: function
+        scope: dict[str, Any] = {"math": math, "np": numpy}
+        for name in _callees_first(needed):
+            exec(HELPERS[name].for_target(target), scope)
+            scope[name] = compiled(scope[name])
+        texts = "".join(f"{_spelled(REGISTRY[name], target)}, " for name in names)
+        exec(f"def every(x, y, above, i, j, test):\n    return ({texts})", scope)
+        every[target] = compiled(scope["every"])
+    for arguments_ in ((0.3, 0.7, 1.25, 13, 3, True), (0.9, 0.2, 3.5, -13, 4, False)):
+        for name, plain, fast in zip(names, every["python"](*arguments_), every["numba"](*arguments_), strict=True):
+            assert plain == pytest.approx(fast, rel=1e-13, abs=1e-300), name
+
+
+def _spelled(op: Op, target: str) -> str:
+    """An operation's text on ints, or on floats inside its domain."""
+    words = ("i", "j") if op.name in DISCRETE else ("above", "y") if op.domain[0] == 1.0 else ("x", "y", "above")
+    given = dict(zip(op.operands, words, strict=False))
+    if op.name == "where":
+        given = {"test": "test", "x": "x", "y": "y"}
+    elif "n" in given:
+        given["n"] = "j"
+    return op.template(target).format(**given, **attributes(op))
+
+
+def _callees_first(wanted: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
 
     def visit(name: str) -> None:
@@ -241,7 +279,7 @@ def _callees_first() -> list[str]:
             visit(need)
         found[name] = None
 
-    for name in HELPERS:
+    for name in wanted:
         visit(name)
     return list(found)
 
