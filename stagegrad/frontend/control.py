@@ -262,8 +262,9 @@ class Statements(Calls):
             self.raise_flag(RETURNED, FALSE)
             return rest()
 
-        left = Arm([], dict(self.env), Flow.EXIT)
-        return self.merge(self.flag(region.exit), left, self.arm(run), self.kept_at_end, node)
+        flag = self.flag(region.exit)
+        left = Arm([], {**self.env, region.exit: Slot(TRUE)}, Flow.EXIT)
+        return self.merge(flag, left, self.arm(run), self.kept_at_end, node, guards=True)
 
     # ------------------------------------------------------------------------------------------ branches
 
@@ -384,7 +385,8 @@ class Statements(Calls):
             self.raise_flag(RETURNED, FALSE)
             return self._trips(stmt, items, start)
 
-        return self.merge(until, Arm([], dict(self.env)), self.arm(more), None, stmt)
+        left = Arm([], {**self.env, region.until: Slot(TRUE)})
+        return self.merge(until, left, self.arm(more), None, stmt, guards=True)
 
     def _came_back(self, returned: Atom, endless: bool = False) -> Flow:
         """How a loop ends, given the flag that says whether it was left by `return`; the loop around it must end then, too."""

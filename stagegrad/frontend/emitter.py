@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from stagegrad import rules as _rules  # noqa: F401  (fills the registry, which decides what can be lowered)
 from stagegrad.errors import Problem
 from stagegrad.frontend.scope import Frame
 from stagegrad.frontend.values import FALSE, GONE, TRUE, Key, Many, Slot, Unfit, Value, describe, fill, join, leaves, undefined
@@ -321,12 +322,15 @@ class Emitter:
         self.merge(test, self.arm(hold(then)), self.arm(hold(orelse)), None, node)
         return self.env.pop(key).value
 
-    def merge(self, test: Atom, then: Arm, orelse: Arm, keep: frozenset[str] | None, node: ast.AST) -> Flow:
+    def merge(
+        self, test: Atom, then: Arm, orelse: Arm, keep: frozenset[str] | None, node: ast.AST, guards: bool = False
+    ) -> Flow:  # fmt: skip
         """Ends two paths: appends the `If`, and what the paths left different becomes one value each.
 
-        `keep` are the local names that may still be read (None: all of them).
+        `keep` are the local names that may still be read (None: all of them). `guards` says that `test` is a flag of
+        ours: what is true on one path and false on the other is then the flag itself.
         """
-        phis = _Phis(self, then, orelse, node)
+        phis = _Phis(self, then, orelse, node, test if guards else None)
         env = dict(self.env)
         for key in [*then.env, *(key for key in orelse.env if key not in then.env)]:
             first, second = then.env.get(key), orelse.env.get(key)
@@ -354,8 +358,8 @@ class Emitter:
 class _Phis:
     """The values that an `If` yields."""
 
-    def __init__(self, emitter: Emitter, then: Arm, orelse: Arm, node: ast.AST) -> None:
-        self.emitter, self.then, self.orelse, self.node = emitter, then, orelse, node
+    def __init__(self, emitter: Emitter, then: Arm, orelse: Arm, node: ast.AST, flag: Atom | None) -> None:
+        self.emitter, self.then, self.orelse, self.node, self.flag = emitter, then, orelse, node, flag
         self.outs: list[Var] = []
         self.left: list[Atom] = []
         self.right: list[Atom] = []
@@ -414,6 +418,8 @@ class _Phis:
         first, second = self._converted(first, type, self.then), self._converted(second, type, self.orelse)
         if first == second:
             return first
+        if self.flag is not None and (first, second) == (TRUE, FALSE):
+            return self.flag
         for one, other in ((first, second), (second, first)):
             if isinstance(one, Lit) and one.value is None and isinstance(other, Lit):
                 return other

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
+from types import ModuleType
 
 from stagegrad.ir import Attr
 
@@ -50,19 +52,19 @@ _SCIPY = {
 def find(thing: object) -> Word | None:
     """The operation that a live function is, or None."""
     try:
-        return _words().get(thing)
+        return _words(sys.modules.get("numpy"), sys.modules.get("scipy.special")).get(thing)
     except TypeError:  # not hashable
         return None
 
 
-def _words() -> dict[object, Word]:
+@lru_cache(maxsize=4)
+def _words(numpy: ModuleType | None, special: ModuleType | None) -> dict[object, Word]:
+    """The functions of `math` and of the modules that the program has imported itself."""
     found = {getattr(math, name): Word(op, (), name in _MATH_FLOATS) for name, op in _MATH.items() if name in vars(math)}
-    numpy = sys.modules.get("numpy")
     if numpy is not None:
         for name, op in _NUMPY.items():
             attrs = () if op in _PLAIN else (("lib", "numpy"),)
             found[getattr(numpy, name)] = Word(op, attrs, name in _NUMPY_FLOATS)
-    special = sys.modules.get("scipy.special")
     if special is not None:
         found.update({getattr(special, name): Word(op) for name, op in _SCIPY.items()})
     return found

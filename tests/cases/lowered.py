@@ -326,7 +326,7 @@ def closures(x):
         return v * by + k
 
     k = 3.0
-    square = lambda v: v * v + k  # noqa: E731
+    square = lambda v: v * v + k
     return scale(x) + square(x) + scale(by=1.0, v=x)
 
 
@@ -474,7 +474,7 @@ def defaults(x, y=3, *, z=0.5):
 @at((2.0,))
 def constants(x):
     if DEBUG:
-        x = nothing(x)  # noqa: F821  (never lowered: the constant decides)
+        x = nothing(x)  (never lowered: the constant decides
     if MODE == "fast" and MODE != "slow":
         x = x * G
     return x + STEPS * NODES + math.tau + float("2.5") + WEIGHTS[1] + WEIGHTS[-1] * (x > G)
@@ -657,7 +657,7 @@ def dead_code(x):
     """A text that nobody reads."""
     x * 2.0
     return x
-    y = 1.0  # noqa: F841
+    y = 1.0
 
 
 @at((0.5, 0.25), (3.0, -1.0))
@@ -727,6 +727,6 @@ def unbound_after_break(x, n):
     return y
 
 
-double = lambda x: 2.0 * x  # noqa: E731
+double = lambda x: 2.0 * x
 PROGRAMS.append((double, ((1.5,), (-2.0,))))
 PROGRAMS.append((functools.wraps(staged)(lambda x, y: x - y), ((1.5, 1.0),)))
