@@ -474,7 +474,7 @@ def defaults(x, y=3, *, z=0.5):
 @at((2.0,))
 def constants(x):
     if DEBUG:
-        x = nothing(x)  (never lowered: the constant decides
+        x = nothing(x)  # never lowered: the constant decides
     if MODE == "fast" and MODE != "slow":
         x = x * G
     return x + STEPS * NODES + math.tau + float("2.5") + WEIGHTS[1] + WEIGHTS[-1] * (x > G)
