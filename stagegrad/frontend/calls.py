@@ -102,6 +102,8 @@ class Calls(Expressions):
         """A call that is one operation."""
         if keywords:
             raise self.refusal(node, "keywords are not supported in this call", "positional arguments")
+        if word.op == "to_float":
+            return self._float(args, node)
         op = REGISTRY.get(word.op)
         if op is None:
             raise self.refusal(node, f"stagegrad has no rule for {word.op} yet")
@@ -159,7 +161,8 @@ class Calls(Expressions):
     def _round(self, args: list[Value], node: ast.Call) -> Value:
         self.expect(args, 1, 2, "round", node)
         atom = self.atom(args[0], node)
-        digits = self.atom(args[1], node) if len(args) == 2 and args[1:] != [Static(None)] else None
+        nothing = len(args) == 1 or (isinstance(args[1], Static) and args[1].thing is None)
+        digits = None if nothing else self.atom(args[1], node)
         if atom.type != FLOAT:
             if digits is not None and not (isinstance(digits, Lit) and int(digits.value or 0) >= 0):
                 raise self.refusal(node, "an int can be rounded to a known number of digits behind the point only")

@@ -45,12 +45,13 @@ from stagegrad.frontend.values import (
 )  # fmt: skip
 from stagegrad.ir import BOOL, FLOAT, INT, Atom, Block, Carry, For, Lit, Raise, Type, Var, While
 
-_UNROLLED = 1000  # trips: a loop over a longer tuple is refused
+_UNROLLED = 1000  # trips, of loops inside one another together: loops over longer tuples are refused
 
 
 class Statements(Calls):
     """Lowers statements."""
 
+    trips: int = 1  # how often what is being lowered is written out, by the loops over tuples around it
     ends: frozenset[str] | None = frozenset()  # the names that may be read where the current run of statements ends
 
     def body(self, stmts: Sequence[ast.stmt], start: int = 0) -> Flow:
@@ -341,7 +342,7 @@ class Statements(Calls):
                         raise self.refusal(stmt.target, "a range gives one int a trip", "for i in range(...)")
                     return self._loop(stmt, over)
                 case Many(items):
-                    if len(items) > _UNROLLED:
+                    if len(items) * self.trips > _UNROLLED:
                         raise self.refusal(stmt.iter, f"a loop over {len(items)} values is too long to write out", "a loop over a range")
                     return self._unrolled(stmt, items)
                 case _:
@@ -352,12 +353,13 @@ class Statements(Calls):
 
     def _unrolled(self, stmt: ast.For, items: tuple[Value, ...]) -> Flow:
         outer, region = self.region, self.new_region(None)
+        before, self.trips = self.trips, self.trips * max(1, len(items))
         self.region = region
         self.raise_flag(RETURNED, FALSE)
         try:
             flow = self._trips(stmt, items, 0)
         finally:
-            self.region = outer
+            self.region, self.trips = outer, before
         if flow is Flow.DEAD:
             return flow
         return self._otherwise(stmt, self._came_back(self.flag(RETURNED)), self.flag(region.broke))
@@ -477,7 +479,7 @@ class _LoopLowering:
         """Lowers the loop and what its `else` holds."""
         low, outer = self.low, self.low.region
         while True:
-            mark = len(low.compilation.problems)
+            mark = len(low.compilation.problems), len(low.compilation.made)
             low.region = self.region
             try:
                 index, test, body = self._trip()
@@ -485,7 +487,7 @@ class _LoopLowering:
                 low.region = outer
             if self._settled(body):
                 break
-            del low.compilation.problems[mark:]
+            low.compilation.forget(*mark)
         returned, broke = self._finish(index, test, body)
         flow = low._came_back(returned, self.endless and broke == FALSE)
         return low._otherwise(self.stmt, flow, broke)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 from stagegrad.frontend.emitter import Emitter, Poisoned, Refusal
 from stagegrad.frontend.refused import refused
 from stagegrad.frontend.scope import MISSING, Frame, Scope
-from stagegrad.frontend.values import FALSE, POISON, TRUE, Closure, Embedded, Many, Static, Unfit, Value, describe
+from stagegrad.frontend.values import FALSE, POISON, TRUE, Closure, Embedded, Many, Static, Unfit, Value, describe, leaves
 from stagegrad.ir import BOOL, FLOAT, INT, Atom, Lit, Type, Var
 from stagegrad.ops import literal
 
@@ -29,6 +30,7 @@ _FOLD: dict[str, Callable[[int, int], int]] = {
     "add": operator.add, "sub": operator.sub, "mul": operator.mul, "floordiv": operator.floordiv, "mod": operator.mod,
 }  # fmt: skip
 _LARGEST = 2**63
+_MANY = 10_000
 
 
 class Expressions(Emitter):
@@ -90,6 +92,7 @@ class Expressions(Emitter):
                 return self.env[self.frame.number, node.target.id].value
             case ast.Tuple() | ast.List():
                 items = tuple(self.items(node.elts))
+                self.check_size(items, node)
                 return Many(items, "tuple" if isinstance(node, ast.Tuple) else "list")
             case ast.Call():
                 return self.call(node)
@@ -105,6 +108,11 @@ class Expressions(Emitter):
     def call(self, node: ast.Call) -> Value:
         """The value of a call."""
         raise NotImplementedError
+
+    def check_size(self, values: Sequence[Value], node: ast.AST) -> None:
+        """Refuses tuples of tuples that hold more numbers than a program can name."""
+        if sum(1 for value in values for _ in leaves(value)) > _MANY:
+            raise self.refusal(node, f"more than {_MANY} numbers in tuples", "a loop over a range")
 
     def items(self, nodes: Sequence[ast.expr]) -> list[Value]:
         """The values of a tuple's or a call's parts, starred ones spread out."""
@@ -165,7 +173,7 @@ class Expressions(Emitter):
         return self.outside(thing, name, node)
 
     def attribute(self, node: ast.Attribute) -> Value:
-        """A constant or a function of a module."""
+        """A constant or a function of a module, or a number that an object holds."""
         owner = self.usable(self.expr(node.value), node)
         match owner:
             case Static(thing) if isinstance(thing, type(math)):
@@ -173,11 +181,14 @@ class Expressions(Emitter):
                 if found is MISSING:
                     raise self.refusal(node, f"the module {thing.__name__} has no `{node.attr}`")
                 if thing.__name__.partition(".")[0] not in _STABLE:
-                    self.compilation.capture_attribute(thing, node.attr)
+                    self.compilation.capture_attribute(thing, node.attr, found)
                 return self.outside(found, f"{thing.__name__}.{node.attr}", node)
             case Var() | Lit():
                 message = f"`.{node.attr}`: {describe(owner)} has no such part; arrays are not supported yet"
                 raise self.refusal(node, message, "numbers only")
+            case Static(thing) if (found := _held_number(thing, node.attr)) is not MISSING:
+                self.compilation.capture_attribute(thing, node.attr, found)
+                return self.outside(found, node.attr, node)
             case _:
                 raise self.refusal(node, f"`.{node.attr}` of {describe(owner)} is not supported", "the value, as a name or a parameter")
 
@@ -407,6 +418,14 @@ class Expressions(Emitter):
 
 def _none_or_text(value: Value) -> bool:
     return isinstance(value, Static) and (value.thing is None or isinstance(value.thing, str))
+
+
+def _held_number(thing: object, name: str) -> object:
+    """A number that an object or a class holds under a name; `MISSING` where reading it could run code."""
+    if not isinstance(thing, type) and type(thing).__getattribute__ is not object.__getattribute__:
+        return MISSING
+    found = inspect.getattr_static(thing, name, MISSING)
+    return found if type(found) in (int, float, bool) else MISSING
 
 
 _NARROW = frozenset({

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stagegrad.ir import Module
 
@@ -16,6 +16,7 @@ class Capture:
     name: str
     value: object
     read: Callable[[], object]
+    owner: object = field(default=None, repr=False, compare=False)  # where the name lives: two modules may share a name
 
     def changed(self) -> bool:
         """Does the name hold something else now? Numbers compare by type and value, everything else by identity."""

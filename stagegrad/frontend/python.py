@@ -85,7 +85,10 @@ def lower(function: object, source: str | None = None) -> Program:
     plain = plain_function(function)
     if plain is None:
         raise ArgumentError(*_not_a_function(function))
-    return deeply(lambda: _lower(plain, source))
+    try:
+        return deeply(lambda: _lower(plain, source))
+    except RecursionError:
+        raise UnsupportedError("the function is nested too deeply", first_line(plain), "its parts as functions of their own") from None
 
 
 def _not_a_function(thing: object) -> tuple[str, None, str]:
@@ -108,7 +111,7 @@ def _lower(function: types.FunctionType, source: str | None) -> Program:
         except NeedInt as need:
             ints |= {param.name for param in need.params}
             continue
-        captures = {(capture.name, id(capture.value)): capture for capture in compilation.captures}
+        captures = {(capture.name, id(capture.owner)): capture for capture in compilation.captures}
         signature = inspect.signature(function, follow_wrapped=False)
         return Program(module, signature, tuple(captures.values()), compilation.text())
 
@@ -139,6 +142,7 @@ class Compilation:
     _units: dict[types.FunctionType, Unit] = field(default_factory=dict)
     _scopes: dict[FunctionNode, Scope] = field(default_factory=dict)
     _frames: int = 0
+    _numbers: int = 0
 
     def module(self, ints: frozenset[str]) -> Module:
         """The module, main function first; raises with all problems if there are any."""
@@ -176,10 +180,15 @@ class Compilation:
         self._frames += 1
         return self._frames
 
-    def capture_attribute(self, module: types.ModuleType, name: str) -> None:
-        """Remembers that a module's attribute was read."""
-        value = getattr(module, name)
-        self.captures.append(Capture(f"{module.__name__}.{name}", value, lambda: getattr(module, name)))
+    def capture_attribute(self, owner: object, name: str, value: object) -> None:
+        """Remembers that an attribute was read."""
+        title = getattr(owner, "__name__", type(owner).__name__)
+        self.captures.append(Capture(f"{title}.{name}", value, lambda: getattr(owner, name), owner))
+
+    def forget(self, problems: int, made: int) -> None:
+        """Takes back what an attempt has noted: its problems, and the functions that failed because of what it assumed."""
+        del self.problems[problems:]
+        self.made[made:] = [spec for spec in self.made[made:] if not spec.failed]
 
     def text(self) -> str:
         """The text of every function that was read."""
@@ -236,7 +245,8 @@ class Compilation:
         if len(self.made) >= _MOST:
             raise Refusal(Problem(f"{name} needs more than {_MOST} functions, one for each combination of argument types",
                                   unit.source.span(node), "arguments of the same types in each call"))  # fmt: skip
-        new = Specialisation(f"{name}#{len(self.made)}", identity, node, inputs, _first_guess(node))
+        self._numbers += 1
+        new = Specialisation(f"{name}#{self._numbers}", identity, node, inputs, _first_guess(node))
         self.made.append(new)
         self._fill(new, unit, parent, params, lifted or {})
         return new
@@ -360,6 +370,7 @@ class Lowering(Statements):
             self.usable(value, node)
         lifted = self._lifted([*([target] if isinstance(target, Closure) else []), *params.values()], node)
         values = [*params.values(), *lifted.values()]
+        self.check_size(values, node)
         try:
             spec = self.compilation.specialised(target, unit, parent, params, lifted)
         except CalleeNeedsInt as need:
@@ -408,6 +419,8 @@ class Lowering(Statements):
             assert isinstance(last, ast.Return) and last.value is not None
             return self.expr(last.value)
         finally:
+            for name in self.frame.scope.locals:
+                self.env.pop((self.frame.number, name), None)
             self.frame = caller
 
     def inlined(self, target: Closure, node: ast.AST) -> Value:

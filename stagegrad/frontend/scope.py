@@ -223,10 +223,10 @@ class Live:
                 thing = read()
             except ValueError:  # the variable around the function has no value yet
                 return MISSING, None
-            return thing, Capture(name, thing, read)
+            return thing, Capture(name, thing, read, cells[name])
         names = self.function.__globals__
         if name in names:
-            return names[name], Capture(name, names[name], partial(names.__getitem__, name))
+            return names[name], Capture(name, names[name], partial(names.__getitem__, name), names)
         own = names.get("__builtins__", builtins)
         found = own if isinstance(own, dict) else vars(own)
         return found.get(name, MISSING), None

@@ -37,7 +37,7 @@ _NUMPY = {name: name for name in _NUMPY_NAMES.split()} | {
     "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div", "floor_divide": "floordiv",
     "mod": "mod", "remainder": "mod", "negative": "neg", "power": "pow", "reciprocal": "reciprocal",
     "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge", "equal": "eq", "not_equal": "ne",
-    "clip": "clip", "where": "where",
+    "clip": "clip", "where": "where", "float64": "to_float",
 }  # fmt: skip
 _NUMPY_FLOATS = frozenset({"fabs", "power", "reciprocal", "floor", "ceil", "trunc", "rint", "sign"})
 #: Operators: their NumPy spelling means what Python's means, save that division by zero does not raise.

@@ -727,6 +727,30 @@ def unbound_after_break(x, n):
     return y
 
 
+class Physics:
+    gravity = 9.81
+
+    def __init__(self):
+        self.drag = 0.5
+
+
+BALL = Physics()
+
+
+@at((1.5,), (-2.0,))
+def held_numbers(x):
+    return x * Physics.gravity - BALL.drag * BALL.gravity + np.float64(x)
+
+
+@at((1.5, 3), (-2.0, 0))
+def helper_in_loop(x, n):
+    for i in range(n):
+        if i:
+            x = horner(x, previous, 0.1, c=0.2) * 0.1
+        previous = clipped(x, -2.0, i)
+    return x
+
+
 double = lambda x: 2.0 * x
 PROGRAMS.append((double, ((1.5,), (-2.0,))))
 PROGRAMS.append((functools.wraps(staged)(lambda x, y: x - y), ((1.5, 1.0),)))
