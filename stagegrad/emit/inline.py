@@ -14,6 +14,7 @@ from stagegrad.ir import (
     Atom,
     Block,
     Call,
+    For,
     Fresh,
     Function,
     If,
@@ -22,6 +23,7 @@ from stagegrad.ir import (
     Stage,
     Stmt,
     Var,
+    While,
     binds,
     blocks,
     inner_binds,
@@ -82,7 +84,7 @@ def plan(function: Function) -> Plan:
     counts = count_reads(function.body)
     found = Plan(function, counts)
     _Planner(found).block(function.body)
-    mapping = _missing_names(function, found)
+    mapping = _missing_names(function, found) or _shared_names(function)
     if not mapping:
         return found
     # Planning again on the named function gives the same answer: only values that are not inlined were renamed.
@@ -104,6 +106,13 @@ def _missing_names(function: Function, found: Plan) -> dict[Var, Var]:
                 chosen[end] = end.name or words.fresh(_word(stmt, var, mapping))
             mapping[var] = fresh.var(chosen[end], var.type)
     return mapping
+
+
+def _shared_names(function: Function) -> dict[Var, Var]:
+    """One name for both ends of a carry, which are one variable: the one that it has inside the loop."""
+    fresh = Fresh(function)
+    carries = [carry for stmt in walk(function.body) if isinstance(stmt, (For, While)) for carry in stmt.carries]
+    return {carry.out: fresh.like(carry.var) for carry in carries if carry.out.name != carry.var.name}
 
 
 def _word(stmt: Stmt, var: Var, mapping: dict[Var, Var]) -> str:

@@ -1,8 +1,8 @@
 """Which variables need a value on paths that never compute one.
 
 A path may leave a result undefined, ``Lit(None)``: nobody looks at it, and the variable may stay unbound in the text. But
-where such a result is handed on, from one branch or trip to the next, under another variable, Python would look: there the
-text gives it a value that nobody uses.
+where such a result is handed on, from one branch or trip to the next, under another variable, or recorded with what a trip
+began with, Python would look: there the text gives it a value that nobody uses.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from stagegrad.emit.inline import Plan
-from stagegrad.ir import Atom, For, Function, If, Lit, Var, While, walk
+from stagegrad.ir import Atom, For, Function, If, Lit, Stage, Var, While, walk
 
 
 def handed_on(plan: Plan, storage: Mapping[Var, str]) -> set[str]:
@@ -22,6 +22,8 @@ def handed_on(plan: Plan, storage: Mapping[Var, str]) -> set[str]:
         if isinstance(stmt, If) and (plan.is_inlined(stmt) or plan.is_expression(stmt)):
             leaves = [leaf for arm in (stmt.then, stmt.orelse) for leaf in plan.leaves(arm.results[0])]
             found.update(storage[leaf] for leaf in leaves if leaf in unbound)
+        elif isinstance(stmt, Stage) and stmt.op == "store":
+            found.update(storage[leaf] for leaf in plan.leaves(stmt.args[2]) if leaf in unbound)
     for source, target in flows:
         if source in unbound and isinstance(source, Var) and source in storage and storage[source] != storage.get(target):
             found.add(storage[source])

@@ -442,6 +442,12 @@ class _Writer:
             self.line(f"{free[0]} = {free[1].text}")
             moves.remove(free)
 
+    def _anything(self, type: Type) -> Text:
+        """What stands for an undefined value where the text must have one."""
+        if type.rank:
+            return fill(find(f"tape_{type.kind}").template(self.target), {"n": Text("0")})
+        return constant(_ANYTHING[type.kind])
+
 
 def _steady(loop: For | While, until: int | None) -> tuple[Atom | None, ...]:
     """For each carry the constant that it holds from its start until the trip that leaves the loop, or None.
@@ -468,13 +474,6 @@ def _trip_ends(block: Block) -> list[tuple[Atom, ...]]:
         final = dict(zip(last.outs, arm.results, strict=True))
         ends += _trip_ends(Block(arm.stmts, tuple(final.get(r, r) if isinstance(r, Var) else r for r in block.results)))
     return ends
-
-
-    def _anything(self, type: Type) -> Text:
-        """What stands for an undefined value where the text must have one."""
-        if type.rank:
-            return fill(find(f"tape_{type.kind}").template(self.target), {"n": Text("0")})
-        return constant(_ANYTHING[type.kind])
 
 
 _ANYTHING = {"float": literal(0.0), "int": literal(0), "bool": literal(False)}
