@@ -86,7 +86,7 @@ class _Exact:
     # ------------------------------------------------------------------------------------------ a slope
 
     def _slope(self, name: str, found: float) -> Comparison:
-        slope = self.trial.slope(self.outcome, name) if self.outcome.error is None and not self.outcome.kinked else None
+        slope = self.trial.slope(self.outcome, name) if self.outcome.error is None else None
         if slope is None:
             return self._at_a_kink(name, found)
         exact = float(slope)

@@ -130,7 +130,7 @@ class Machine:
 
     def _exact_code(self, code: types.CodeType) -> types.CodeType:
         """The same code with exact constants, so that arithmetic on constants alone is not rounded either."""
-        return code.replace(co_consts=tuple(map(self._exact_constant, code.co_consts)))
+        return code if self.world.binary else code.replace(co_consts=tuple(map(self._exact_constant, code.co_consts)))
 
     def _exact_constant(self, constant: Any) -> Any:
         match constant:
@@ -146,7 +146,7 @@ class Machine:
     def replace(self, thing: Any) -> Any:
         """What stands for a live object that a program refers to."""
         if isinstance(thing, float):
-            return self.world.lift(thing)
+            return thing if self.world.binary else self.world.lift(thing)
         if isinstance(thing, types.ModuleType):
             return self._module(thing.__name__)
         plain = plain_function(thing)

@@ -5,7 +5,8 @@ values, and the path remembers it), every kink, every slope that is not finite. 
 from the program: it simply runs, and the run says which path it took.
 
 Real arithmetic is meant: a float constant stands for the simplest real number that it is the rounding of
-(0.1 is 1/10, 0.6931471805599453 is log 2), and differences below 1e-90 are ties.
+(0.1 is 1/10, 0.6931471805599453 is log 2), and differences below 1e-90 are ties. In a binary world a constant is the
+binary fraction that it is, and arithmetic on constants alone is rounded as the compiler rounds it.
 """
 
 from __future__ import annotations
@@ -103,7 +104,8 @@ class Run:
 class World:
     """Makes numbers, and keeps the `Run` that is going on."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, binary: bool = False) -> None:
+        self.binary = binary  # whether a float constant is the binary fraction that it is, not what it is the rounding of
         self.mp = mpmath.mp.clone()
         self.mp.dps = DIGITS
         self.largest = self.mp.mpf(sys.float_info.max)
@@ -160,7 +162,7 @@ class World:
         if isinstance(number, float) and not math.isfinite(number):
             special = sympy.nan if math.isnan(number) else sympy.oo * int(math.copysign(1, number))
             return Real(self, self.mp.mpf(number), special, 0)
-        expr = reading(number)
+        expr = sympy.Rational(*number.as_integer_ratio()) if self.binary else reading(number)
         value = self.mp.mpf(expr.p) / expr.q if expr.is_Rational else self.mp.mpf(expr.evalf(DIGITS + 10))
         return Real(self, value, expr, 0)
 
@@ -208,7 +210,9 @@ class World:
 
     def event(self, what: str, *, kink: bool = False) -> None:
         """Writes down something special, and which line of the program it happened on."""
-        self.run.kinked = self.run.kinked or kink
+        if kink:
+            self.run.kinked = True
+            self.run.signature.append("kink")
         frame = sys._getframe(1)
         while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("stagegrad.verify"):
             frame = frame.f_back
