@@ -351,7 +351,10 @@ class Emitter:
     def conflict(self, name: str, first: Slot, second: Slot) -> Unfit:
         """The value of a variable that is one kind of thing on one path and another on the other."""
         what = f"`{name}`" if not name.startswith("$") else "the result"
-        texts = [f"{describe(slot.value)}" + (f" on line {slot.span.line}" if slot.span else "") for slot in (first, second)]
+        kinds = [describe(first.value), describe(second.value)]
+        if kinds[0] == kinds[1]:
+            kinds[1] = f"another {kinds[1].partition(' ')[2]}"
+        texts = [kind + (f" on line {slot.span.line}" if slot.span else "") for kind, slot in zip(kinds, (first, second), strict=True)]
         return Unfit(f"{what} is {texts[0]} but {texts[1]}", ONE_TYPE)
 
 
