@@ -42,7 +42,8 @@ class LoopReversal:
         self.sweep, self.loop, self.fresh = sweep, loop, sweep.fresh
         again = replace(loop, body=without_raises(loop.body))
         copied, mapping = clone(Block((again,)), self.fresh)
-        sweep.active |= {new for old, new in mapping.items() if old in sweep.active}
+        for facts in (sweep.active, sweep.conditional):
+            facts |= {new for old, new in mapping.items() if old in facts}
         copy = copied.stmts[0]
         assert isinstance(copy, (For, While))
         self.copy: For | While = copy
