@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stagegrad.ir import Block, Call, For, Function, If, Raise, Remark, Stage, Stmt, Var, While, binds, blocks, read, uses, variables
+from stagegrad.ir import Block, Call, For, Function, If, Raise, Remark, Stage, Stmt, Var, While, binds, inner_binds, uses, variables
 from stagegrad.ops import find
 
 _CUT = {"to_int", "size", "zeros", "tape_float", "tape_int", "tape_bool", "is_true", "trip_count", "to_float"}
@@ -106,69 +106,70 @@ def needed(block: Block, keep_effects: bool = False) -> Block:
 
     With `keep_effects`, what raises is kept, and calls too (they may raise).
     """
-    return _needed(block, set(variables(block.results)), keep_effects)
+    return _Pruner(keep_effects).block(block)[0]
 
 
-def _needed(block: Block, live: set[Var], effects: bool) -> Block:
-    kept: list[Stmt] = []
-    for stmt in reversed(block.stmts):
-        narrowed = _narrow(stmt, live, effects)
-        if narrowed is None:
-            continue
-        live.difference_update(binds(narrowed))
-        live.update(variables(uses(narrowed)))
-        for inner in blocks(narrowed):
-            live |= read(inner)
-        kept.append(narrowed)
-    return Block(tuple(reversed(kept)), block.results)
+class _Pruner:
+    """Walks a block backwards with the values still to be read; each method also returns what its result reads from outside."""
 
+    def __init__(self, effects: bool) -> None:
+        self.effects = effects
 
-def _narrow(stmt: Stmt, live: set[Var], effects: bool) -> Stmt | None:
-    """The statement without the outs that nobody reads; None where nothing is left of it."""
-    match stmt:
-        case Stage():
-            return stmt if stmt.out in live else None
-        case Call():
-            return stmt if effects or not live.isdisjoint(stmt.outs) else None
-        case If():
-            return _narrow_if(stmt, live, effects)
-        case For() | While():
-            return _narrow_loop(stmt, live, effects)
-        case Raise():
-            return stmt if effects else None
-        case Remark():
-            return stmt
-        case _:
-            raise TypeError(f"not a statement: {stmt!r}")
+    def block(self, block: Block, live: Iterable[Var] = ()) -> tuple[Block, set[Var]]:
+        reading = {*variables(block.results), *live}
+        kept: list[Stmt] = []
+        for stmt in reversed(block.stmts):
+            narrowed, inside = self.stmt(stmt, reading)
+            if narrowed is None:
+                continue
+            reading.difference_update(binds(narrowed))
+            reading |= inside
+            reading.update(variables(uses(narrowed)))
+            kept.append(narrowed)
+        return Block(tuple(reversed(kept)), block.results), reading
 
+    def stmt(self, stmt: Stmt, reading: set[Var]) -> tuple[Stmt | None, set[Var]]:
+        """The statement without the outs that nobody reads; None where nothing is left of it."""
+        match stmt:
+            case Stage():
+                return (stmt if stmt.out in reading else None), set()
+            case Call():
+                return (stmt if self.effects or not reading.isdisjoint(stmt.outs) else None), set()
+            case If():
+                return self.branch(stmt, reading)
+            case For() | While():
+                return self.loop(stmt, reading)
+            case Raise():
+                return (stmt if self.effects else None), set()
+            case Remark():
+                return stmt, set()
+            case _:
+                raise TypeError(f"not a statement: {stmt!r}")
 
-def _narrow_if(stmt: If, live: set[Var], effects: bool) -> If | None:
-    kept = [k for k, out in enumerate(stmt.outs) if out in live]
-    then, orelse = (
-        _needed(Block(arm.stmts, results), set(variables(results)), effects)
-        for arm in (stmt.then, stmt.orelse)
-        for results in [tuple(arm.results[k] for k in kept)]
-    )
-    if not (kept or then.stmts or orelse.stmts):
-        return None
-    return If(stmt.test, then, orelse, tuple(stmt.outs[k] for k in kept), stmt.note, stmt.span)
+    def branch(self, stmt: If, reading: set[Var]) -> tuple[If | None, set[Var]]:
+        kept = [k for k, out in enumerate(stmt.outs) if out in reading]
+        then, of_then = self.block(Block(stmt.then.stmts, tuple(stmt.then.results[k] for k in kept)))
+        orelse, of_orelse = self.block(Block(stmt.orelse.stmts, tuple(stmt.orelse.results[k] for k in kept)))
+        if not (kept or then.stmts or orelse.stmts):
+            return None, set()
+        return If(stmt.test, then, orelse, tuple(stmt.outs[k] for k in kept), stmt.note, stmt.span), of_then | of_orelse
 
-
-def _narrow_loop(loop: For | While, live: set[Var], effects: bool) -> Stmt | None:
-    kept = {k for k, c in enumerate(loop.carries) if c.out in live or c.var == loop.until}
-    test = needed(loop.test, effects) if isinstance(loop, While) else None
-    while True:
-        results = tuple(loop.body.results[k] for k in sorted(kept))
-        body = _needed(Block(loop.body.stmts, results), set(variables(results)), effects)
-        reading = read(body) | (read(test) if test else set())
-        more = kept | {k for k, c in enumerate(loop.carries) if c.var in reading}
-        if more == kept:
-            break
-        kept = more
-    carries = tuple(loop.carries[k] for k in sorted(kept))
-    if not any(c.out in live for c in carries) and not (effects and (body.stmts or isinstance(loop, While))):
-        return None
-    if test is not None:
-        return While(carries, test, body, loop.until, loop.span)
-    assert isinstance(loop, For)
-    return For(loop.index, loop.start, loop.stop, loop.step, carries, body, loop.until, loop.span)
+    def loop(self, loop: For | While, reading: set[Var]) -> tuple[For | While | None, set[Var]]:
+        kept = {k for k, c in enumerate(loop.carries) if c.out in reading or c.var == loop.until}
+        test, of_test = self.block(loop.test) if isinstance(loop, While) else (None, set())
+        while True:
+            body, inside = self.block(Block(loop.body.stmts, tuple(loop.body.results[k] for k in sorted(kept))))
+            inside |= of_test
+            more = kept | {k for k, c in enumerate(loop.carries) if c.var in inside}
+            if more == kept:
+                break
+            kept = more
+        carries = tuple(loop.carries[k] for k in sorted(kept))
+        wanted = any(c.out in reading for c in carries)
+        if not wanted and not (self.effects and (body.stmts or isinstance(loop, While))):
+            return None, set()
+        inside.difference_update(inner_binds(loop))
+        if isinstance(loop, While):
+            assert test is not None
+            return While(carries, test, body, loop.until, loop.span), inside
+        return For(loop.index, loop.start, loop.stop, loop.step, carries, body, loop.until, loop.span), inside

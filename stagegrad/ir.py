@@ -52,6 +52,10 @@ class Var:
     type: Type
     version: int
 
+    def __hash__(self) -> int:
+        # Equal values have equal types, and passes hash little else: the type is left out because hashing it is slow.
+        return hash((self.name, self.version))
+
     def __str__(self) -> str:
         return f"{self.name}.{self.version}" if self.name else f"%{self.version}"
 
