@@ -191,8 +191,16 @@ class _Interference:
             self.block(loop.test, inside)
         else:
             self._bind([loop.index], inside)
+            self._range(loop)
         inside.join(live)
         self._bind(vars, inside)
         live.join(inside)
         live.remove(vars)
         live.add(self._leaves(uses(loop)))
+
+    def _range(self, loop: For) -> None:
+        """The range is read after the carries have their first values: what it reads is apart from them, save from its own copy."""
+        for leaf in self._leaves((loop.start, loop.stop, loop.step)):
+            for carry in loop.carries:
+                if carry.init != leaf and carry.var.name == leaf.name:
+                    self.classes.separate(carry.var, leaf)

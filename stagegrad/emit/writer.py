@@ -81,7 +81,7 @@ class _Writer:
         self.function = found.function
         self.storage = assign(found)
         self.handed_on = handed_on(found, self.storage)
-        self.unread = Words(words_of(found.function)).fresh("_")
+        self.unread = "_" if "_" not in words_of(found.function) else Words(words_of(found.function)).fresh("unread")
         self.lines: list[Line] = []
         self.depth = 0
         self.note = ""
