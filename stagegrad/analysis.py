@@ -150,7 +150,7 @@ class _Pruner:
         kept = [k for k, out in enumerate(stmt.outs) if out in reading]
         then, of_then = self.block(Block(stmt.then.stmts, tuple(stmt.then.results[k] for k in kept)))
         orelse, of_orelse = self.block(Block(stmt.orelse.stmts, tuple(stmt.orelse.results[k] for k in kept)))
-        if not (kept or then.stmts or orelse.stmts):
+        if not (kept or _computes(then) or _computes(orelse)):
             return None, set()
         return If(stmt.test, then, orelse, tuple(stmt.outs[k] for k in kept), stmt.note, stmt.span), of_then | of_orelse
 
@@ -166,10 +166,14 @@ class _Pruner:
             kept = more
         carries = tuple(loop.carries[k] for k in sorted(kept))
         wanted = any(c.out in reading for c in carries)
-        if not wanted and not (self.effects and (body.stmts or isinstance(loop, While))):
+        if not wanted and not (self.effects and (_computes(body) or isinstance(loop, While))):
             return None, set()
         inside.difference_update(inner_binds(loop))
         if isinstance(loop, While):
             assert test is not None
             return While(carries, test, body, loop.until, loop.span), inside
         return For(loop.index, loop.start, loop.stop, loop.step, carries, body, loop.until, loop.span), inside
+
+
+def _computes(block: Block) -> bool:
+    return any(not isinstance(stmt, Remark) for stmt in block.stmts)

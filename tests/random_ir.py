@@ -14,8 +14,28 @@ from dataclasses import dataclass
 
 from stagegrad import rules as _rules  # noqa: F401  (fills the registry)
 from stagegrad.ir import (
-    BOOL, FLOAT, INT, Atom, Block, Call, Carry, For, Fresh, Function, If, Lit, Module, Raise, Remark, Shape, Stage, Stmt, Type, Var,
-    While, check,
+    BOOL,
+    FLOAT,
+    INT,
+    Atom,
+    Block,
+    Call,
+    Carry,
+    For,
+    Fresh,
+    Function,
+    If,
+    Lit,
+    Module,
+    Raise,
+    Remark,
+    Shape,
+    Stage,
+    Stmt,
+    Type,
+    Var,
+    While,
+    check,
 )  # fmt: skip
 from stagegrad.ops import find, literal
 
