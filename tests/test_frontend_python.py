@@ -21,7 +21,7 @@ from stagegrad.frontend.deep import deeply
 from stagegrad.frontend.python import lower
 from stagegrad.ir import Stage, check
 from stagegrad.ir_text import parse, show
-from tests.cases.lowered import PROGRAMS
+from tests.lowered_programs import PROGRAMS
 from tests.fuzz.programs import program as random_program
 from tests.interpret import Interpreter
 

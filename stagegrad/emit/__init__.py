@@ -86,7 +86,9 @@ def _shorten(lines: list[Line], helpers: set[str]) -> tuple[list[Line], list[str
     """``math.exp(x)`` -> ``exp(x)`` where the word is free, with the words to import; a helper of that name takes its place."""
     code = [_code(line.text) for line in lines]
     taken = {word for text in code for word in _WORD.findall(_MATH.sub("", text))}
-    free = {word for text in code for word in _MATH.findall(text)} - taken
+    asked = {word for text in code for word in _MATH.findall(text)}
+    # Where math itself is imported anyway, its constants may as well say where they come from.
+    free = asked - taken - ({"inf", "nan"} if asked & taken else set())
     found: list[Line] = []
     inside_helper = False
     for line in lines:

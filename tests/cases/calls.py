@@ -51,7 +51,7 @@ def f_value_and_grad(x, y):
     dsettle1y = df
     dsettlexy = df
     # settlexy = settle(xy, 2.0)
-    dxy, _2 = settle_backward(xy, 2.0, dsettlexy)
+    dxy, _ = settle_backward(xy, 2.0, dsettlexy)
     # xy = x * y
     dx = y * dxy
     dy = x * dxy
@@ -59,7 +59,7 @@ def f_value_and_grad(x, y):
     dsettle1 = y * dsettle1y
     dy += settle1 * dsettle1y
     # settle1 = settle(xsqrx, 1.0)
-    dxsqrx, _2 = settle_backward(xsqrx, 1.0, dsettle1)
+    dxsqrx, _ = settle_backward(xsqrx, 1.0, dsettle1)
     # xsqrx = xsqr * x
     dxsqr = x * dxsqrx
     dx += xsqr * dxsqrx
