@@ -250,16 +250,18 @@ def describe(stage: Stage) -> str:
     """A stage as a comment names it, ``sigx = sigmoid(x)``, in the words that the values were given."""
     op = find(stage.op)
     text = op.display or op.template("python")
-    names = {name: _word(arg) for name, arg in zip(op.operands, stage.args, strict=True)}
+    first = op.operands[0] if op.operands and "**" not in text else ""
+    names = {name: _word(arg, name == first) for name, arg in zip(op.operands, stage.args, strict=True)}
     shown = text.format(**names, **{key: str(value) for key, value in stage.attrs})
     return f"{_word(stage.out)} = {shown.replace('math.', '')}"
 
 
-def _word(atom: Atom) -> str:
+def _word(atom: Atom, leads: bool = True) -> str:
+    """An atom in a comment; a negative number that does not lead the expression is in parentheses."""
     if isinstance(atom, Var):
         return atom.name or "it"
     text = str(atom.value)
-    return f"({text})" if text.startswith("-") else text
+    return text if leads or not text.startswith("-") else f"({text})"
 
 
 def title(stage: Stage) -> str:
