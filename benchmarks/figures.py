@@ -40,7 +40,7 @@ class Figure:
 
     @property
     def text(self) -> str:
-        """The number with its unit, three digits of it."""
+        """The number with its unit, to three digits; a ratio to two decimals."""
         return _amount(self.value, self.unit)
 
     @property
@@ -59,7 +59,7 @@ def _amount(value: float, unit: str) -> str:
             if abs(value) >= scale:
                 return f"{_digits(value / scale)} {word}"
         return f"{_digits(value / 1e-9)} ns"
-    return f"{_digits(value)} {unit or 'times'}".strip()
+    return f"{_digits(value)} {unit}" if unit else f"{value:.2f} times"
 
 
 def _digits(value: float) -> str:

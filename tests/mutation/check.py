@@ -18,7 +18,7 @@ from tests.mutation.mutants import Mutant
 #: Without compiling, which takes long, and without comparing texts: a mutant must be caught by its numbers.
 _CHOSEN = "not numba and not test_text_is_what_the_compiler_writes"
 ROOT = Path(__file__).parent.parent.parent
-_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 #: pytest's exit codes: all passed; some test failed. Anything else means that it could not run.
 _PASSED, _CAUGHT = 0, 1
 
