@@ -21,9 +21,9 @@ from stagegrad.frontend.deep import deeply
 from stagegrad.frontend.python import lower
 from stagegrad.ir import Stage, check
 from stagegrad.ir_text import parse, show
-from tests.lowered_programs import PROGRAMS
 from tests.fuzz.programs import program as random_program
 from tests.interpret import Interpreter
+from tests.lowered_programs import PROGRAMS
 
 REJECTED = sorted((Path(__file__).parent / "cases" / "rejected").glob("*.py"))
 
