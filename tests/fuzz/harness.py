@@ -50,6 +50,10 @@ class Wrong(Exception):
     """Stagegrad's answer differs from the oracle's."""
 
 
+class Hangs(BaseException):
+    """The time limit; not an `Exception`, so that no program can be taken to raise it."""
+
+
 @contextmanager
 def loaded(program: Program) -> Iterator[Callable[..., Any]]:
     """The program's function, with its text where `inspect` looks for it."""
@@ -65,13 +69,13 @@ def loaded(program: Program) -> Iterator[Callable[..., Any]]:
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raises `TimeoutError` in a block that hangs, where the system has alarms."""
+    """Raises `Hangs` in a block that takes too long, where the system has alarms."""
     if not hasattr(signal, "setitimer"):
         yield
         return
 
     def ring(*_: Any) -> None:
-        raise TimeoutError(f"not done after {seconds} seconds")
+        raise Hangs(f"not done after {seconds} seconds")
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -91,7 +95,7 @@ def judge(program: Program, target: str = "python", second: bool = True, seconds
         return Outcome(program.seed, "refused", reason_of(error))
     except Wrong as error:
         return Outcome(program.seed, "wrong", str(error))
-    except Exception as error:
+    except (Exception, Hangs) as error:
         return Outcome(program.seed, "crashed", f"{type(error).__name__}: {error}")
 
 
