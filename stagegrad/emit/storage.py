@@ -15,37 +15,54 @@ from stagegrad.ir import Atom, Block, For, If, Stage, Stmt, Var, While, binds, b
 from stagegrad.names import Words, reserved, spelled_words
 
 
+class _Bits:
+    """A bit for each value, counted among those of its name: sets of namesakes are whole numbers, quick to join and to compare."""
+
+    def __init__(self) -> None:
+        self.given: dict[Var, int] = {}
+        self.next: dict[str, int] = {}
+
+    def of(self, var: Var) -> int:
+        if var not in self.given:
+            self.given[var] = self.next.get(var.name, 1)
+            self.next[var.name] = self.given[var] << 1
+        return self.given[var]
+
+
 class _Live:
     """The values still to be read at a point of the program, by name."""
 
-    def __init__(self, by_name: dict[str, set[Var]] | None = None) -> None:
-        self.by_name: dict[str, set[Var]] = by_name if by_name is not None else {}
+    def __init__(self, bits: _Bits, by_name: dict[str, int] | None = None) -> None:
+        self.bits = bits
+        self.by_name: dict[str, int] = by_name if by_name is not None else {}
 
     def copy(self) -> _Live:
-        return _Live({name: set(found) for name, found in self.by_name.items() if found})
+        return _Live(self.bits, dict(self.by_name))
 
     def add(self, vars: Iterable[Var]) -> None:
         for var in vars:
-            self.by_name.setdefault(var.name, set()).add(var)
+            self.by_name[var.name] = self.by_name.get(var.name, 0) | self.bits.of(var)
 
     def remove(self, vars: Iterable[Var]) -> None:
         for var in vars:
-            self.by_name.get(var.name, set()).discard(var)
+            self.by_name[var.name] = self.by_name.get(var.name, 0) & ~self.bits.of(var)
 
     def join(self, other: _Live) -> None:
-        for found in other.by_name.values():
-            self.add(found)
+        for name, found in other.by_name.items():
+            self.by_name[name] = self.by_name.get(name, 0) | found
 
-    def namesakes(self, var: Var) -> set[Var]:
-        return self.by_name.get(var.name, set())
+    def namesakes(self, var: Var) -> int:
+        return self.by_name.get(var.name, 0)
 
 
 class _Classes:
-    """Sets of values that share a variable, and which sets may not be merged."""
+    """Sets of values of one name that share a variable, and which sets may not be merged."""
 
-    def __init__(self) -> None:
+    def __init__(self, bits: _Bits) -> None:
+        self.bits = bits
         self.parent: dict[Var, Var] = {}
-        self.apart: dict[Var, set[Var]] = defaultdict(set)
+        self.members: dict[Var, int] = {}
+        self.apart: dict[Var, int] = {}
 
     def find(self, var: Var) -> Var:
         root = var
@@ -55,30 +72,36 @@ class _Classes:
             self.parent[var], var = root, self.parent[var]
         return root
 
-    def separate(self, a: Var, b: Var) -> None:
-        if a != b:
-            self.apart[a].add(b)
-            self.apart[b].add(a)
+    def separate(self, var: Var, others: int) -> None:
+        """`var` may share no variable with the others, save with itself."""
+        self.apart[var] = self.apart.get(var, 0) | (others & ~self.bits.of(var))
 
     def may_merge(self, a: Var, b: Var) -> bool:
         a, b = self.find(a), self.find(b)
-        small, large = (a, b) if len(self.apart[a]) < len(self.apart[b]) else (b, a)
-        return all(self.find(other) != large for other in self.apart[small])
+        return not (self.apart.get(a, 0) & self._members(b) or self.apart.get(b, 0) & self._members(a))
 
     def merge(self, a: Var, b: Var) -> None:
         a, b = self.find(a), self.find(b)
         if a == b:
             return
-        if len(self.apart[a]) < len(self.apart[b]):
-            a, b = b, a
         self.parent[b] = a
-        self.apart[a] |= self.apart.pop(b, set())
+        self.members[a] = self._members(a) | self._members(b)
+        self.apart[a] = self.apart.get(a, 0) | self.apart.get(b, 0)
+
+    def first_fit(self, roots: Iterable[Var], root: Var) -> Var | None:
+        """The first of the classes that a class may be merged with."""
+        apart, members = self.apart.get(root, 0), self._members(root)
+        fits = (other for other in roots if not (apart & self._members(other) or self.apart.get(other, 0) & members))
+        return next(fits, None)
+
+    def _members(self, root: Var) -> int:
+        return self.members.get(root) or self.bits.of(root)
 
 
 def assign(plan: Plan) -> dict[Var, str]:
     """The variable that holds each value which is not inlined; parameters keep their own names."""
     function = plan.function
-    classes = _Classes()
+    classes = _Classes(_Bits())
     order = [*function.params, *(v for s in walk(function.body) for v in (*inner_binds(s), *binds(s)) if v not in plan.inlined)]
     _Interference(plan, classes).run()
     loops = [s for s in walk(function.body) if isinstance(s, (For, While))]
@@ -86,13 +109,12 @@ def assign(plan: Plan) -> dict[Var, str]:
         classes.merge(carry.var, carry.out)
     for a, b in _wishes(function.body):
         _try_merge(classes, a, b)
-    by_word: dict[str, list[Var]] = defaultdict(list)
+    roots: dict[tuple[str, Type], dict[Var, None]] = defaultdict(dict)
     for var in order:
-        kept = by_word[var.name]
-        if any(classes.find(var) == classes.find(other) for other in kept):
-            continue
-        if not any(_try_merge(classes, other, var) for other in kept):
-            kept.append(var)
+        namesakes, root = roots[var.name, var.type], classes.find(var)
+        if root not in namesakes:
+            classes.merge(classes.first_fit(namesakes, root) or root, root)
+            namesakes[classes.find(root)] = None
     return _spell(order, classes, reserved(function), spelled_words(function))
 
 
@@ -138,7 +160,7 @@ class _Interference:
         self.plan, self.classes = plan, classes
 
     def run(self) -> None:
-        live = _Live()
+        live = _Live(self.classes.bits)
         self.block(self.plan.function.body, live)
         self._bind(self.plan.function.params, live)
 
@@ -148,9 +170,11 @@ class _Interference:
     def _bind(self, vars: Iterable[Var], live: _Live) -> None:
         """Binds at once: each is apart from what is still read after, and from the others."""
         vars = list(vars)
+        together = live.copy() if len(vars) > 1 else live
+        if together is not live:
+            together.add(vars)
         for var in vars:
-            for other in (*live.namesakes(var), *(v for v in vars if v.name == var.name)):
-                self.classes.separate(var, other)
+            self.classes.separate(var, together.namesakes(var))
         live.remove(vars)
 
     def block(self, block: Block, live: _Live) -> None:
@@ -203,4 +227,4 @@ class _Interference:
         for leaf in self._leaves((loop.start, loop.stop, loop.step)):
             for carry in loop.carries:
                 if carry.init != leaf and carry.var.name == leaf.name:
-                    self.classes.separate(carry.var, leaf)
+                    self.classes.separate(carry.var, self.classes.bits.of(leaf))
