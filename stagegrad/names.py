@@ -51,16 +51,18 @@ class Words:
 
     def __init__(self, taken: Iterable[str]) -> None:
         self.taken = set(taken) | set(keyword.kwlist) | set(keyword.softkwlist) | {"math", "np", "njit"}
+        self.numbers: dict[str, int] = {}  # the number to try next: those before it are taken
 
     def fresh(self, word: str, mark: str = "") -> str:
         """The word itself, or the word with a mark or a number behind it."""
         if mark and word in self.taken:
             word += mark
-        found, number = word, 2
         base = word[:-1] if word.endswith("1") and word[:-1].isidentifier() and not word[-2].isdigit() else word
+        found, number = word, self.numbers.get(base, 2)
         while found in self.taken:
             found = f"{base}{number}"
             number += 1
+        self.numbers[base] = number
         self.taken.add(found)
         return found
 
