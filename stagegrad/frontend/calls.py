@@ -246,7 +246,8 @@ class Calls(Expressions):
             case Range(start, stop, step):
                 return self.emit("trip_count", [start, stop, step], node)
             case other:
-                raise self.refusal(node, f"len needs a tuple or a range, and this is {describe(other)}; arrays are not supported yet")
+                message = f"len needs a tuple or a range, and this is {describe(other)}; arrays are not supported yet"
+                raise self.refusal(node, message, "the length as an int parameter")
 
     def _range(self, args: list[Value], node: ast.Call) -> Value:
         self.expect(args, 1, 3, "range", node)
@@ -285,7 +286,7 @@ class Calls(Expressions):
 
     def _items_of(self, value: Value, name: str, node: ast.Call) -> tuple[Value, ...]:
         if not isinstance(value, Many):
-            raise self.refusal(node, f"{name} needs tuples of known length, and this is {describe(value)}", "for i in range(...)")
+            raise self.refusal(node, f"{name} needs a tuple of known length, and this is {describe(value)}", "for i in range(...)")
         return value.items
 
     def _collected(self, args: list[Value], node: ast.Call, display: str) -> Value:
@@ -410,7 +411,8 @@ def _unknown(thing: object) -> tuple[str, str]:
     if root in ("random", "time", "datetime", "secrets") or "random" in title:
         return f"{title} gives another result each time", "the value as a parameter"
     if root == "numpy" or type(thing).__module__.partition(".")[0] == "numpy":
-        return f"{title} is not supported: stagegrad knows NumPy's functions of single numbers only", "math.*, or a loop over numbers"
+        message = f"{title} is not supported: stagegrad knows NumPy's functions of single numbers only; arrays are not supported yet"
+        return message, "math.*, or a loop over numbers"
     if isinstance(thing, type):
         return f"{title} is a class; objects are not supported", "numbers and tuples"
     if isinstance(thing, types.MethodType):

@@ -131,13 +131,15 @@ class Statements(Calls):
             case ast.Tuple() | ast.List():
                 value = self.usable(value, stmt)
                 if not isinstance(value, Many):
-                    raise self.refusal(target, f"only a tuple can be assigned to several names, and this is {describe(value)}")
+                    message = f"only a tuple can be assigned to several names, and this is {describe(value)}"
+                    raise self.refusal(target, message, "one name, or one parameter for each value")
                 parts = self._spread(target, value.items)
                 for part, item in zip(target.elts, parts, strict=True):
                     self.assign(part.value if isinstance(part, ast.Starred) else part, item, stmt)
                 return value
             case ast.Subscript():
-                raise self.refusal(target, "assignment to an item is not supported: arrays are not supported yet", "separate names")
+                message = "assignment to an item is not supported: arrays, and lists that change, are not supported yet"
+                raise self.refusal(target, message, "a name for each item")
             case ast.Attribute():
                 raise self.refusal(target, "assignment to an attribute is not supported", "a local name, returned at the end")
             case _:
@@ -161,6 +163,10 @@ class Statements(Calls):
             return
         old = self.usable(self.name(stmt.target.id, stmt.target), stmt.target)
         right = self.expr(stmt.value)
+        if isinstance(old, Many) and old.display == "list":  # what other names, and callers, would see
+            name = stmt.target.id
+            raise self.refusal(stmt, f"this changes the list `{name}` in place; lists that change are not supported yet",
+                               f"{name} = {name} + [...], which makes a new list")  # fmt: skip
         self.bind(stmt.target.id, self.operate(BINARY.get(type(stmt.op), ""), old, right, stmt), stmt)
 
     def _define(self, stmt: ast.FunctionDef) -> None:
@@ -187,7 +193,7 @@ class Statements(Calls):
         if not _is_own_exception(kind):
             raise self.refusal(stmt.exc, "only Python's own exceptions can be raised", 'raise ValueError("...")')
         if call and (call.keywords or len(call.args) > 1):
-            raise self.refusal(call, "an exception can have one message", "one f-string")
+            raise self.refusal(call, "only exceptions with a single message are supported", f'{kind.__name__}(f"...")')
         self._raising(TRUE, kind.__name__, call.args[0] if call and call.args else None, stmt, False)
         return Flow.DEAD
 
@@ -212,7 +218,7 @@ class Statements(Calls):
         if not isinstance(node, ast.JoinedStr):
             value = self.usable(self.expr(node), node)
             if not (isinstance(value, Static) and isinstance(value.thing, str)):
-                raise self.refusal(node, "a message must be text or an f-string", 'f"{...}"')
+                raise self.refusal(node, "a message must be text or an f-string", 'an f-string with the values in it: f"... {x}"')
             return [value.thing]
         parts: list[str | Atom] = []
         for part in node.values:
@@ -224,7 +230,7 @@ class Statements(Calls):
 
     def _shown(self, part: ast.FormattedValue) -> str | Atom:
         if part.format_spec is not None:
-            raise self.refusal(part, "a format in a message is not supported", "the value without a format: {x}")
+            raise self.refusal(part, "a format in a message is not supported yet", f"the value as it is: {{{ast.unparse(part.value)}}}")
         value = self.usable(self.expr(part.value), part)
         if isinstance(value, Static) and isinstance(value.thing, str):
             return value.thing if part.conversion == -1 else repr(value.thing)

@@ -185,7 +185,10 @@ class Expressions(Emitter):
                 return self.outside(found, f"{thing.__name__}.{node.attr}", node)
             case Var() | Lit():
                 message = f"`.{node.attr}`: {describe(owner)} has no such part; arrays are not supported yet"
-                raise self.refusal(node, message, "numbers only")
+                raise self.refusal(node, message, "plain numbers, and functions of them such as math.sin(x)")
+            case Many(display="list") if node.attr in _CHANGES:
+                message = f"`.{node.attr}` changes a list in place; arrays, and lists that change, are not supported yet"
+                raise self.refusal(node, message, "a name for each item, or a loop that adds to a number")
             case Static(thing) if (found := _held_number(thing, node.attr)) is not MISSING:
                 self.compilation.capture_attribute(thing, node.attr, found)
                 return self.outside(found, node.attr, node)
@@ -197,7 +200,7 @@ class Expressions(Emitter):
         owner = self.usable(self.expr(node.value), node)
         if not isinstance(owner, Many):
             message = f"only a tuple can be indexed, and this is {describe(owner)}; arrays are not supported yet"
-            raise self.refusal(node, message, "separate names")
+            raise self.refusal(node, message, "a parameter or a name for each item")
         if isinstance(node.slice, ast.Slice):
             raise self.refusal(node, "slices are not supported", "the parts by name: first, second = pair")
         index = self.number(node.slice)
@@ -238,6 +241,11 @@ class Expressions(Emitter):
         left, right = self.usable(left, node), self.usable(right, node)
         if op == "add" and isinstance(left, Many) and isinstance(right, Many) and left.display == right.display:
             return Many(left.items + right.items, left.display)
+        if op == "mul" and (repeated := next((side for side in (left, right) if isinstance(side, Many)), None)):
+            message = f"a number is needed here, and this is {describe(repeated)}; repeating it with * is not supported"
+            raise self.refusal(node, message, "the items one by one")
+        if op == "mod" and isinstance(left, Static) and isinstance(left.thing, str):
+            raise self.refusal(node, "text formatted with % is not supported", 'an f-string: f"... {x}"')
         if not op:
             raise self.refusal(node, "matrix products need arrays, which are not supported yet", "the sum of products, term by term")
         x, y = self.atom(left, node), self.atom(right, node)
@@ -431,5 +439,7 @@ def _held_number(thing: object, name: str) -> object:
 _NARROW = frozenset({
     "float16", "float32", "longdouble", "complex64", "complex128", "int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64",
 })  # fmt: skip
+#: Methods that change a list.
+_CHANGES = frozenset({"append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort"})
 #: Modules whose constants and functions nobody replaces.
 _STABLE = frozenset({"math", "numpy", "builtins", "operator", "cmath", "scipy"})

@@ -351,12 +351,14 @@ class Lowering(Statements):
     def _checked(self, value: Value, node: FunctionNode, is_main: bool) -> Value:
         name = _name(node)
         if isinstance(value, Unfit) and value.message:
-            self.report(node, f"{name} does not return one type of value: {value.message}", value.advice)
+            advice = "a `return` with the same type of value on every path" if value.advice == ONE_TYPE else value.advice
+            self.report(node, f"{name} does not return one type of value: {value.message}", advice)
             return POISON
         if is_main and isinstance(value, Static) and value.thing is None:
             self.report(node, f"{name} returns nothing", "a `return` with a number")
-        elif not _is_number_or_tuple(value, is_main) and not isinstance(value, Unfit):
-            self.report(node, f"{name} returns {describe(value)}", "a number, or a tuple of numbers")
+        elif not isinstance(value, Unfit) and (part := _misfit(value, is_main)) is not None:
+            inside = "" if part is value else f" that holds {describe(part)}"
+            self.report(node, f"{name} returns {describe(value)}{inside}", "a number, or a tuple of numbers")
         return value
 
     # ------------------------------------------------------------------------------------------ calls of functions
@@ -531,18 +533,17 @@ def _is_text(stmt: ast.stmt) -> bool:
     return isinstance(stmt, ast.Expr) and isinstance(stmt.value, ast.Constant)
 
 
-def _is_number_or_tuple(value: Value, is_main: bool) -> bool:
+def _misfit(value: Value, is_main: bool) -> Value | None:
+    """The part of a result that cannot be returned, if there is one; only what no user sees may hold more than numbers and tuples."""
     match value:
         case Var() | Lit():
-            return True
-        case Many(items, display):
-            return (display == "tuple" or not is_main) and all(_is_number_or_tuple(item, is_main) for item in items)
-        case Static(thing):
-            return not is_main and (thing is None or isinstance(thing, str))
-        case Range():
-            return not is_main
+            return None
+        case Many(items, display) if display == "tuple" or not is_main:
+            return next((part for item in items if (part := _misfit(item, is_main)) is not None), None)
+        case (Range() | Static(None | str())) if not is_main:
+            return None
         case _:
-            return False
+            return value
 
 
 def _shape(value: Value) -> Shape:

@@ -170,7 +170,7 @@ def describe(value: Value) -> str:
         case Var() | Lit():
             return {"float": "a float", "int": "an int", "bool": "a bool"}.get(value.type.kind, str(value.type))
         case Many(items, display):
-            return f"a {display} of {len(items)}"
+            return f"a {display} of {len(items)}" if items else f"an empty {display}"
         case Range():
             return "a range"
         case Static(None):

@@ -1,4 +1,4 @@
 def f(x):
     values = [x]
-    values.append(x)  # error: `.append` of a list of 1 is not supported
+    values.append(x)  # error: `.append` changes a list in place
     return x
