@@ -102,7 +102,7 @@ _TOKEN = re.compile(
     r"""\s*(?:(?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
     |(?P<undef>undef:[a-z]+\d*(?:\[\d+\])?)
     |(?P<var>[^\W\d]\w*\.\d+|%\d+)
-    |(?P<number>-?(?:inf|nan|\d+(?:\.\d+)?(?:e[-+]?\d+)?))
+    |(?P<number>-?(?:(?:inf|nan)(?!\w)|\d+(?:\.\d+)?(?:e[-+]?\d+)?))
     |(?P<word>[^\W\d]\w*)
     |(?P<mark>->|[-(){}\[\]:,=;]))""",
     re.VERBOSE,
@@ -213,6 +213,8 @@ class _Reader:
 
     def var(self, name: str) -> Var:
         base, _, version = name.rpartition(".") if "." in name else ("", "", name[1:])
+        if name not in self.types:
+            raise self.fail(f"{name} to be bound before it is read")
         return Var(base, self.types[name], int(version))
 
     def atom(self) -> Atom:
