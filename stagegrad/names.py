@@ -74,6 +74,11 @@ def words_of(function: Function) -> set[str]:
 
 def spelled_words(function: Function) -> set[str]:
     """The bare words that a function's text calls things by: helpers, builtins and other functions."""
+    return operation_words(function) | {stmt.fn for stmt in walk(function.body) if isinstance(stmt, Call)}
+
+
+def operation_words(function: Function) -> set[str]:
+    """The bare words that a function's operations are spelled with: helpers, builtins and errors."""
     found = {"len", "range", "math", "np", "njit", "grown"}
     for stmt in walk(function.body):
         if isinstance(stmt, Stage):
@@ -81,8 +86,6 @@ def spelled_words(function: Function) -> set[str]:
                 found.update(re.findall(r"(?<![.\w])[A-Za-z_]\w*", re.sub(r"\{\w+\}", "", spelling)))
                 if function.origin == "formula" and "math.exp(" in spelling:
                     found.add("exp")
-        elif isinstance(stmt, Call):
-            found.add(stmt.fn)
         elif isinstance(stmt, Raise):
             found.add(stmt.error)
     return found

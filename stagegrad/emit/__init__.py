@@ -6,12 +6,13 @@ The text imports math, numpy and numba only, and the same module always gives th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from stagegrad.emit.writer import FunctionText, Line, write_function
 from stagegrad.errors import UnsupportedError
-from stagegrad.ir import Function, Module, Span
+from stagegrad.ir import Block, Call, For, Function, If, Module, Span, Stmt, While
+from stagegrad.names import Words, operation_words
 from stagegrad.ops import HELPERS
 
 #: IEEE arithmetic (inf and nan where Python raises), no reordering of operations, and the lock of the interpreter released.
@@ -34,6 +35,7 @@ class Source:
 
 def write(module: Module, target: str) -> Source:
     """The module as Python text for a target: "python" (no Numba needed) or "numba"."""
+    module = _apart_from_helpers(module)
     shapes = {function.name: function.shape for function in module.functions}
     texts = [(function, write_function(function, target, shapes)) for function in reversed(module.functions)]
     helpers = _with_needs([name for _, text in texts for name in text.helpers])
@@ -89,6 +91,42 @@ def _with_needs(names: list[str]) -> list[str]:
         if name not in found:
             visit(name)
     return list(found)
+
+
+_CALLED = re.compile(r"(?<![.\w])([A-Za-z_]\w*)\(")
+
+
+def _apart_from_helpers(module: Module) -> Module:
+    """A function whose name the text needs for a helper or a builtin gets a mark: ``def softplus`` -> ``def softplus_``."""
+    taken = set().union(*(operation_words(function) for function in module.functions))
+    for name in _with_needs(sorted(taken & HELPERS.keys())):
+        taken |= {name, *_CALLED.findall(HELPERS[name].text), *_CALLED.findall(HELPERS[name].numba)}
+    words = Words(taken | {function.name for function in module.functions})
+    renamed = {f.name: words.fresh(f.name, "_") for f in module.functions if f.name in taken}
+
+    def call(stmt: Stmt) -> Stmt:
+        return replace(stmt, fn=renamed.get(stmt.fn, stmt.fn)) if isinstance(stmt, Call) else stmt
+
+    if not renamed:
+        return module
+    return Module(tuple(replace(f, name=renamed.get(f.name, f.name), body=_each(f.body, call)) for f in module.functions))
+
+
+def _each(block: Block, change: Callable[[Stmt], Stmt]) -> Block:
+    """The block with every statement changed, those inside others first."""
+
+    def inside(stmt: Stmt) -> Stmt:
+        match stmt:
+            case If():
+                return replace(stmt, then=_each(stmt.then, change), orelse=_each(stmt.orelse, change))
+            case For():
+                return replace(stmt, body=_each(stmt.body, change))
+            case While():
+                return replace(stmt, test=_each(stmt.test, change), body=_each(stmt.body, change))
+            case _:
+                return stmt
+
+    return Block(tuple(change(inside(stmt)) for stmt in block.stmts), block.results)
 
 
 _MATH = re.compile(r"\bmath\.(\w+)")
