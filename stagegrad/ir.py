@@ -283,6 +283,21 @@ def uses(stmt: Stmt) -> tuple[Atom, ...]:
             raise TypeError(f"not a statement: {stmt!r}")
 
 
+def with_blocks(stmt: Stmt, change: Callable[[Block], Block]) -> Stmt:
+    """The statement with each of its own blocks changed, those of a loop and of a branch; one that has none stays as it is."""
+    match stmt:
+        case For():
+            return replace(stmt, body=change(stmt.body))
+        case While():
+            return replace(stmt, test=change(stmt.test), body=change(stmt.body))
+        case If():
+            return replace(stmt, then=change(stmt.then), orelse=change(stmt.orelse))
+        case Stage() | Call() | Raise() | Remark():
+            return stmt
+        case _:
+            raise TypeError(f"not a statement: {stmt!r}")
+
+
 def variables(atoms: Iterable[Atom]) -> Iterator[Var]:
     """The atoms that are not constants."""
     return (atom for atom in atoms if isinstance(atom, Var))

@@ -377,10 +377,7 @@ def _summing(
     last = ast.Return(ast.Call(known(Static(prelude.end_compensated)), names(ast.Load()), []))
     nothing = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
     function = ast.FunctionDef("sum", nothing, [first, ast.For(target, known(over), [add], []), last], [])
-    for part in ast.walk(function):
-        if isinstance(part, ast.stmt | ast.expr) and not hasattr(part, "lineno"):
-            ast.copy_location(part, node)
-    return function
+    return ast.fix_missing_locations(ast.copy_location(function, node))  # what the user wrote keeps its own place
 
 
 _HANDLERS: dict[object, Handler] = {

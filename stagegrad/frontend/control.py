@@ -17,6 +17,7 @@ import ast
 import builtins
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeGuard
 
 from stagegrad.frontend.calls import Calls
@@ -333,7 +334,7 @@ class Statements(Calls):
         names = assigned([stmt.target]) if isinstance(stmt, ast.For) else []
         self.env.update({(self.frame.number, name): Slot(POISON) for name in names})
         for block in (stmt.body, stmt.orelse):
-            self.arm(lambda block=block: self.body(block))  # type: ignore[misc]  # a default binds the loop's value
+            self.arm(partial(self.body, block))
         self.env.update({(self.frame.number, name): Slot(POISON) for name in assigned([stmt])})
         return Flow.FALL
 

@@ -10,21 +10,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from stagegrad.frontend.emitter import Emitter, Poisoned, Refusal
+from stagegrad.frontend.operators import ARITHMETIC, BITWISE, COMPARISONS
 from stagegrad.frontend.refused import refused
-from stagegrad.frontend.scope import MISSING, Frame, Scope
+from stagegrad.frontend.scope import MISSING
 from stagegrad.frontend.values import FALSE, POISON, TRUE, Closure, Embedded, Many, Static, Unfit, Value, describe, leaves
 from stagegrad.ir import BOOL, FLOAT, INT, Atom, Lit, Type, Var
 from stagegrad.ops import literal
 
-BINARY: dict[type[ast.operator], str] = {
-    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.FloorDiv: "floordiv", ast.Mod: "mod", ast.Pow: "pow",
-    ast.BitAnd: "bitand", ast.BitOr: "bitor", ast.BitXor: "bitxor", ast.LShift: "shl", ast.RShift: "shr",
-}  # fmt: skip
+BINARY = ARITHMETIC | BITWISE
 _SYMBOLS = {"bitand": "&", "bitor": "|", "bitxor": "^", "shl": "<<", "shr": ">>"}
 _ON_BOOLS = {"bitand": "and", "bitor": "or", "bitxor": "ne"}
-_COMPARE: dict[type[ast.cmpop], tuple[str, Callable[[Any, Any], bool]]] = {
-    ast.Lt: ("lt", operator.lt), ast.LtE: ("le", operator.le), ast.Gt: ("gt", operator.gt), ast.GtE: ("ge", operator.ge),
-    ast.Eq: ("eq", operator.eq), ast.NotEq: ("ne", operator.ne),
+_DECIDE: dict[str, Callable[[Any, Any], bool]] = {
+    "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "eq": operator.eq, "ne": operator.ne,
 }  # fmt: skip
 _FOLD: dict[str, Callable[[int, int], int]] = {
     "add": operator.add, "sub": operator.sub, "mul": operator.mul, "floordiv": operator.floordiv, "mod": operator.mod,
@@ -392,7 +389,8 @@ class Expressions(Emitter):
         if isinstance(op, ast.In | ast.NotIn):
             found = self._contained(left, right, node)
             return found if isinstance(op, ast.In) else self.negated(found, node)
-        name, function = _COMPARE[type(op)]
+        name = COMPARISONS[type(op)]
+        function = _DECIDE[name]
         if isinstance(left, Static) and isinstance(right, Static) and isinstance(left.thing, str) and isinstance(right.thing, str):
             return Lit(function(left.thing, right.thing), BOOL)
         if isinstance(op, ast.Eq | ast.NotEq) and _none_or_text(left) != _none_or_text(right):
@@ -416,12 +414,6 @@ class Expressions(Emitter):
             test = self.comparison(ast.Eq(), left, item, node)
             found = test if found == FALSE else self.emit("or", [self.atom(found, node), test], node)
         return self.atom(found, node)
-
-    # ------------------------------------------------------------------------------------------ frames
-
-    def new_frame(self, scope: Scope, parent: Frame | None, label: str) -> Frame:
-        """A frame for a function's text that is lowered inside this one."""
-        return Frame(self.compilation.next_frame(), scope, parent.unit if parent else self.frame.unit, parent, label)
 
 
 def _none_or_text(value: Value) -> bool:

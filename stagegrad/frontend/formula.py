@@ -26,6 +26,7 @@ from typing import TypeAlias
 from stagegrad.errors import ArgumentError, FormulaError, Problem
 from stagegrad.frontend.formula_text import FILE, MOST_PROBLEMS, Lines, parse
 from stagegrad.frontend.formula_words import ADVICE, CONSTANTS, RECIPROCALS, WORDS, Number, Undefined, Word, bounded, fold, nearest
+from stagegrad.frontend.operators import ARITHMETIC, COMPARISONS
 from stagegrad.frontend.program import Program
 from stagegrad.ir import BOOL, FLOAT, INT, Atom, Attr, Block, Fresh, Function, If, Lit, Module, Span, Stage, Stmt, Type, Var, binds
 from stagegrad.ops import literal
@@ -39,15 +40,9 @@ Node: TypeAlias = "ast.expr | ast.stmt | ast.keyword"
 #: A lowering step yields the nodes that it needs lowered, is sent their atoms, and returns its own.
 Step: TypeAlias = Generator[ast.expr, Atom, Atom]
 
-_BINARY: dict[type[ast.operator], str] = {
-    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.FloorDiv: "floordiv", ast.Mod: "mod", ast.Pow: "pow",
-}  # fmt: skip
-_COMPARE: dict[type[ast.cmpop], str] = {
-    ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne",
-}  # fmt: skip
 #: What stands for an answer that could not be had, so that the rest of the formula is judged as well.
 _UNKNOWN = Lit(None, FLOAT)
-_TESTS = {*_COMPARE.values(), "not"}
+_TESTS = {*COMPARISONS.values(), "not"}
 #: ``sin^2(x)``, which Python reads as a bitwise operation on ``sin`` and a call of 2.
 _RAISED_FUNCTION = re.compile(rf"\b({'|'.join(WORDS)})\s*\^\s*(\d+)\s*(\([^()]*\))")
 _FUNCTION = "a Python function, given to stagegrad.compile"
@@ -232,7 +227,7 @@ class _Lowering:
 
     def binary(self, node: ast.BinOp) -> Step:
         """An arithmetic operator, its left side first."""
-        op = _BINARY.get(type(node.op))
+        op = ARITHMETIC.get(type(node.op))
         if op is None and self.foreign_operator(node):
             return _UNKNOWN
         left, right = (yield node.left), (yield node.right)
@@ -302,7 +297,7 @@ class _Lowering:
 
     def comparison(self, node: ast.Compare, operator: ast.cmpop, left: Atom, right: Atom) -> Atom:
         """One comparison; two conditions may be equal or not, all else is compared as numbers."""
-        op = _COMPARE.get(type(operator))
+        op = COMPARISONS.get(type(operator))
         if op is None:
             return self.problem(node, f"{_construct(operator)} does not compare numbers", "== or !=")
         if left.type == right.type == BOOL and op in ("eq", "ne"):

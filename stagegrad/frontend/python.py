@@ -51,7 +51,6 @@ from stagegrad.ir import (
     Call,
     For,
     Function,
-    If,
     Lit,
     Module,
     Shape,
@@ -60,6 +59,7 @@ from stagegrad.ir import (
     Var,
     While,
     walk,
+    with_blocks,
 )  # fmt: skip
 
 _INLINED = 12  # stages: a longer function is called
@@ -623,14 +623,6 @@ def _recalled(block: Block, names: Mapping[str, str]) -> Block:
 
 
 def _recalled_stmt(stmt: Stmt, names: Mapping[str, str]) -> Stmt:
-    match stmt:
-        case Call():
-            return replace(stmt, fn=names[stmt.fn])
-        case If():
-            return replace(stmt, then=_recalled(stmt.then, names), orelse=_recalled(stmt.orelse, names))
-        case For():
-            return replace(stmt, body=_recalled(stmt.body, names))
-        case While():
-            return replace(stmt, test=_recalled(stmt.test, names), body=_recalled(stmt.body, names))
-        case _:
-            return stmt
+    if isinstance(stmt, Call):
+        return replace(stmt, fn=names[stmt.fn])
+    return with_blocks(stmt, lambda block: _recalled(block, names))

@@ -27,7 +27,10 @@ _REFUSED: dict[str, tuple[str, str]] = {
     "TypeAlias": ("a type alias inside the function is not supported", "the alias at the top of the file"),
     "Dict": ("a dict is not supported", _NUMBERS),
     "Set": ("a set is not supported", _NUMBERS),
-    "ListComp": ("a list comprehension is not supported: arrays and lists of computed length are not supported yet", f"sum(... for i in range(n)), or {_LOOP}"),
+    "ListComp": (
+        "a list comprehension is not supported: arrays and lists of computed length are not supported yet",
+        f"sum(... for i in range(n)), or {_LOOP}",
+    ),
     "SetComp": ("a set comprehension is not supported", f"sum(... for i in range(n)), or {_LOOP}"),
     "DictComp": ("a dict comprehension is not supported", f"sum(... for i in range(n)), or {_LOOP}"),
     "GeneratorExp": ("a generator is supported only as the argument of sum", f"sum(... for i in range(n)), or {_LOOP}"),

@@ -21,23 +21,18 @@ from stagegrad.ir import (
     Atom,
     Attr,
     Block,
-    Call,
-    For,
     Fresh,
     Function,
-    If,
     Lit,
     Module,
-    Raise,
-    Remark,
     Stage,
     Stmt,
     Var,
-    While,
     blocks,
     uses,
     variables,
     walk,
+    with_blocks,
 )
 from stagegrad.ops import find, literal
 from stagegrad.rules.power import whole
@@ -80,7 +75,7 @@ class _Restaging:
             if isinstance(stmt, Stage):
                 found += self.stage(stmt)
             else:
-                found.append(_with_blocks(stmt, self.block))
+                found.append(with_blocks(stmt, self.block))
                 self.made = {}
         return replace(block, stmts=tuple(found))
 
@@ -128,7 +123,7 @@ class _Restaging:
         kept: list[Stmt] = []
         for stmt in block.stmts:
             if not isinstance(stmt, Stage):
-                kept.append(_with_blocks(stmt, self.prune))
+                kept.append(with_blocks(stmt, self.prune))
             elif stmt.out not in self.seen_through or self.readings[stmt.out] > 0:
                 kept.append(stmt)
         return replace(block, stmts=tuple(kept))
@@ -140,20 +135,6 @@ def _read_directly(stmt: Stmt) -> list[Var]:
     for block in blocks(stmt):
         found += variables(block.results)
     return found
-
-
-def _with_blocks(stmt: Stmt, change: Callable[[Block], Block]) -> Stmt:
-    match stmt:
-        case For():
-            return replace(stmt, body=change(stmt.body))
-        case While():
-            return replace(stmt, test=change(stmt.test), body=change(stmt.body))
-        case If():
-            return replace(stmt, then=change(stmt.then), orelse=change(stmt.orelse))
-        case Stage() | Call() | Raise() | Remark():
-            return stmt
-        case _:
-            raise TypeError(f"not a statement: {stmt!r}")
 
 
 def _is(atom: Atom, number: float) -> bool:

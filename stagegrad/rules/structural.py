@@ -18,7 +18,8 @@ def _element(types: Sequence[Type]) -> Type:
 
 
 copy = structural("copy", "x", "{x}", _first)
-to_float = structural("to_float", "x", {"python": "float({x})", "numba": "1.0 * {x}"}, always(FLOAT), stage="{x}float")  # Numba has no float(bool)
+# Numba has no float(bool).
+to_float = structural("to_float", "x", {"python": "float({x})", "numba": "1.0 * {x}"}, always(FLOAT), stage="{x}float")
 to_int = structural("to_int", "x", {"python": "int({x})", "numba": "int(fits_int({x}))"}, always(INT), stage="{x}int",
                     helpers=("fits_int",))  # fmt: skip
 
