@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from stagegrad.emit.writer import FunctionText, Line, write_function
-from stagegrad.errors import UnsupportedError
 from stagegrad.ir import Block, Call, For, Function, If, Module, Span, Stmt, While
 from stagegrad.names import Words, operation_words
 from stagegrad.ops import HELPERS
@@ -52,22 +51,10 @@ def write(module: Module, target: str) -> Source:
     body, words = _shorten(body[:-2], set(helpers))
     head = _imports(body, words, target)
     lines = [*head, *body]
-    _refuse_too_deep(lines, module.main)
     parts = {title: (first + start + len(head), last + start + len(head)) for title, first, last in texts[-1][1].parts}
     rendered = "\n".join(("    " * line.depth + line.text).rstrip() for line in lines) + "\n"
     spans = tuple(line.span for line in lines)
     return Source(rendered, module.main.name, spans, parts.get("forward pass", (0, 0)), parts.get("backward pass", (0, 0)))
-
-
-def _refuse_too_deep(lines: list[Line], function: Function) -> None:
-    """Python reads no text that is indented a hundred times; the backward pass of an ``elif`` is a level deeper than the ``if``."""
-    deepest = max(line.depth for line in lines)
-    if deepest >= _TOO_DEEP:
-        reason = f"{function.name}() needs generated code that is nested {deepest} levels deep; Python reads {_TOO_DEEP - 1}"
-        raise UnsupportedError(reason, function.span, "split a long chain of elif, or a deep nest, into functions that call one another")
-
-
-_TOO_DEEP = 100
 
 
 def _gap() -> list[Line]:
