@@ -24,6 +24,7 @@ from stagegrad.ir import (
     clone,
     free,
     substitute,
+    variables,
 )  # fmt: skip
 from stagegrad.names import Words
 from stagegrad.ops import Builder, literal
@@ -250,78 +251,79 @@ class _Recorder:
 
     def __init__(self, sweep: Sweep, loop: For | While, taped: list[int], counted: bool, in_full_trips: bool) -> None:
         self.sweep, self.fresh, self.loop, self.taped = sweep, sweep.fresh, loop, taped
-        self.counted, self.in_full_trips = counted, in_full_trips
+        self.in_full_trips = in_full_trips
+        self.before = Builder(self.fresh)
+        self.count = self._counter() if counted else None
+        room = self._room() if taped else ONE
+        self.tapes = [self._tape(loop.carries[k].var, room) for k in taped]
 
     def run(self) -> tuple[list[Stmt], dict[int, Var], Var | None]:
-        before = Builder(self.fresh)
-        extra: list[Carry] = []
-        if self.counted:
-            word = self.sweep.words.fresh("trips")
-            count = Carry(self.fresh.var(word, INT), literal(0), self.fresh.var(word, INT))
-            extra.append(count)
-        if self.taped:
-            room = self._room(before)
-            extra += [self._tape(k, room, before) for k in self.taped]
-        carries = (*self.loop.carries, *extra)
-        body = self._recording(self.loop.body, extra) if self.in_full_trips else self._record_first(self.loop.body, extra)
-        tapes = {k: c.out for k, c in zip(self.taped, extra[-len(self.taped) :] if self.taped else [], strict=True)}
-        forward = replace(self.loop, carries=carries, body=body)
-        return [*before.stmts, forward], tapes, extra[0].out if self.counted else None
+        """The forward statements, the tape of each carry that is recorded, and the count of trips."""
+        body = self._recording(self.loop.body) if self.in_full_trips else self._record_first(self.loop.body)
+        forward = replace(self.loop, carries=(*self.loop.carries, *self._extra()), body=body)
+        tapes = {k: tape.out for k, tape in zip(self.taped, self.tapes, strict=True)}
+        return [*self.before.stmts, forward], tapes, self.count.out if self.count else None
 
-    def _room(self, before: Builder) -> Atom:
+    def _extra(self) -> list[Carry]:
+        return [*([self.count] if self.count else []), *self.tapes]
+
+    def _counter(self) -> Carry:
+        word = self.sweep.words.fresh("trips")
+        return Carry(self.fresh.var(word, INT), literal(0), self.fresh.var(word, INT))
+
+    def _room(self) -> Atom:
         if isinstance(self.loop, While):
             return literal(16)
-        return before.emit("trip_count", self.loop.start, self.loop.stop, self.loop.step)
+        return self.before.emit("trip_count", self.loop.start, self.loop.stop, self.loop.step)
 
-    def _tape(self, k: int, room: Atom, before: Builder) -> Carry:
-        carry = self.loop.carries[k]
-        word = self.sweep.word("{}_tape", carry.var.name or "it")
-        empty = before.emit(f"tape_{carry.var.type.kind}", room, name=word)
-        made = [self.fresh.var(word, empty.type) for _ in range(2)]
-        if carry.var in self.sweep.active:
-            self.sweep.active.update((empty, *made) if isinstance(empty, Var) else made)
-        return Carry(made[0], empty, made[1])
+    def _tape(self, var: Var, room: Atom) -> Carry:
+        word = self.sweep.word("{}_tape", var.name or "it")
+        empty = self.before.emit(f"tape_{var.type.kind}", room, name=word)
+        inside, out = (self.fresh.var(word, empty.type) for _ in range(2))
+        if var in self.sweep.active:
+            self.sweep.active.update(variables((empty, inside, out)))
+        return Carry(inside, empty, out)
 
-    def _record_first(self, body: Block, extra: list[Carry]) -> Block:
-        stmts, results = self._records(extra)
+    def _record_first(self, body: Block) -> Block:
+        stmts, results = self._records()
         return Block((*stmts, *body.stmts), (*body.results, *results))
 
-    def _recording(self, body: Block, extra: list[Carry]) -> Block:
+    def _recording(self, body: Block) -> Block:
         """Records behind the last early exit: a trip that ends there changes nothing, so nothing of it is undone."""
         last = body.stmts[-1] if body.stmts else None
-        side = _exit_side(last, body, self.loop) if isinstance(last, If) else None
+        side = _exit_side(last, body, self.loop, self.sweep.active) if isinstance(last, If) else None
         if side is None or not isinstance(last, If):
-            return self._record_first(body, extra)
-        staying = self._recording(_arm_as_body((last.then, last.orelse)[1 - side], last, body), extra)
-        outs = tuple(self.fresh.like(result_for) for result_for in (c.var for c in extra))
-        arm = (last.then, last.orelse)[1 - side]
+            return self._record_first(body)
+        leaving, arm = (last.then, last.orelse) if side == 0 else (last.orelse, last.then)
+        staying = self._recording(_arm_as_body(arm, last, body))
+        outs = tuple(self.fresh.like(carry.var) for carry in self._extra())
         grown = Block(staying.stmts, (*arm.results, *staying.results[len(body.results) :]))
-        leaving = (last.then, last.orelse)[side]
-        left = Block(leaving.stmts, (*leaving.results, *(c.var for c in extra)))
+        left = Block(leaving.stmts, (*leaving.results, *(carry.var for carry in self._extra())))
         arms = (left, grown) if side == 0 else (grown, left)
         branch = If(last.test, *arms, (*last.outs, *outs), last.note, last.span)
         return Block((*body.stmts[:-1], branch), (*body.results, *outs))
 
-    def _records(self, extra: list[Carry]) -> tuple[list[Stmt], list[Atom]]:
+    def _records(self) -> tuple[list[Stmt], list[Atom]]:
+        """The statements that write a record, and the next values of the count and the tapes."""
         builder = Builder(self.fresh)
+        position = self._position(builder)
         results: list[Atom] = []
-        tapes = extra[-len(self.taped) :] if self.taped else []
-        if self.counted:
-            position: Atom = extra[0].var
-        else:
-            assert isinstance(self.loop, For)
-            position = position_of(builder, self.loop.index, self.loop.start, self.loop.step, self.sweep.words)
-        for k, tape in zip(self.taped, tapes, strict=True):
+        for k, tape in zip(self.taped, self.tapes, strict=True):
             roomy: Atom = tape.var
             if isinstance(self.loop, While):
                 roomy = builder.emit("grow", tape.var, position, name=tape.var.name)
-            record = builder.emit("store", roomy, position, self.loop.carries[k].var, name=tape.var.name)
+            results.append(builder.emit("store", roomy, position, self.loop.carries[k].var, name=tape.var.name))
             if tape.var in self.sweep.active:
-                self.sweep.active.update(v for v in (roomy, record) if isinstance(v, Var))
-            results.append(record)
-        if self.counted:
-            results.insert(0, builder.emit("add", extra[0].var, ONE, name=extra[0].var.name))
+                self.sweep.active.update(variables((roomy, results[-1])))
+        if self.count:
+            results.insert(0, builder.emit("add", self.count.var, ONE, name=self.count.var.name))
         return builder.stmts, results
+
+    def _position(self, builder: Builder) -> Atom:
+        if self.count:
+            return self.count.var
+        assert isinstance(self.loop, For)
+        return position_of(builder, self.loop.index, self.loop.start, self.loop.step, self.sweep.words)
 
 
 # ---------------------------------------------------------------------------------------------- trips that end early
@@ -338,31 +340,26 @@ def _completed_trip(loop: For | While, active_vars: set[Var]) -> tuple[tuple[Stm
         side = _exit_side(branch, body, loop, active_vars)
         if side is None:
             break
-        staying = (branch.then, branch.orelse)[1 - side]
-        mapping = dict(zip(branch.outs, staying.results, strict=True))
-        results = tuple(mapping.get(r, r) if isinstance(r, Var) else r for r in body.results)
-        body = Block((*body.stmts[:-1], *staying.stmts), results)
+        staying = _arm_as_body((branch.then, branch.orelse)[1 - side], branch, body)
+        body = Block((*body.stmts[:-1], *staying.stmts), staying.results)
     if body is loop.body:
         return body.stmts, body.results
     until = next(r for c, r in zip(loop.carries, body.results, strict=True) if c.var == loop.until)
     return (body.stmts, body.results) if until == literal(False) else (loop.body.stmts, loop.body.results)
 
 
-def _exit_side(branch: If, body: Block, loop: For | While, active_vars: set[Var] | None = None) -> int | None:
-    """Which arm of a trip's last branch leaves the loop without having changed anything: 0, 1 or None."""
+def _exit_side(branch: If, body: Block, loop: For | While, active: set[Var]) -> int | None:
+    """Which arm of a trip's last branch leaves the loop without having changed anything active: 0, 1 or None."""
     for side, arm in enumerate((branch.then, branch.orelse)):
-        final = dict(zip(branch.outs, arm.results, strict=True))
-        ends = [final.get(r, r) if isinstance(r, Var) else r for r in body.results]
-        leaves = any(c.var == loop.until and e == literal(True) for c, e in zip(loop.carries, ends, strict=False))
-        unchanged = active_vars is None or all(
-            e == c.var or c.var not in active_vars for c, e in zip(loop.carries, ends, strict=False)
-        )
-        if leaves and unchanged:
+        ends = list(zip(loop.carries, _arm_as_body(arm, branch, body).results, strict=True))
+        leaves = any(carry.var == loop.until and end == literal(True) for carry, end in ends)
+        if leaves and all(end == carry.var or carry.var not in active for carry, end in ends):
             return side
     return None
 
 
 def _arm_as_body(arm: Block, branch: If, body: Block) -> Block:
+    """An arm of a block's last branch, yielding what the block yields when that arm runs."""
     final = dict(zip(branch.outs, arm.results, strict=True))
     return Block(arm.stmts, tuple(final.get(r, r) if isinstance(r, Var) else r for r in body.results))
 
