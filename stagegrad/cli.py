@@ -12,6 +12,7 @@ import contextlib
 import importlib.util
 import inspect
 import json
+import linecache
 import math
 import os
 import re
@@ -81,7 +82,7 @@ def _command(name: str, *options: Callable[[Any], Any]) -> Callable[[Callable[..
             "By default gates for formulas, user for functions.",
         ),
         click.option("--wrt", metavar="x,y", help="Differentiate with respect to these; by default to all float parameters."),
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object (keys below); nan, inf and -inf are strings in it."),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object (keys above); nan, inf and -inf are strings in it."),
         click.option("--no-color", is_flag=True, help="No colours; also the default for pipes and where NO_COLOR is set."),
     )
 
@@ -165,7 +166,7 @@ def grad(program: str, points: tuple[str, ...], **options: Any) -> None:
 
 @_command("trace", _at(True))
 def trace(program: str, points: tuple[str, ...], **options: Any) -> None:
-    """Print every stage of PROGRAM with its value and its gradient at a point.
+    """Print every stage's value and gradient at a point.
 
     \b
     JSON: program, name, parameters, wrt, target, at, stages: for each its value and its
@@ -437,9 +438,11 @@ def _failure(error: Exception, program: str, point: Mapping[str, float]) -> str:
     last = frames[-1]
     if Path(last.filename).is_relative_to(Path(__file__).parent):
         raise error
-    line, column = last.lineno or 1, (last.colno or 0) + 1
-    text = program.splitlines()[line - 1] if last.filename == "<formula>" else last.line or ""
-    shown = Span(last.filename, line, column, text, line, (last.end_colno or column) + 1)
+    line = last.lineno or 1
+    # Not `last.line`, which lost its indentation; and the columns of a frame count bytes.
+    text = _decoded(program).splitlines()[line - 1] if last.filename == "<formula>" else linecache.getline(last.filename, line).rstrip()
+    start, end = (len(text.encode()[: offset or 0].decode(errors="replace")) for offset in (last.colno, last.end_colno))
+    shown = Span(last.filename, line, start + 1, text, last.end_lineno or line, max(start, end) + 1)
     where = ", ".join(f"{name} = {value!r}" for name, value in point.items())
     return str(Problem(f"{type(error).__name__}: {error}", shown)) + f"\n  at {where}"
 

@@ -318,6 +318,21 @@ def test_errors_go_to_stderr_with_their_exit_code(args, code, words):
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("expression", "marked"),
+    [("math.log(x) + β", "math.log(x)"), ("β * math.log(x)", "math.log(x)"), ("math.log(\n        x) + β", "math.log(")],
+)
+def test_the_caret_of_a_failure_is_under_the_operation(tmp_path, expression, marked):
+    path = tmp_path / "mine.py"
+    path.write_text(f"import math\n\n\ndef deep(β: float, x: float) -> float:\n    return {expression}\n", encoding="utf-8")
+    code, _, err = run("grad", f"{path}:deep", "--at", "β=2,x=-1")
+    place, excerpt, caret, *_ = err.splitlines()
+    start, end = caret.index("^"), caret.rindex("^") + 1
+    assert code == 1
+    assert excerpt[start:end] == marked
+    assert f":5:{start - len('    5 | ') + 1}: ValueError" in place
+
+
 def test_no_text_ends_in_a_traceback():
     pieces = [
         "x",
