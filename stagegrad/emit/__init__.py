@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from stagegrad.emit.writer import FunctionText, Line, write_function
-from stagegrad.ir import Block, Call, For, Function, If, Module, Span, Stmt, While
+from stagegrad.ir import Block, Call, For, If, Module, Span, Stmt, While
 from stagegrad.names import Words, operation_words
 from stagegrad.ops import HELPERS
 
