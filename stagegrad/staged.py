@@ -195,10 +195,10 @@ class Staged(Generic[P, R]):
     def _build(self) -> Build:
         """What was made of the function, made again if a global that it reads has changed."""
         build = self._current
-        if build is None or _changed(build.program):
+        if build is None or build.program.changed():
             with _making:
                 build = self._current
-                if build is None or _changed(build.program):
+                if build is None or build.program.changed():
                     build = Build(self._lower(), self._options)
                     for answer in ("_value", "grad", "value_and_grad"):
                         self.__dict__.pop(answer, None)
@@ -229,7 +229,7 @@ class Staged(Generic[P, R]):
         second, explain = method == "grad", self._explain(build, target, answer, wrt)
 
         def slow(args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-            if _changed(build.program) or ("wrt" in named and "wrt" not in build.program.signature.parameters):
+            if build.program.changed() or ("wrt" in named and "wrt" not in build.program.signature.parameters):
                 return self._entry(method, named)(*args, **named)
             return run(compiled, boundary.plain(args, named), second=second, failed=explain)
 
@@ -287,23 +287,6 @@ class NumbaFunctions:
 
 def _plainly(compiled: Callable[..., Any], *args: Any) -> Any:
     return plain_result(compiled(*args))
-
-
-def _changed(program: Program) -> bool:
-    """Whether a global or a cell that the program reads holds something else now."""
-    for capture in program.captures:
-        try:
-            now = capture.read()
-        except Exception:  # it was deleted; lowering again says so
-            return True
-        if now is not capture.value and not _same_constant(now, capture.value):
-            return True
-    return False
-
-
-def _same_constant(now: object, before: object) -> bool:
-    # By its text, so that -0.0 is not 0.0 and True is not 1.
-    return type(now) is type(before) and isinstance(now, (int, float, str)) and repr(now) == repr(before)
 
 
 def _found(module: str, path: str) -> object:

@@ -19,14 +19,17 @@ class Capture:
     owner: object = field(default=None, repr=False, compare=False)  # where the name lives: two modules may share a name
 
     def changed(self) -> bool:
-        """Does the name hold something else now? Numbers compare by type and value, everything else by identity."""
+        """Whether the name holds something else now: numbers and strings compare by type and text, everything else by identity."""
         try:
             now = self.read()
-        except (LookupError, ValueError, AttributeError):  # deleted since, or an emptied cell
+        except Exception:  # deleted since, or an emptied cell; an object's own attribute may raise anything
             return True
-        if now is self.value:
-            return False
-        return type(now) is not type(self.value) or not isinstance(now, (int, float, str, tuple)) or repr(now) != repr(self.value)
+        return now is not self.value and not _same_constant(now, self.value)
+
+
+def _same_constant(now: object, before: object) -> bool:
+    # By its text, so that -0.0 is not 0.0; what holds objects has a text that need not tell them apart.
+    return type(now) is type(before) and isinstance(now, (int, float, str)) and repr(now) == repr(before)
 
 
 @dataclass(frozen=True)

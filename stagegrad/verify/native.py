@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
 from typing import Any
 
-from stagegrad.verify.program import Meaning, plain_function
+from stagegrad.verify.program import Meaning
 
 
 def namespace(text: str) -> dict[str, Any]:
@@ -29,11 +29,6 @@ def quiet() -> AbstractContextManager[object]:
     """NumPy's warnings about nan and inf are of no interest where a program is tried out."""
     numpy = sys.modules.get("numpy")
     return numpy.errstate(all="ignore") if numpy is not None else nullcontext()
-
-
-def plain(function: Any) -> Callable[..., Any] | None:
-    """The Python function behind what the user gave."""
-    return plain_function(function)
 
 
 def error(function: Callable[..., Any], arguments: Sequence[Any]) -> Exception | None:

@@ -19,7 +19,7 @@ from stagegrad import ops
 from stagegrad import rules as _rules  # noqa: F401  (fills the registry)
 from stagegrad.verify.expressions import Expression
 from stagegrad.verify.functions import Functions, synonyms
-from stagegrad.verify.reals import Real, Unsupported, World
+from stagegrad.verify.reals import Real, Unsupported, World, is_numpy_scalar
 
 TEXT_FILE = "<generated source>"
 
@@ -154,7 +154,7 @@ class Machine:
             return self._rebuilt(plain)
         if isinstance(thing, tuple):
             return tuple(map(self.replace, thing))
-        if hasattr(thing, "dtype") and hasattr(thing, "item") and getattr(thing, "ndim", 0) == 0:
+        if is_numpy_scalar(thing):
             return self.replace(thing.item())
         for table in ((float, "float"), (int, "int")):
             if thing is table[0]:

@@ -19,7 +19,7 @@ from stagegrad.verify import native
 from stagegrad.verify.clock import Clock, OutOfTime, TooLarge
 from stagegrad.verify.expressions import Expression
 from stagegrad.verify.paths import Explorer
-from stagegrad.verify.program import Machine
+from stagegrad.verify.program import Machine, plain_function
 from stagegrad.verify.reals import Mpf, Real, Unsupported, UnsupportedGradient, World
 from stagegrad.verify.report import Point, Proof, Verdict
 from stagegrad.verify.trial import Outcome, Points, Trial, Values, plain
@@ -42,7 +42,7 @@ class Oracle:
 
 def function_oracle(function: Any) -> Oracle:
     """The user's own function, run as it is."""
-    return Oracle(f"your function {function.__name__}", lambda machine: machine.function(function), native.plain(function))
+    return Oracle(f"your function {function.__name__}", lambda machine: machine.function(function), plain_function(function))
 
 
 def formula_oracle(text: str, parameters: Sequence[str]) -> Oracle:
@@ -347,8 +347,8 @@ def questions_of(staged: Any) -> tuple[Question, list[Oracle]]:
     oracles = []
     if main.origin == "formula":
         oracles.append(formula_oracle(build.program.text, parameters))
-    elif native.plain(staged) is not None:
-        oracles.append(function_oracle(native.plain(staged)))
+    elif (function := plain_function(staged)) is not None:
+        oracles.append(function_oracle(function))
     plain_source = build.source("value", "python")
     oracles.append(text_oracle(plain_source.text, plain_source.entry))
     return Question(source.text, source.entry, parameters, build.kinds, wrt, 0, None, build.name), oracles

@@ -150,7 +150,7 @@ class World:
         """A Python or NumPy number, or a number that is a Real already."""
         if isinstance(number, Real):
             return number
-        plain = number.item() if hasattr(number, "dtype") and hasattr(number, "item") else number
+        plain = number.item() if is_numpy_scalar(number) else number
         if not isinstance(plain, (int, float)):
             raise Unsupported(f"a {type(number).__name__} where a number is meant")
         key = (type(plain), repr(plain))
@@ -362,8 +362,12 @@ class Real:
         return bool(self.world.mp.isint(self.value))
 
 
+def _is_operand(thing: object) -> bool:
+    return isinstance(thing, (Real, int, float)) or is_numpy_scalar(thing)
+
+
 def _compare(kind: str, left: Real, right: Any) -> Any:
-    if not isinstance(right, (Real, int, float)) and not hasattr(right, "dtype"):
+    if not _is_operand(right):
         return NotImplemented
     return left.world.decide(kind, left, left.world.lift(right))
 
@@ -371,7 +375,7 @@ def _compare(kind: str, left: Real, right: Any) -> Any:
 def _binary(operation: Callable[[World, Real, Real], Real], left: Any, right: Any) -> Any:
     world: World = left.world if isinstance(left, Real) else right.world
     for operand in (left, right):
-        if not isinstance(operand, (Real, int, float)) and not hasattr(operand, "dtype"):
+        if not _is_operand(operand):
             return NotImplemented
     return operation(world, world.lift(left), world.lift(right))
 
@@ -426,6 +430,12 @@ def _power_of_zero(world: World, x: Real, y: Real) -> Real:
         world.event("a power of zero", kink=x.size > 0)
     value = world.mp.mpf(1 if y.value == 0 else 0)
     return world.real(value, x.expr**y.expr if world.run.symbolic else None, x.size + y.size)
+
+
+def is_numpy_scalar(thing: object) -> bool:
+    """Whether it is a number that NumPy made; NumPy is not imported for the question."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(thing, numpy.generic)
 
 
 def is_whole(number: Any) -> bool:
