@@ -241,9 +241,9 @@ class Calls(Expressions):
     def _len(self, args: list[Value], node: ast.Call) -> Value:
         self.expect(args, 1, 1, "len", node)
         match args[0]:
-            case Many(items):
+            case Many(items, display) if display != "iterator":
                 return literal(len(items))
-            case Range(start, stop, step):
+            case Range(start, stop, step, once=False):
                 return self.emit("trip_count", [start, stop, step], node)
             case other:
                 message = f"len needs a tuple or a range, and this is {describe(other)}; arrays are not supported yet"
@@ -262,14 +262,14 @@ class Calls(Expressions):
     def _reversed(self, args: list[Value], node: ast.Call) -> Value:
         self.expect(args, 1, 1, "reversed", node)
         match args[0]:
-            case Many(items):
-                return Many(items[::-1], "list")
-            case Range(start, stop, step):
+            case Many(items, display) if display != "iterator":
+                return Many(items[::-1], "iterator")
+            case Range(start, stop, step, once=False):
                 trips = self.emit("trip_count", [start, stop, step], node)
                 before = self.arithmetic("sub", start, step, node)  # one step before the first
                 last = self.arithmetic("add", before, self.arithmetic("mul", trips, step, node), node)
                 back = Lit(-step.value, INT) if isinstance(step, Lit) and step.value is not None else self.emit("neg", [step], node)
-                return Range(last, before, back)
+                return Range(last, before, back, once=True)
             case other:
                 raise self.refusal(node, f"only a tuple or a range can be reversed, and this is {describe(other)}")
 
@@ -278,11 +278,11 @@ class Calls(Expressions):
         start = self.whole(self.atom(args[1], node), node, "the start") if len(args) == 2 else literal(0)
         items = self._items_of(args[0], "enumerate", node)
         pairs = ((self.arithmetic("add", start, literal(k), node), item) for k, item in enumerate(items))
-        return Many(tuple(Many(pair) for pair in pairs), "list")
+        return Many(tuple(Many(pair) for pair in pairs), "iterator")
 
     def _zip(self, args: list[Value], node: ast.Call) -> Value:
         columns = [self._items_of(arg, "zip", node) for arg in args]
-        return Many(tuple(Many(row) for row in zip(*columns, strict=False)), "list")
+        return Many(tuple(Many(row) for row in zip(*columns, strict=False)), "iterator")
 
     def _items_of(self, value: Value, name: str, node: ast.Call) -> tuple[Value, ...]:
         if not isinstance(value, Many):

@@ -14,7 +14,22 @@ from typing import TYPE_CHECKING
 from stagegrad import rules as _rules  # noqa: F401  (fills the registry, which decides what can be lowered)
 from stagegrad.errors import Problem
 from stagegrad.frontend.scope import Frame
-from stagegrad.frontend.values import FALSE, GONE, TRUE, Key, Many, Slot, Unfit, Value, describe, fill, join, leaves, undefined
+from stagegrad.frontend.values import (
+    FALSE,
+    GONE,
+    TRUE,
+    Key,
+    Many,
+    Slot,
+    Unfit,
+    Value,
+    describe,
+    fill,
+    holds_iterator,
+    join,
+    leaves,
+    undefined,
+)  # fmt: skip
 from stagegrad.ir import (
     BOOL,
     FLOAT,
@@ -253,7 +268,13 @@ class Emitter:
 
     def bind(self, name: str, value: Value, node: ast.AST) -> None:
         """Assigns to a local name of the current frame."""
+        self.lasting(value, node)
         self.hold(self.frame, name, self.named(value, self.word(self.frame, name)), node)
+
+    def lasting(self, value: Value, node: ast.AST) -> None:
+        """Refuses a name for an iterator: its first loop uses it up, and a second one would find nothing."""
+        if holds_iterator(value):
+            raise self.refusal(node, "an iterator cannot be kept under a name: its first loop uses it up", "the call itself in each loop, or tuple(...) around it")
 
     def hold(self, frame: Frame, name: str, value: Value, node: ast.AST | None = None) -> None:
         """Makes a local of `frame` denote a value; what a variable denotes is not renamed any more."""

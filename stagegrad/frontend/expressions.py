@@ -195,7 +195,7 @@ class Expressions(Emitter):
     def subscript(self, node: ast.Subscript) -> Value:
         """An item of a tuple at a constant position."""
         owner = self.usable(self.expr(node.value), node)
-        if not isinstance(owner, Many):
+        if not isinstance(owner, Many) or owner.display == "iterator":
             message = f"only a tuple can be indexed, and this is {describe(owner)}; arrays are not supported yet"
             raise self.refusal(node, message, "a parameter or a name for each item")
         if isinstance(node.slice, ast.Slice):
@@ -236,7 +236,7 @@ class Expressions(Emitter):
     def operate(self, op: str, left: Value, right: Value, node: ast.AST) -> Value:
         """``left op right`` as Python has it for numbers; two tuples may be added."""
         left, right = self.usable(left, node), self.usable(right, node)
-        if op == "add" and isinstance(left, Many) and isinstance(right, Many) and left.display == right.display:
+        if op == "add" and isinstance(left, Many) and isinstance(right, Many) and left.display == right.display != "iterator":
             return Many(left.items + right.items, left.display)
         if op == "mul" and (repeated := next((side for side in (left, right) if isinstance(side, Many)), None)):
             message = f"a number is needed here, and this is {describe(repeated)}; repeating it with * is not supported"
@@ -343,8 +343,8 @@ class Expressions(Emitter):
                 return Lit(bool(constant), BOOL)
             case Var() as var:
                 return var if var.type == BOOL else self.emit("is_true", [var], node)
-            case Many(items):
-                return Lit(bool(items), BOOL)
+            case Many(items, display):
+                return Lit(bool(items) or display == "iterator", BOOL)
             case Static(None | str() as thing):
                 return Lit(bool(thing), BOOL)
             case Closure():

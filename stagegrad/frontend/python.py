@@ -369,7 +369,7 @@ class Lowering(Statements):
         defaults = dict(target.defaults) if isinstance(target, Closure) else self._live_defaults(target, node)
         params = self._bound(inner, args, keywords, defaults, node)
         for value in params.values():
-            self.usable(value, node)
+            self.lasting(self.usable(value, node), node)
         lifted = self._lifted([*([target] if isinstance(target, Closure) else []), *params.values()], node)
         values = [*params.values(), *lifted.values()]
         self.check_size(values, node)

@@ -23,19 +23,20 @@ FunctionNode: TypeAlias = ast.FunctionDef | ast.Lambda
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """A tuple or a list whose length is known."""
+    """A tuple or a list whose length is known, or an iterator (of ``zip`` and the like), which gives its items once."""
 
     items: tuple[Value, ...]
-    display: str = "tuple"
+    display: str = "tuple"  # or "list" or "iterator"
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """``range(start, stop, step)``: something to loop over, counted at run time."""
+    """``range(start, stop, step)``: something to loop over, counted at run time; `once` where it is an iterator (``reversed``)."""
 
     start: Atom
     stop: Atom
     step: Atom
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,11 +110,18 @@ def fill(value: Value, atoms: Iterator[Atom]) -> Value:
         case Many(items):
             return replace(value, items=tuple(fill(item, atoms) for item in items))
         case Range():
-            return Range(next(atoms), next(atoms), next(atoms))
+            return Range(next(atoms), next(atoms), next(atoms), value.once)
         case Closure(defaults=defaults):
             return replace(value, defaults=tuple((name, fill(item, atoms)) for name, item in defaults))
         case _:
             return value
+
+
+def holds_iterator(value: Value) -> bool:
+    """Whether the value is an iterator, or a tuple with one inside: what can be looped over once only."""
+    if isinstance(value, Many):
+        return value.display == "iterator" or any(map(holds_iterator, value.items))
+    return isinstance(value, Range) and value.once
 
 
 def undefined(value: Value) -> Value:
@@ -138,7 +146,7 @@ def join(first: Value, second: Value) -> Value | None:
             parts = [join(x, y) for x, y in zip(a, b, strict=True)]
             found = tuple(part for part in parts if part is not None)
             return Many(found, display) if len(found) == len(a) else None
-        case Range(), Range():
+        case Range(), Range() if first.once == second.once:
             return undefined(first)
         case Static(a), Static(b):
             return first if a is b or (isinstance(a, str) and a == b) else None
@@ -169,6 +177,8 @@ def describe(value: Value) -> str:
     match value:
         case Var() | Lit():
             return {"float": "a float", "int": "an int", "bool": "a bool"}.get(value.type.kind, str(value.type))
+        case Many(display="iterator") | Range(once=True):
+            return "an iterator"
         case Many(items, display):
             return f"a {display} of {len(items)}" if items else f"an empty {display}"
         case Range():
