@@ -379,5 +379,5 @@ def _renew_locks() -> None:
     _locks.clear()
 
 
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
     os.register_at_fork(after_in_child=_renew_locks)

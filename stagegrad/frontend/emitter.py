@@ -274,7 +274,8 @@ class Emitter:
     def lasting(self, value: Value, node: ast.AST) -> None:
         """Refuses a name for an iterator: its first loop uses it up, and a second one would find nothing."""
         if holds_iterator(value):
-            raise self.refusal(node, "an iterator cannot be kept under a name: its first loop uses it up", "the call itself in each loop, or tuple(...) around it")
+            message = "an iterator cannot be kept under a name: its first loop uses it up"
+            raise self.refusal(node, message, "the call itself in each loop, or tuple(...) around it")
 
     def hold(self, frame: Frame, name: str, value: Value, node: ast.AST | None = None) -> None:
         """Makes a local of `frame` denote a value; what a variable denotes is not renamed any more."""

@@ -409,6 +409,8 @@ class Expressions(Emitter):
     def _contained(self, left: Value, right: Value, node: ast.AST) -> Atom:
         if not isinstance(right, Many):
             raise self.refusal(node, f"`in` needs a tuple here, and this is {describe(right)}", "comparisons joined by `or`")
+        if isinstance(left, Var) and left in right.items:
+            return TRUE  # Python asks for identity first, which nan has as well
         found: Value = FALSE
         for item in right.items:
             test = self.comparison(ast.Eq(), left, item, node)
