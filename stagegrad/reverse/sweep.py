@@ -197,10 +197,12 @@ class Sweep:
         partial = partials_of(rule, scratch, stage.out, args, stage.attrs)[position]
         if partial is None:
             return
-        contribution = self.pull(partial, g, scratch, rule.singular)
+        stops = self.may_stop(g)
+        contribution = self.pull(partial, g, scratch, rule.singular or (rule.pole and stops))
         kept = needed(Block(tuple(scratch.stmts), (contribution,)))
         scratch.stmts = list(kept.stmts)
-        self.add(gradients, args[position], contribution, scratch)
+        made = scratch.definition(contribution)
+        self.add(gradients, args[position], contribution, scratch, routed=stops or (made is not None and made.op == "where"))
         builder.stmts += scratch.stmts
 
     def call(self, stmt: Call, gradients: Gradients) -> list[Stmt]:

@@ -93,7 +93,7 @@ def f_value_and_grad(x, y, n):
                 # total = total + term
                 dterm = dtotal
             # term = num / k
-            dnum = dterm / k
+            dnum = quotient(dterm, k)
             # num = exp(negxk)
             dnegxk = num * dnum
             # negxk = negx * k
