@@ -27,7 +27,7 @@ def forward(module: Module, wrt: Sequence[int]) -> Module:
     ``(results, directions)``. Results that are not floats have the direction 0.0.
     """
     family = _Family(module)
-    main = family.with_directions(module.main, tuple(wrt), f"{module.main.name}_forward")
+    main = family.with_directions(module.main, tuple(wrt), family.words.fresh(f"{module.main.name}_forward"))
     return Module((main, *family.asked_for(), *module.functions[1:], module.main))
 
 

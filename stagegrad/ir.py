@@ -479,6 +479,7 @@ def _check_shape(stmt: Stmt, module: Module) -> None:
             _match(stmt.outs, stmt.then.results, stmt)
             _match(stmt.outs, stmt.orelse.results, stmt)
         case Call():
+            _require(any(function.name == stmt.fn for function in module.functions), f"nothing is called {stmt.fn}, in {_brief(stmt)}")
             callee = module[stmt.fn]
             _match(callee.params, stmt.args, stmt)
             _match(stmt.outs, callee.body.results, stmt)

@@ -231,7 +231,8 @@ def structural(stage: Stage, mapping: dict[Var, Var] | None = None) -> str:
         word = op.stage.format(**dict(zip(op.operands, names, strict=True)), **dict(stage.attrs))
     if all(names) and word.isidentifier() and len(word) <= _LONGEST:
         return word
-    return _NOUNS.get(stage.op, re.sub(r"\W", "", op.title) or "stage") + "1"
+    noun = _NOUNS.get(stage.op, re.sub(r"\W", "", op.title) or "stage")
+    return (noun if len(noun) <= _LONGEST else op.name[:_LONGEST]) + "1"
 
 
 def _short(atom: Atom) -> str:

@@ -199,7 +199,8 @@ def main(first: int, last: int, *names: str) -> None:
             except Exception as error:
                 broken += 1
                 where = traceback.extract_tb(error.__traceback__)[-1]
-                print(seed, law.__name__, type(error).__name__, str(error).partition("\n")[0][:160], f"{where.name}:{where.lineno}", flush=True)
+                reason = str(error).partition("\n")[0][:160]
+                print(seed, law.__name__, type(error).__name__, reason, f"{where.name}:{where.lineno}", flush=True)
                 if broken > 40:
                     return
     print(f"{broken} broken")

@@ -379,7 +379,8 @@ class Writer:
         x = self.atom(scope, FLOAT)
         limit = 1.9 if self.raising else 1e9
         test = self.emit(stmts, scope, "gt", x, literal(limit), bound=1, name="")
-        message = self.random.choice((None, ("too large",), ("got ", x, "!"), (x,), ("100% of {", x, "} # 'math.exp(1)' \n", self.atom(scope, INT))))
+        parts = ("100% of {", x, "} # 'math.exp(1)' \n", self.atom(scope, INT))
+        message = self.random.choice((None, ("too large",), ("got ", x, "!"), (x,), parts))
         if self.chance(0.3) and isinstance(x, Var):
             opposite = self.emit(stmts, scope, "le", x, literal(limit), bound=1, name="")
             test = self.emit(stmts, scope, "not", opposite, bound=1, name="")

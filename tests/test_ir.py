@@ -82,6 +82,7 @@ def test_calls_match_what_they_call() -> None:
     check(parse(call.format("x.0", "a.0: float")))
     assert "in Call binding y.0" in broken(call.format("x.0, x.0", "a.0: float"))
     assert "in Call binding y.0" in broken(call.format("x.0", "a.0: int"))
+    assert "nothing is called h" in broken(call.format("x.0", "a.0: float").replace("call g", "call h"))
 
 
 def test_two_functions_of_one_name() -> None:

@@ -584,7 +584,8 @@ def test_once_wrong(title: str) -> None:
 
 
 def test_math_is_imported_only_where_code_asks_for_it() -> None:
-    text = text_of("function f(x.0: float) -> 0 from python:\n  %0: bool = gt(x.0, 1.0)\n  raise ValueError('math.exp # math.sin') if %0\n  return x.0\n")
+    head = "function f(x.0: float) -> 0 from python:\n"
+    text = text_of(head + "  %0: bool = gt(x.0, 1.0)\n  raise ValueError('math.exp # math.sin') if %0\n  return x.0\n")
     assert "import" not in text
 
 

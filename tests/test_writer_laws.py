@@ -58,7 +58,8 @@ def test_no_adjoint_assigns_what_nobody_reads(tmp_path: Path) -> None:
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     for problem in json.loads(found.stdout):
         line = Path(problem["filename"]).read_text().splitlines()[problem["location"]["row"] - 1]
-        assert problem["code"] == "F841" and re.search(r" = (g|x|helper|sum1|again)\(", line), (problem["filename"], line, problem["message"])
+        is_call = re.search(r" = (g|x|helper|sum1|again)\(", line)
+        assert problem["code"] == "F841" and is_call, (problem["filename"], line, problem["message"])
 
 
 def test_no_variable_is_assigned_to_itself() -> None:

@@ -32,8 +32,9 @@ def reverse(module: Module, wrt: Sequence[int]) -> Module:
         raise ArgumentError(f"{main.name}() returns {_answer(main)}; a gradient needs one number", main.span, "return a single float")
     family = Family(module)
     gradient = family.value_and_gradient(main, tuple(wrt))
-    callees = [function for function in module.functions if _calls(gradient, function.name) or function is not main]
-    return Module((gradient, *family.backwards(), *callees))
+    functions = (gradient, *family.backwards(), *module.functions[1:])
+    called = any(_calls(function, main.name) for function in functions)
+    return Module((*functions, main) if called else functions)
 
 
 def _answer(function: Function) -> str:
