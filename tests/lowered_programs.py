@@ -751,6 +751,22 @@ def helper_in_loop(x, n):
     return x
 
 
+@at((1.5,), (math.nan,))
+def holds_itself(x):
+    return 1.0 if x in (2.0, x) else 5.0
+
+
+@at((1.5,), (-2.0,))
+def iterators_used_at_once(x):
+    total = 0.0
+    for i in reversed(range(4)):
+        total += i * x
+    for k, v in enumerate((x, 2.0 * x), 1):
+        total += k * v
+    (a, b), (c, d) = zip((x, 2.0), (3.0, x))
+    return total + a * b - c * d + max(reversed((x, 1.0))) + sum(v for v in reversed((x, 4.0)))
+
+
 double = lambda x: 2.0 * x
 PROGRAMS.append((double, ((1.5,), (-2.0,))))
 PROGRAMS.append((functools.wraps(staged)(lambda x, y: x - y), ((1.5, 1.0),)))
