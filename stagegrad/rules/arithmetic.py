@@ -99,14 +99,14 @@ def not_(x: Value) -> None:
     """Is x false?"""
 
 
-@flat("{x} and {y}", BOOL, title="and", exact="And(x, y)")
+@flat("{x} & {y}", BOOL, title="and", exact="And(x, y)")
 def and_(x: Value, y: Value) -> None:
-    """Are both true? (Both are already known: `If` is the one that evaluates its second operand on demand.)"""
+    """Are both true? Both are evaluated, as `&` does: `If` is the one that evaluates its second operand on demand."""
 
 
-@flat("{x} or {y}", BOOL, title="or", exact="Or(x, y)")
+@flat("{x} | {y}", BOOL, title="or", exact="Or(x, y)")
 def or_(x: Value, y: Value) -> None:
-    """Is either true? (Both are already known.)"""
+    """Is either true? Both are evaluated."""
 
 
 helper(
