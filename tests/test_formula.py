@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 import time
 
 import pytest
@@ -179,12 +180,16 @@ def test_every_function_has_a_rule_and_takes_what_it_says():
         assert len(op.operands) in (word.least, 2 if word.most is None else word.most), name
 
 
-def test_a_sum_of_five_thousand_terms_is_read():
-    text = " + ".join(f"a{i}*x" for i in range(5000))
+#: The parser of Python 3.12 ends at 3,000 operators, that of later versions at 10,000.
+MANY = 2500 if sys.version_info[:2] == (3, 12) else 5000
+
+
+def test_a_sum_of_thousands_of_terms_is_read():
+    text = " + ".join(f"a{i}*x" for i in range(MANY))
     program = lower(text)
-    assert len(program.signature.parameters) == 5001
-    assert evaluate(text, *[1.0] * 5001) == 5000.0
-    assert evaluate("x" + "*x" * 5000, 1.0) == 1.0
+    assert len(program.signature.parameters) == MANY + 1
+    assert evaluate(text, *[1.0] * (MANY + 1)) == MANY
+    assert evaluate("x" + "*x" * MANY, 1.0) == 1.0
     assert evaluate("1 if " + " and ".join(["x > 0"] * 3000) + " else 2", 1.0) == 1.0
 
 
@@ -280,7 +285,7 @@ def test_refusals_point_and_advise(text, column, message, advice):
 def test_all_problems_come_in_one_report_in_the_order_of_the_text():
     report = problems("(a^2 + sinn(x, foo(y)) + x[0])*2(z)")
     assert [problem.span.col for problem in report] == [2, 8, 16, 26, 32]
-    assert len(problems("+".join(["foo(x)"] * 5000))) == 20
+    assert len(problems("+".join(["foo(x)"] * MANY))) == 20
 
 
 def test_what_is_not_text_is_an_argument_error():
