@@ -254,7 +254,7 @@ MANY = {
 
 def test_constant_lambdas_of_one_line_are_told_apart() -> None:
     one, two, flat, line = (lambda x: 1.0), (lambda x: -2.0), (lambda x, y: 1.0), (lambda x: x)
-    assert [Interpreter(lower(one).module)(4.0), Interpreter(lower(two).module)(4.0), Interpreter(lower(line).module)(4.0)] == [1.0, -2.0, 4.0]
+    assert [Interpreter(lower(each).module)(4.0) for each in (one, two, line)] == [1.0, -2.0, 4.0]
     assert len(lower(flat).module.main.params) == 2
 
 
