@@ -203,7 +203,7 @@ class Value:
     def _binary(self, op: str, left: Operand, right: Operand) -> Value:
         builder = self.builder
         if op == "div" and builder.lib == "numpy":
-            op = "quotient"  # NumPy's value did not raise at the pole, so its derivative must not either
+            op = "divided"  # NumPy's value did not raise at the pole, so its derivative must not either
         return builder.value(builder.emit(op, builder.atom(left), builder.atom(right)))
 
     def __add__(self, other: Operand) -> Value:

@@ -41,7 +41,7 @@ _NUMPY = {name: name for name in _NUMPY_NAMES.split()} | {
 }  # fmt: skip
 _NUMPY_FLOATS = frozenset({"fabs", "power", "reciprocal", "floor", "ceil", "trunc", "rint", "sign"})
 #: Operators: their NumPy spelling means what Python's means, save that division by zero does not raise.
-_PLAIN = frozenset({"add", "sub", "mul", "div", "floordiv", "mod", "neg", "lt", "le", "gt", "ge", "eq", "ne", "abs", "square"})
+_PLAIN = frozenset({"add", "sub", "mul", "neg", "lt", "le", "gt", "ge", "eq", "ne", "abs"})
 
 _SCIPY = {
     "expit": "sigmoid", "erf": "erf", "erfc": "erfc", "gamma": "gamma", "gammaln": "lgamma", "digamma": "digamma", "psi": "digamma",

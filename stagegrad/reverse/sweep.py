@@ -10,6 +10,7 @@ from stagegrad.analysis import active, needed
 from stagegrad.ir import (
     FLOAT,
     Atom,
+    Attr,
     Block,
     Call,
     For,
@@ -61,6 +62,7 @@ class Sweep:
         self.given: dict[tuple[str, str], str] = {}
         self.routed: set[Atom] = set()
         self.conditional = _conditional(function.body)
+        self.library = _library(function.body)
         self.numbered = function.origin == "formula"
         self.number = {s.out: k for k, s in enumerate((s for s in function.body.stmts if isinstance(s, Stage)), 1)}
 
@@ -128,7 +130,7 @@ class Sweep:
             case Stage(op="neg", args=(inner,)):
                 builder.stmts.remove(made)
                 return builder.emit("neg", self.pull(builder.value(inner), g, builder, guarded))
-            case Stage(op="div" | "quotient" as op, args=(num, den)):
+            case Stage(op="div" | "divided" | "quotient" as op, args=(num, den)):
                 builder.stmts.remove(made)
                 above = self.pull(builder.value(num), g, builder, guarded)
                 return builder.emit("quotient" if guarded else op, above, den)
@@ -192,13 +194,13 @@ class Sweep:
 
     def _pull_one(self, op: Op, position: int, stage: Stage, args: tuple[Atom, ...], g: Atom, gradients: Gradients,
                   builder: Builder) -> None:  # fmt: skip
-        rule = find(op.name) if hasattr(op, "name") else find(str(op))
         scratch = Builder(self.fresh, builder.note, builder.span)
-        partial = partials_of(rule, scratch, stage.out, args, stage.attrs)[position]
+        attrs = stage.attrs or self.library
+        partial = partials_of(op, scratch, stage.out, args, attrs)[position]
         if partial is None:
             return
         stops = self.may_stop(g)
-        contribution = self.pull(partial, g, scratch, rule.singular or (rule.pole and stops))
+        contribution = self.pull(partial, g, scratch, op.singular or (op.pole and stops))
         kept = needed(Block(tuple(scratch.stmts), (contribution,)))
         scratch.stmts = list(kept.stmts)
         made = scratch.definition(contribution)
@@ -316,6 +318,12 @@ def _nothing(var: Var) -> Lit:
     return Lit(None, var.type) if var.type.rank else ZERO
 
 
+def _library(block: Block) -> tuple[tuple[str, Attr], ...]:
+    """How divisions fail in a function that calls NumPy: its numbers are NumPy's then, which do not raise at a pole."""
+    stages = (stmt for stmt in walk(block) if isinstance(stmt, Stage))
+    return (("lib", "numpy"),) if any(dict(stage.attrs).get("lib") == "numpy" for stage in stages) else ()
+
+
 def _conditional(block: Block) -> set[Var]:
     """The arrays that only one arm of a branch makes: their size can be asked for only where that arm ran."""
     found: set[Var] = set()
@@ -337,7 +345,7 @@ def _minus_in_front(atom: Atom, builder: Builder) -> Atom:
     if made is None or made.op != "neg":
         return atom
     product = builder.definition(made.args[0])
-    if product is None or product.op not in ("mul", "div", "quotient"):
+    if product is None or product.op not in ("mul", "div", "divided", "quotient"):
         return atom
     builder.stmts.remove(made)
     builder.stmts.remove(product)

@@ -28,7 +28,7 @@ def mul(out: Value, x: Value, y: Value) -> Partials:
     return y, x
 
 
-@elementwise("{x} / {y}", stage="{x}o{y}", title="divide", exact="x / y", pole=True, cost=2.0)
+@elementwise({"python": "{x} / {y}", "numpy": "np.divide({x}, {y})"}, stage="{x}o{y}", title="divide", exact="x / y", pole=True, cost=2.0)
 def div(out: Value, x: Value, y: Value) -> Partials:
     """A quotient's slope is 1/y in the numerator and -(x/y)/y in the denominator."""
     return 1.0 / y, -(out / y)
@@ -40,7 +40,7 @@ def neg(out: Value, x: Value) -> Partials:
     return -1.0
 
 
-@elementwise("{x}**2", stage="{x}sqr", title="square", exact="x**2", integer=True)
+@elementwise({"python": "{x}**2", "numpy": "np.square({x})"}, stage="{x}sqr", title="square", exact="x**2", integer=True)
 def square(out: Value, x: Value) -> Partials:
     """The slope of a square is twice its root."""
     return 2.0 * x
@@ -58,7 +58,7 @@ def quartic(out: Value, x: Value) -> Partials:
     return 4.0 * x**3
 
 
-@elementwise("1.0 / {x}", stage="inv{x}", title="reciprocal", exact="1/x", pole=True, cost=2.0)
+@elementwise({"python": "1.0 / {x}", "numpy": "np.reciprocal({x})"}, stage="inv{x}", title="reciprocal", exact="1/x", pole=True, cost=2.0)
 def reciprocal(out: Value, x: Value) -> Partials:
     """The slope of 1/x is minus its own square."""
     return -(out**2)
@@ -116,8 +116,15 @@ helper(
         if num == 0.0:
             return 0.0
         if den == 0.0:
-            return math.copysign(math.inf, num)
+            return num * math.inf
         return num / den
+    '''
+)
+helper(
+    '''
+    def divided(num, den):
+        """num / den as IEEE 754 has it: inf or nan where Python raises."""
+        return num / den if den != 0.0 else num * math.inf
     '''
 )
 helper(
@@ -133,6 +140,13 @@ helper(
 def quotient(out: Value, x: Value, y: Value) -> Partials:
     """A division in a derivative: it never raises, and a zero gradient stops at it."""
     return quotient(1.0, y), -quotient(out, y)
+
+
+@elementwise({"python": "divided({x}, {y})", "numba": "{x} / {y}"}, stage="{x}o{y}", title="divide", exact="x / y", pole=True,
+             helpers=("divided",), cost=2.0)  # fmt: skip
+def divided(out: Value, x: Value, y: Value) -> Partials:
+    """A division in the derivative of what NumPy computed: its value did not raise at the pole, so its slope must not either."""
+    return divided(1.0, y), -divided(out, y)
 
 
 @elementwise("scaled({g}, {slope})", stage="{g}{slope}", title="multiply", exact="g * slope", helpers=("scaled",))

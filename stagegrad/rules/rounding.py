@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from stagegrad.ir import FLOAT, INT
 from stagegrad.ops import Value, elementwise, flat, helper
-from stagegrad.rules.arithmetic import Partials
+from stagegrad.rules.arithmetic import Partials, divided
 from stagegrad.rules.kinks import unit
 
 helper(
@@ -187,7 +187,8 @@ def round_int(x: Value) -> None:
 # ---------------------------------------------------------------------------------------------- remainders
 
 
-@flat("{x} // {y}", None, stage="{x}div{y}", title="floor division", exact="floor(x / y)", cost=5.0)
+@flat({"python": "{x} // {y}", "numpy": "np.floor_divide({x}, {y})"}, None,
+      stage="{x}div{y}", title="floor division", exact="floor(x / y)", cost=5.0)  # fmt: skip
 def floordiv(x: Value, y: Value) -> None:
     """How often y goes into x, rounded down; its derivative is zero wherever it exists."""
 
@@ -204,7 +205,7 @@ def mod(out: Value, x: Value, y: Value) -> Partials:
              helpers=("truncated_remainder",), cost=8.0)  # fmt: skip
 def fmod(out: Value, x: Value, y: Value) -> Partials:
     """The slope of a truncated remainder is 1 in x, and minus the whole quotient in y."""
-    return unit(out), rint((out - x) / y)
+    return unit(out), rint(divided(out - x, y))
 
 
 @elementwise({"python": "math.remainder({x}, {y})", "numba": "nearest_remainder({x}, {y})"}, stage="{x}mod{y}", title="remainder",
@@ -212,4 +213,4 @@ def fmod(out: Value, x: Value, y: Value) -> Partials:
              cost=10.0)  # fmt: skip
 def remainder(out: Value, x: Value, y: Value) -> Partials:
     """The slope of a nearest remainder is 1 in x, and minus the whole quotient in y."""
-    return unit(out), rint((out - x) / y)
+    return unit(out), rint(divided(out - x, y))
