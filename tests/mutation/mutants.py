@@ -103,7 +103,7 @@ PASSES = (
     _pass(
         "storage: values that are alive at once share a variable",
         "emit/storage",
-        "return all(self.find(other) != large for other in self.apart[small])",
+        "return not (self.apart.get(a, 0) & self._members(b) or self.apart.get(b, 0) & self._members(a))",
         "return True",
     ),
     _pass(
