@@ -103,7 +103,7 @@ def _declared(body: Function, function: Callable[..., Any], rule: _Rule) -> Op:
     lines = {target: "\n".join("    " * line.depth + line.text for line in text.lines) for target, text in texts.items()}
     spelled = {target: text.replace("def gate(", f"def {word}(", 1) for target, text in lines.items()}
     needs = tuple(dict.fromkeys(need for text in texts.values() for need in text.helpers))
-    HELPERS[word] = Helper(word, spelled["python"], needs, spelled["numba"])
+    HELPERS[word] = Helper(word, spelled["python"], needs, spelled["numba"], of_user=True)
     operands = tuple(param.name for param in body.params)
     call = f"{word}({', '.join(f'{{{operand}}}' for operand in operands)})"
     made = [find(stmt.op) for stmt in walk(body.body) if isinstance(stmt, Stage)]

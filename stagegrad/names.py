@@ -10,7 +10,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from stagegrad.analysis import useful, varied
 from stagegrad.ir import (
@@ -93,7 +93,7 @@ def operation_words(function: Function) -> set[str]:
 
 def reserved(function: Function) -> set[str]:
     """Words that a new name must not hide: the values' own, and those that any operation is spelled with."""
-    return words_of(function) | spelled_words(function) | set(HELPERS) | _BUILTINS
+    return words_of(function) | spelled_words(function) | {name for name, helper in HELPERS.items() if not helper.of_user} | _BUILTINS
 
 
 _BUILTINS = {"len", "range", "float", "int", "min", "max", "abs", "round", "bool", "divmod", "pow", "sum"}
@@ -252,22 +252,37 @@ def _product(args: tuple[Atom, ...], names: list[str]) -> str:
     return "".join(names)
 
 
-def describe(stage: Stage) -> str:
-    """A stage as a comment names it, ``sigx = sigmoid(x)``, in the words that the values were given."""
+def describe(stage: Stage, made: Mapping[Var, Stage]) -> str:
+    """A stage as a comment names it, ``sigx = sigmoid(x)``, in the words that the values were given.
+
+    `made` tells how the values without a word were made: what no gradient passes through is written out.
+    """
+    return f"{stage.out.name} = {_side(stage, made, depth=2)}"
+
+
+def describe_call(call: Call, made: Mapping[Var, Stage]) -> str:
+    """A call as a comment names it: ``pow3 = power(x, n - 1)``."""
+    args = [_side(made[a], made, 1) if isinstance(a, Var) and not a.name and a in made else _word(a, made, True, 1) for a in call.args]
+    return f"{', '.join(out.name or '...' for out in call.outs)} = {call.fn}({', '.join(args)})"
+
+
+def _side(stage: Stage, made: Mapping[Var, Stage], depth: int) -> str:
     op = find(stage.op)
     text = op.display or op.template("python")
     first = op.operands[0] if op.operands and "**" not in text else ""
-    names = {name: _word(arg, name == first) for name, arg in zip(op.operands, stage.args, strict=True)}
-    shown = text.format(**names, **{key: str(value) for key, value in stage.attrs})
-    return f"{_word(stage.out)} = {shown.replace('math.', '')}"
+    names = {name: _word(arg, made, name == first, depth) for name, arg in zip(op.operands, stage.args, strict=True)}
+    return text.format(**names, **{key: str(value) for key, value in stage.attrs}).replace("math.", "")
 
 
-def _word(atom: Atom, leads: bool = True) -> str:
+def _word(atom: Atom, made: Mapping[Var, Stage], leads: bool, depth: int) -> str:
     """An atom in a comment; a negative number that does not lead the expression is in parentheses."""
-    if isinstance(atom, Var):
-        return atom.name or "it"
-    text = str(atom.value)
-    return text if leads or not text.startswith("-") else f"({text})"
+    if isinstance(atom, Lit):
+        text = str(atom.value)
+        return text if leads or not text.startswith("-") else f"({text})"
+    if atom.name or atom not in made or not depth:
+        return atom.name or "..."
+    text = _side(made[atom], made, depth - 1)
+    return text if re.fullmatch(r"[\w.]+(\(.*\))?", text) else f"({text})"
 
 
 def title(stage: Stage) -> str:

@@ -39,6 +39,7 @@ class Helper:
     text: str
     needs: tuple[str, ...] = ()
     numba: str = ""  # the text for Numba, where it must differ
+    of_user: bool = False  # a gate: its name is taken only where it is used
 
     def for_target(self, target: str) -> str:
         """The text that a module for the target defines."""

@@ -25,6 +25,7 @@ from stagegrad.ir import (
     free,
     substitute,
     variables,
+    walk,
 )  # fmt: skip
 from stagegrad.names import Words
 from stagegrad.ops import Builder, literal
@@ -45,6 +46,7 @@ class LoopReversal:
         copied, mapping = clone(Block((again,)), self.fresh)
         for facts in (sweep.active, sweep.conditional):
             facts |= {new for old, new in mapping.items() if old in facts}
+        sweep.made.update({stmt.out: stmt for stmt in walk(copied) if isinstance(stmt, Stage)})
         copy = copied.stmts[0]
         assert isinstance(copy, (For, While))
         self.copy: For | While = copy

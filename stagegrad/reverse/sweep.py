@@ -32,7 +32,7 @@ from stagegrad.ir import (
     variables,
     walk,
 )  # fmt: skip
-from stagegrad.names import Words, describe, reserved, title
+from stagegrad.names import Words, describe, describe_call, reserved, title
 from stagegrad.ops import Builder, Op, Value, find, literal, partials_of
 from stagegrad.reverse.arrays import ARRAY_RULES
 from stagegrad.reverse.loops import LoopReversal
@@ -63,6 +63,7 @@ class Sweep:
         self.routed: set[Atom] = set()
         self.conditional = _conditional(function.body)
         self.library = _library(function.body)
+        self.made = {stmt.out: stmt for stmt in walk(function.body) if isinstance(stmt, Stage)}
         self.numbered = function.origin == "formula"
         self.number = {s.out: k for k, s in enumerate((s for s in function.body.stmts if isinstance(s, Stage)), 1)}
 
@@ -79,7 +80,7 @@ class Sweep:
 
     def note(self, stage: Stage) -> str:
         number = f"({self.number[stage.out]}) " if self.numbered and stage.out in self.number else ""
-        return number + describe(stage)
+        return number + describe(stage, self.made)
 
     # ------------------------------------------------------------------------------------------ gradients
 
@@ -215,7 +216,7 @@ class Sweep:
         seeds = tuple(gradients.pop(out, ZERO) for out in stmt.outs if out.type.kind == "float")
         slots = [a for p, a in zip(callee.params, stmt.args, strict=True) if p.type.kind == "float"]
         outs = tuple(self.fresh.var(word, FLOAT) for word in self._call_words(slots, gradients))
-        note = f"{', '.join(out.name or 'it' for out in stmt.outs)} = {stmt.fn}({', '.join(map(_word, stmt.args))})"
+        note = describe_call(stmt, self.made)
         undo = Call(outs, self.family.backward_name(stmt.fn), (*stmt.args, *seeds), note, stmt.span)
         builder = Builder(self.fresh, note)
         for out, arg in zip(outs, slots, strict=True):
@@ -357,7 +358,3 @@ def _changed(before: Gradients, after: list[Gradients], inside: set[Var]) -> lis
     """The values from outside an `If` whose gradient one of its arms changed, in the order of their first change."""
     found = {var: None for gradients in after for var in gradients if gradients[var] != before.get(var)}
     return [var for var in found if var not in inside]
-
-
-def _word(atom: Atom) -> str:
-    return atom.name or "it" if isinstance(atom, Var) else repr(atom.value)

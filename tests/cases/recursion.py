@@ -32,7 +32,7 @@ def power_backward(x, n, df):
     # f = x * powerx
     dx = powerx * df
     dpowerx = x * df
-    # powerx = power(x, it)
+    # powerx = power(x, n - 1)
     dx2 = power_backward(x, pick, dpowerx)
     dx += dx2
     return dx
