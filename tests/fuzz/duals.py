@@ -40,6 +40,10 @@ class Derivatives:
         """Whether every number is finite."""
         return all(map(math.isfinite, (self.value, *self.gradient, *itertools.chain(*self.hessian))))
 
+    def same_path(self, other: Derivatives) -> bool:
+        """Whether two runs went the same way; a constant on a jump (``-0.0``, ``6.0 // 0.1``) may part doubles from 60 digits."""
+        return abs(self.value - other.value) <= 1e-9 * max(1.0, abs(self.value))
+
 
 class Watch:
     """Remembers how close a run came to a tie."""
