@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from stagegrad.analysis import needed
 from stagegrad.ir import (
@@ -154,8 +157,9 @@ class _Tidy:
                 raise TypeError(f"not a statement: {stmt!r}")
 
     def stage(self, stage: Stage, mapping: dict[Var, Atom], known: dict[Key, Var]) -> list[Stmt]:
-        if stage.op == "not" and isinstance(stage.args[0], Lit):
-            mapping[stage.out] = Lit(not stage.args[0].value, stage.out.type)
+        folded = None if stage.out.name else _folded(stage)
+        if folded is not None:
+            mapping[stage.out] = folded
             return []
         op = find(stage.op)
         if op.kind == "structural":
@@ -201,6 +205,26 @@ class _Tidy:
             return [While(kept, test, body, loop.until, loop.span)]
         start, stop, step = (_look_up(mapping, a) for a in (loop.start, loop.stop, loop.step))
         return [For(loop.index, start, stop, step, kept, body, loop.until, loop.span)]
+
+
+_EXACT: dict[str, Callable[..., Any]] = {
+    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "neg": operator.neg, "not": operator.not_,
+    "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "eq": operator.eq, "ne": operator.ne,
+}  # fmt: skip
+
+
+def _folded(stage: Stage) -> Lit | None:
+    """What a stage on constants is worth, where every target computes it to the same bits; undefined stays undefined."""
+    values = [a.value for a in stage.args if isinstance(a, Lit)]
+    if len(values) < len(stage.args) or not values:
+        return None
+    if None in values:
+        return Lit(None, stage.out.type) if stage.op in ("to_float", "copy") else None
+    if stage.op not in _EXACT:
+        return None
+    result = _EXACT[stage.op](*values)
+    fits = not isinstance(result, int) or abs(result) < 2**63
+    return literal(result) if fits and literal(result).type == stage.out.type else None
 
 
 def _look_up(mapping: dict[Var, Atom], atom: Atom) -> Atom:

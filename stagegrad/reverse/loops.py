@@ -46,6 +46,7 @@ class LoopReversal:
         copied, mapping = clone(Block((again,)), self.fresh)
         for facts in (sweep.active, sweep.conditional):
             facts |= {new for old, new in mapping.items() if old in facts}
+        sweep.unbounded |= {new for old, new in mapping.items() if old in sweep.unbounded}
         sweep.made.update({stmt.out: stmt for stmt in walk(copied) if isinstance(stmt, Stage)})
         copy = copied.stmts[0]
         assert isinstance(copy, (For, While))

@@ -63,6 +63,7 @@ class Sweep:
         self.routed: set[Atom] = set()
         self.conditional = _conditional(function.body)
         self.library = _library(function.body)
+        self.unbounded: set[Atom] = _unbounded(function.body)
         self.made = {stmt.out: stmt for stmt in walk(function.body) if isinstance(stmt, Stage)}
         self.numbered = function.origin == "formula"
         self.number = {s.out: k for k, s in enumerate((s for s in function.body.stmts if isinstance(s, Stage)), 1)}
@@ -201,7 +202,8 @@ class Sweep:
         if partial is None:
             return
         stops = self.may_stop(g)
-        contribution = self.pull(partial, g, scratch, op.singular or (op.pole and stops))
+        steep = op.pole or op.name in _GROWING or not self.unbounded.isdisjoint(args)
+        contribution = self.pull(partial, g, scratch, op.singular or (steep and stops))
         kept = needed(Block(tuple(scratch.stmts), (contribution,)))
         scratch.stmts = list(kept.stmts)
         made = scratch.definition(contribution)
@@ -317,6 +319,48 @@ class Sweep:
 def _nothing(var: Var) -> Lit:
     """The gradient of what an arm does not touch; an array that the arm does not have has none."""
     return Lit(None, var.type) if var.type.rank else ZERO
+
+
+#: Operations whose value overflows at an ordinary operand, and the angle of the origin, which has no slope.
+_GROWING = {"atan2", "exp", "exp2", "expm1", "sinh", "cosh", "pow", "powi", "pow_positive", "gamma", "lgamma"}
+_BOUNDED = {"tanh", "sigmoid", "logistic", "cosigmoid", "atan", "erf", "erfc"}
+
+
+def _unbounded(block: Block) -> set[Atom]:
+    """The values that can be infinite or nan at ordinary parameters, because an operation with a pole or an overflow made them.
+
+    A product of such a value with a gradient of zero would be nan, so where a zero gradient can arrive it is guarded.
+    """
+    found: set[Atom] = set()
+    flows: list[tuple[Atom, Var]] = []
+    for stmt in walk(block):
+        if isinstance(stmt, Stage) and stmt.out.type.kind == "float":
+            op = find(stmt.op)
+            if op.pole or op.name in _GROWING:
+                found.add(stmt.out)
+            elif op.name not in _BOUNDED:
+                flows += [(arg, stmt.out) for arg in stmt.args]
+        elif isinstance(stmt, If):
+            flows += [pair for arm in (stmt.then, stmt.orelse) for pair in zip(arm.results, stmt.outs, strict=True)]
+        elif isinstance(stmt, (For, While)):
+            for carry, result in zip(stmt.carries, stmt.body.results, strict=True):
+                flows += [(carry.init, carry.var), (result, carry.var), (carry.var, carry.out)]
+        elif isinstance(stmt, Call):
+            found.update(stmt.outs)
+    return _reached(found, flows)
+
+
+def _reached(found: set[Atom], flows: list[tuple[Atom, Var]]) -> set[Atom]:
+    becomes: dict[Atom, list[Var]] = {}
+    for source, to in flows:
+        becomes.setdefault(source, []).append(to)
+    pending = list(found)
+    while pending:
+        for to in becomes.get(pending.pop(), ()):
+            if to not in found:
+                found.add(to)
+                pending.append(to)
+    return found
 
 
 def _library(block: Block) -> tuple[tuple[str, Attr], ...]:

@@ -28,6 +28,11 @@ def quotient(num, den):
     return num / den
 
 
+def scaled(gradient, slope):
+    """gradient * slope, save that a zero gradient gives zero, whatever the slope is."""
+    return gradient * slope if gradient != 0.0 else 0.0
+
+
 def f_value_and_grad(x, y, n):
     # forward pass
     branch1 = x < 0.0
@@ -86,8 +91,8 @@ def f_value_and_grad(x, y, n):
             term = num / k
             if term < 0.001:
                 # f = total * y
-                dtotal += y * df
-                dy += total * df
+                dtotal += scaled(df, y)
+                dy += scaled(df, total)
                 dterm = 0.0
             else:
                 # total = total + term
@@ -95,7 +100,7 @@ def f_value_and_grad(x, y, n):
             # term = num / k
             dnum = quotient(dterm, k)
             # num = exp(negxk)
-            dnegxk = num * dnum
+            dnegxk = scaled(dnum, num)
             # negxk = negx * k
             dnegx = k * dnegxk
             # negx = -x
