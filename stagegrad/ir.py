@@ -170,13 +170,15 @@ class Call:
 class Raise:
     """Raises `error` (a builtin exception's name) where `test` is true; `message` joins text and values.
 
-    ``message=None`` raises without arguments. `is_assert` prints it as an ``assert`` of the opposite.
+    ``message=None`` raises without arguments. `formats` holds the format of each value in the message ("" for the plain one).
+    `is_assert` prints it as an ``assert`` of the opposite.
     """
 
     test: Atom
     error: str
     message: tuple[str | Atom, ...] | None = None
     is_assert: bool = False
+    formats: tuple[str, ...] = ()
     span: Span | None = field(default=None, compare=False)
 
 

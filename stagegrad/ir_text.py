@@ -86,7 +86,7 @@ def _stmt(stmt: Stmt) -> list[str]:
             return [f"({_typed(stmt.outs)}) = call {stmt.fn}({_atoms(stmt.args)}){_note(stmt.note)}"]
         case Raise():
             word = "assert" if stmt.is_assert else "raise"
-            parts = "" if stmt.message is None else f"({', '.join(map(_part, stmt.message))})"
+            parts = "" if stmt.message is None else f"({', '.join(_parts(stmt))})"
             return [f"{word} {stmt.error}{parts} if {stmt.test}"]
         case Remark():
             return [f"remark {stmt.text!r}"]
@@ -94,8 +94,13 @@ def _stmt(stmt: Stmt) -> list[str]:
             raise TypeError(f"not a statement: {stmt!r}")
 
 
-def _part(part: str | Atom) -> str:
-    return repr(part) if isinstance(part, str) else str(part)
+def _parts(stmt: Raise) -> list[str]:
+    formats = iter(stmt.formats)
+    found = []
+    for part in stmt.message or ():
+        form = "" if isinstance(part, str) else next(formats, "")
+        found.append(repr(part) if isinstance(part, str) else f"{part}:{form!r}" if form else str(part))
+    return found
 
 
 _TOKEN = re.compile(
@@ -352,6 +357,7 @@ class _Reader:
         is_assert = self.take() == "assert"
         error = self.take()
         message: list[str | Atom] | None = None
+        formats: list[str] = []
         if self.next_is("("):
             message = []
             self.take("(")
@@ -362,8 +368,16 @@ class _Reader:
                     message.append(str(ast.literal_eval(text)))
                 else:
                     message.append(self.atom())
+                    formats.append(self._format())
                 if self.next_is(","):
                     self.take(",")
             self.take(")")
         self.take("if")
-        return Raise(self.atom(), error, None if message is None else tuple(message), is_assert)
+        plain = not any(formats)
+        return Raise(self.atom(), error, None if message is None else tuple(message), is_assert, () if plain else tuple(formats))
+
+    def _format(self) -> str:
+        if not self.next_is(":"):
+            return ""
+        self.take(":")
+        return str(ast.literal_eval(self.take()))

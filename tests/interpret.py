@@ -69,7 +69,8 @@ class Interpreter:
                     error = getattr(builtins, stmt.error)
                     if stmt.message is None:
                         raise error
-                    parts = [p if isinstance(p, str) else str(self.atom(p, env)) for p in stmt.message]
+                    forms = iter(stmt.formats)
+                    parts = [p if isinstance(p, str) else format(self.atom(p, env), next(forms, "")) for p in stmt.message]
                     raise error("".join(parts))
             case Remark():
                 pass

@@ -301,7 +301,7 @@ def asserts(x):
 @at((1.0, 2), (-1.0, 3), (0.0, 4))
 def raises(x, n):
     if x < 0.0:
-        raise ValueError(f"bad x: {x!r} at {n} of {x * 2.0}")
+        raise ValueError(f"bad x: {x!r} at {n:>4} of {x * 2.0:.3f}")
     elif x == 0.0:
         raise ZeroDivisionError
     else:

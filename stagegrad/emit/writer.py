@@ -263,7 +263,7 @@ class _Writer:
         return f"({text})" if inner else text
 
     def _raise(self, stmt: Raise) -> None:
-        message = "" if stmt.message is None else self._message(stmt.message)
+        message = "" if stmt.message is None else self._message(stmt.message, stmt.formats)
         if stmt.is_assert:
             self.line(f"assert {self._opposite(stmt.test)}" + (f", {message}" if message else ""), stmt.span)
             return
@@ -274,14 +274,18 @@ class _Writer:
             self.line(f"if {self.text(stmt.test).text}:", stmt.span)
             self.lines.append(Line(self.depth + 1, raising, stmt.span))
 
-    def _message(self, parts: Sequence[str | Atom]) -> str:
+    def _message(self, parts: Sequence[str | Atom], formats: Sequence[str]) -> str:
         if all(isinstance(part, str) for part in parts):
             return repr("".join(part for part in parts if isinstance(part, str)))
         if self.target == "numba":
             # Compiled code cannot format numbers; the caller asks the python target for the full message.
             return repr("".join(part if isinstance(part, str) else "..." for part in parts))
-        written = [p.replace("{", "{{").replace("}", "}}") if isinstance(p, str) else "{" + self.text(p).text + "}" for p in parts]
+        forms = iter(formats)
+        written = [p.replace("{", "{{").replace("}", "}}") if isinstance(p, str) else self._shown(p, next(forms, "")) for p in parts]
         return "f" + repr("".join(written))
+
+    def _shown(self, value: Atom, form: str) -> str:
+        return "{" + self.text(value).text + (f":{form}" if form else "") + "}"
 
     # ------------------------------------------------------------------------------------------ branches
 

@@ -199,44 +199,63 @@ class Statements(Calls):
         return Flow.DEAD
 
     def _raising(self, test: Atom, error: str, message: ast.expr | None, stmt: ast.stmt, is_assert: bool) -> None:
-        parts: list[str | Atom] = []
+        shown: list[tuple[str | Atom, str]] = []
 
         def lower() -> Flow:
-            parts.extend(self._message(message) if message is not None else ())
+            shown.extend(self._message(message) if message is not None else ())
             return Flow.FALL
 
         arm = self.arm(lower)
-        text = None if message is None else tuple(parts)
+        text = None if message is None else tuple(part for part, _ in shown)
+        formats = tuple(form for part, form in shown if not isinstance(part, str))
+        formats = formats if any(formats) else ()
         if test == TRUE or not arm.stmts:
             self.stmts.extend(arm.stmts)
-            self.append(Raise(test, error, text, is_assert, self.span(stmt)))
+            self.append(Raise(test, error, text, is_assert, formats, self.span(stmt)))
             return
-        arm.stmts.append(Raise(TRUE, error, text, is_assert, self.span(stmt)))  # the message is computed only where it is needed
+        arm.stmts.append(Raise(TRUE, error, text, is_assert, formats, self.span(stmt)))  # the message is computed only where it is needed
         arm.flow = Flow.DEAD
         self.merge(test, arm, Arm([], dict(self.env)), None, stmt)
 
-    def _message(self, node: ast.expr) -> list[str | Atom]:
+    def _message(self, node: ast.expr) -> list[tuple[str | Atom, str]]:
+        """The parts of a message, text and values, each with its format."""
         if not isinstance(node, ast.JoinedStr):
             value = self.usable(self.expr(node), node)
             if not (isinstance(value, Static) and isinstance(value.thing, str)):
                 raise self.refusal(node, "a message must be text or an f-string", 'an f-string with the values in it: f"... {x}"')
-            return [value.thing]
-        parts: list[str | Atom] = []
+            return [(value.thing, "")]
+        parts: list[tuple[str | Atom, str]] = []
         for part in node.values:
             if isinstance(part, ast.FormattedValue):
                 parts.append(self._shown(part))
             elif isinstance(part, ast.Constant):
-                parts.append(str(part.value))
+                parts.append((str(part.value), ""))
         return parts
 
-    def _shown(self, part: ast.FormattedValue) -> str | Atom:
-        if part.format_spec is not None:
-            raise self.refusal(part, "a format in a message is not supported yet", f"the value as it is: {{{ast.unparse(part.value)}}}")
+    def _shown(self, part: ast.FormattedValue) -> tuple[str | Atom, str]:
         value = self.usable(self.expr(part.value), part)
         if isinstance(value, Static) and isinstance(value.thing, str):
-            return value.thing if part.conversion == -1 else repr(value.thing)
+            text = value.thing if part.conversion == -1 else repr(value.thing)
+            return format(text, self._format(part, text)), ""
         atom = self.atom(value, part)
-        return str(atom.value) if isinstance(atom, Lit) and atom.value is not None else atom
+        if isinstance(atom, Lit) and atom.value is not None:
+            return format(atom.value, self._format(part, atom.value)), ""
+        return atom, self._format(part, {"float": 1.5, "int": 1}.get(atom.type.kind, True))
+
+    def _format(self, part: ast.FormattedValue, example: object) -> str:
+        """The constant format of a value in a message, if values like the example can be shown in it."""
+        if part.format_spec is None:
+            return ""
+        pieces = part.format_spec.values if isinstance(part.format_spec, ast.JoinedStr) else [part.format_spec]
+        advice = f"the value as it is: {{{ast.unparse(part.value)}}}"
+        if part.conversion != -1 or not all(isinstance(piece, ast.Constant) for piece in pieces):
+            raise self.refusal(part, "only a constant format is supported in a message", advice)
+        form = "".join(str(piece.value) for piece in pieces if isinstance(piece, ast.Constant))
+        try:
+            format(example, form)
+        except ValueError as error:
+            raise self.refusal(part, f"this value cannot be shown so: {error}", advice) from None
+        return form
 
     # ------------------------------------------------------------------------------------------ leaving
 
