@@ -271,7 +271,8 @@ def _side(stage: Stage, made: Mapping[Var, Stage], depth: int) -> str:
     text = op.display or op.template("python")
     first = op.operands[0] if op.operands and "**" not in text else ""
     names = {name: _word(arg, made, name == first, depth) for name, arg in zip(op.operands, stage.args, strict=True)}
-    return text.format(**names, **{key: str(value) for key, value in stage.attrs}).replace("math.", "")
+    shown = text.format(**names, **{key: str(value) for key, value in stage.attrs}).replace("math.", "")
+    return re.sub(r"\(\(([^()]*)\)\)", r"(\1)", shown)
 
 
 def _word(atom: Atom, made: Mapping[Var, Stage], leads: bool, depth: int) -> str:

@@ -136,8 +136,9 @@ def test_a_comment_says_what_a_stage_is() -> None:
 
 
 def test_a_comment_writes_out_what_has_no_word() -> None:
-    text = HEAD + "  %0: float = mul(y.0, 0.5)\n  %1: float = sin(%0)\n  z.0: float = sub(x.0, %0)\n  w.0: float = mul(z.0, %1)\n  return w.0\n"
+    text = HEAD + "  %0: float = mul(y.0, 0.5)\n  %1: float = sin(%0)\n"
+    text += "  z.0: float = sub(x.0, %0)\n  w.0: float = mul(z.0, %1)\n  return w.0\n"
     stages = [stmt for stmt in parse(text).main.body.stmts if isinstance(stmt, Stage)]
     made = {stage.out: stage for stage in stages}
     assert describe(stages[2], made) == "z = x - (y * 0.5)"
-    assert describe(stages[3], made) == "w = z * sin((y * 0.5))"
+    assert describe(stages[3], made) == "w = z * sin(y * 0.5)"
