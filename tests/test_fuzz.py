@@ -129,3 +129,9 @@ def test_minimise_keeps_only_what_fails() -> None:
     small = minimise(Program(0, text, ((1.0,), (2.0,))), lambda made: "sin" in made.text)
     assert small.text == "def f(x):\n    y = math.sin(y)"
     assert small.points == ((1.0,),)
+
+
+@pytest.mark.parametrize("seed", [3613, 4277, 11430, 202614, 202930])
+def test_programs_that_once_failed(seed: int) -> None:
+    """Programs that an earlier compiler got wrong, or wrote as text that read what no path had computed."""
+    assert judge(program(seed)).verdict == "right"
