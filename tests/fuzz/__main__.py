@@ -9,14 +9,8 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from tests.fuzz.harness import Outcome, judge, minimise
+from tests.fuzz.harness import Outcome, judge, judged, minimise
 from tests.fuzz.programs import program
-
-
-def judged(job: tuple[int, str]) -> Outcome:
-    """One seed's outcome."""
-    seed, target = job
-    return judge(program(seed), target)
 
 
 def outcomes(seeds: Iterable[int], target: str, jobs: int) -> Iterator[Outcome]:

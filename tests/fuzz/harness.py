@@ -21,6 +21,7 @@ import stagegrad
 from stagegrad.errors import StagegradError
 from tests.fuzz.duals import TIE, Derivatives, differences, differentiate
 from tests.fuzz.programs import Program
+from tests.fuzz.programs import program as random_program
 
 #: How far a derivative may be off, relative to its own size or to the largest one beside it.
 FIRST, SECOND = 1e-9, 1e-7
@@ -97,6 +98,12 @@ def judge(program: Program, target: str = "python", second: bool = True, seconds
         return Outcome(program.seed, "wrong", str(error))
     except (Exception, Hangs) as error:
         return Outcome(program.seed, "crashed", f"{type(error).__name__}: {error}")
+
+
+def judged(job: tuple[int, str]) -> Outcome:
+    """One seed's outcome; here, because a new process cannot import what a ``__main__`` defines."""
+    seed, target = job
+    return judge(random_program(seed), target)
 
 
 def reason_of(error: StagegradError) -> str:
