@@ -30,6 +30,7 @@ from stagegrad.ir import (
     While,
     literal_is,
     walk,
+    with_blocks,
 )
 from stagegrad.ops import find, literal
 
@@ -66,14 +67,8 @@ def _guard(function: Function) -> Function:
                 return replace(stmt, op="mul_int", args=stmt.args * 2 if stmt.op == "square" else stmt.args)
             case Stage(op="add" | "sub") if stmt.out.type == INT and not any(_is_small(a, small) for a in stmt.args):
                 return replace(stmt, op=f"{stmt.op}_int")
-            case For():
-                return replace(stmt, body=inside(stmt.body))
-            case While():
-                return replace(stmt, test=inside(stmt.test), body=inside(stmt.body))
-            case If():
-                return replace(stmt, then=inside(stmt.then), orelse=inside(stmt.orelse))
             case _:
-                return stmt
+                return with_blocks(stmt, inside)
 
     def inside(block: Block) -> Block:
         return replace(block, stmts=tuple(map(guarded, block.stmts)))

@@ -26,6 +26,7 @@ from stagegrad.ir import (
     substitute,
     variables,
     walk,
+    with_blocks,
 )  # fmt: skip
 from stagegrad.names import Words
 from stagegrad.ops import Builder, literal
@@ -369,14 +370,5 @@ def _arm_as_body(arm: Block, branch: If, body: Block) -> Block:
 
 def without_raises(block: Block) -> Block:
     """A block that runs for the second time: what could raise has not."""
-
-    def strip(stmt: Stmt) -> Stmt:
-        match stmt:
-            case For() | While():
-                return replace(stmt, body=without_raises(stmt.body))
-            case If():
-                return replace(stmt, then=without_raises(stmt.then), orelse=without_raises(stmt.orelse))
-            case _:
-                return stmt
-
-    return Block(tuple(strip(stmt) for stmt in block.stmts if not isinstance(stmt, (Raise, Remark))), block.results)
+    kept = (stmt for stmt in block.stmts if not isinstance(stmt, (Raise, Remark)))
+    return replace(block, stmts=tuple(with_blocks(stmt, without_raises) for stmt in kept))
