@@ -82,7 +82,8 @@ def operation_words(function: Function) -> set[str]:
     found = {"len", "range", "math", "np", "njit", "grown"}
     for stmt in walk(function.body):
         if isinstance(stmt, Stage):
-            for spelling in find(stmt.op).spelling.values():
+            types, attrs = [arg.type for arg in stmt.args], dict(stmt.attrs)
+            for spelling in {find(stmt.op).template(target, attrs, types) for target in ("python", "numpy", "numba")}:
                 found.update(re.findall(r"(?<![.\w])[A-Za-z_]\w*", re.sub(r"\{\w+\}", "", spelling)))
                 if function.origin == "formula" and "math.exp(" in spelling:
                     found.add("exp")
@@ -227,8 +228,10 @@ def structural(stage: Stage, mapping: dict[Var, Var] | None = None) -> str:
     op = find(stage.op)
     if stage.op == "mul":
         word = _product(stage.args, names)
+    elif stage.op == "load":
+        word = names[0] + ("".join(names[1:]) if all(isinstance(arg, Var) for arg in stage.args) else "i")
     else:
-        word = op.stage.format(**dict(zip(op.operands, names, strict=True)), **dict(stage.attrs))
+        word = op.stage.format(**dict(zip(op.names(len(names)), names, strict=True)), **dict(stage.attrs))
     if all(names) and word.isidentifier() and len(word) <= _LONGEST:
         return word
     noun = _NOUNS.get(stage.op, re.sub(r"\W", "", op.title) or "stage")
@@ -257,7 +260,12 @@ def describe(stage: Stage, made: Mapping[Var, Stage]) -> str:
 
     `made` tells how the values without a word were made: what no gradient passes through is written out.
     """
-    return f"{stage.out.name} = {_side(stage, made, depth=2)}"
+    side = _side(stage, made, depth=2)
+    if stage.op not in ("store", "accumulate"):
+        return f"{stage.out.name} = {side}"
+    array, *indices = (_word(arg, made, True, 2) for arg in stage.args[:-1])
+    place = array + str(dict(stage.attrs).get("at", "[{0}]")).format(*indices)
+    return f"{place} {'=' if stage.op == 'store' else '+='} {side}"
 
 
 def describe_call(call: Call, made: Mapping[Var, Stage]) -> str:
@@ -268,11 +276,21 @@ def describe_call(call: Call, made: Mapping[Var, Stage]) -> str:
 
 def _side(stage: Stage, made: Mapping[Var, Stage], depth: int) -> str:
     op = find(stage.op)
-    text = op.display or op.template("python")
-    first = op.operands[0] if op.operands and "**" not in text else ""
-    names = {name: _word(arg, made, name == first, depth) for name, arg in zip(op.operands, stage.args, strict=True)}
+    text = op.display or op.template("numpy", dict(stage.attrs), [arg.type for arg in stage.args])
+    if stage.op in ("load", "store", "accumulate"):
+        return _place_shown(stage, made, depth)
+    operands = op.names(len(stage.args))
+    first = operands[0] if operands and "**" not in text else ""
+    names = {name: _word(arg, made, name == first, depth) for name, arg in zip(operands, stage.args, strict=True)}
     shown = text.format(**names, **{key: str(value) for key, value in stage.attrs}).replace("math.", "")
     return re.sub(r"\(\(([^()]*)\)\)", r"(\1)", shown)
+
+
+def _place_shown(stage: Stage, made: Mapping[Var, Stage], depth: int) -> str:
+    """``a[i, 1:]`` as a comment names it; what is written there, for a `store`."""
+    array, *indices = (_word(arg, made, True, depth) for arg in stage.args)
+    place = array + str(dict(stage.attrs).get("at", "[{0}]")).format(*indices)
+    return place if stage.op == "load" else indices[-1]
 
 
 def _word(atom: Atom, made: Mapping[Var, Stage], leads: bool, depth: int) -> str:

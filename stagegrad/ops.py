@@ -20,12 +20,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import update_wrapper
+from functools import lru_cache, update_wrapper
 from typing import Any, TypeAlias
 
 from stagegrad.ir import BOOL, FLOAT, INT, Atom, Attr, Fresh, Lit, Span, Stage, Stmt, Type
 
-Spelling: TypeAlias = "str | Mapping[str, str]"
+#: How an operation is written: a template, one a target, or what makes one from the attributes and the operands' types.
+Template: TypeAlias = "str | Callable[[Mapping[str, Attr], Sequence[Type]], str]"
+Spelling: TypeAlias = "Template | Mapping[str, Template]"
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,17 @@ class Op:
     """One operation: everything that the passes, the writer, the proof and the docs know of it."""
 
     name: str
-    kind: str  # "elementwise", "flat" or "structural"
-    operands: tuple[str, ...]
-    spelling: Mapping[str, str]  # target -> template; "python" is the fallback of the others
+    kind: str  # "elementwise", "flat", "general" or "structural"
+    operands: tuple[str, ...]  # a last name that begins with * stands for any number of operands
+    spelling: Mapping[str, Template]  # target -> template; "python" is the fallback of the others
     stage: str  # template of the stage's name: "{x}p{y}"
     title: str  # a word or two: "add", "sigmoid"
-    result: Callable[[Sequence[Type]], Type]
+    result: Callable[..., Type]  # of the operands' types; for a general operation, of these and the attributes
     partials: Callable[..., Any] | None = None
+    pull: Callable[..., Any] | None = None  # a general operation's pull-back: (g, out, *operands, **attrs) -> contributions
+    push: Callable[..., Any] | None = None  # its derivative along directions: (out, operands, dots, attrs) -> dot
+    linear: bool = False  # in each operand: then `push` is the operation itself, with one operand after the other replaced
+    view: bool = False  # the text's result may share its memory with the operand
     exact: str = ""  # a SymPy expression in the operands' names
     display: str = ""  # how comments write it; the python spelling where empty
     domain: tuple[float, float] = (float("-inf"), float("inf"))
@@ -68,9 +74,36 @@ class Op:
     helpers: tuple[str, ...] = ()
     attrs: tuple[str, ...] = ()
 
-    def template(self, target: str) -> str:
-        """The spelling for a target: "python", "numba" or "numpy"."""
-        return self.spelling.get(target) or self.spelling["python"]
+    def template(self, target: str, attrs: Mapping[str, Attr] | None = None, types: Sequence[Type] = ()) -> str:
+        """The spelling for a target ("python", "numba" or "numpy"): the first of the entries that fit, most special first.
+
+        Elementwise on arrays: "array:numba" (or "array:numpy"), "array", "numpy"; on scalars the target's own, where what ``lib`` says
+        NumPy computed is spelled as NumPy does. Else "python".
+        """
+        given = attrs or {}
+        keys: tuple[str, ...] = (target,)
+        if self.kind in ("elementwise", "flat"):
+            by_numpy = target == "numba" or given.get("lib") == "numpy"
+            on_arrays = any(type.rank for type in types)
+            keys = (f"array:{target}", "array", "numpy") if on_arrays else keys if target == "numba" else ("numpy",) if by_numpy else ()
+        found = next((self.spelling[key] for key in keys if key in self.spelling), None) or self.spelling["python"]
+        return found if isinstance(found, str) else found(given, types)
+
+    def names(self, count: int) -> tuple[str, ...]:
+        """The operands' names in templates: ``a *i`` with three operands -> ``a i0 i1``."""
+        if not self.operands or not self.operands[-1].startswith("*"):
+            return self.operands
+        fixed, last = self.operands[:-1], self.operands[-1][1:]
+        return (*fixed, *(f"{last}{k}" for k in range(count - len(fixed))))
+
+    def type_of(self, types: Sequence[Type], attrs: Mapping[str, Attr] | None = None) -> Type:
+        """The type of the result. On arrays, an elementwise operation gives an array of the highest rank (NumPy's broadcasting)."""
+        if self.kind in ("general", "structural"):
+            return self.result(types, attrs or {}) if _takes_attrs(self.result) else self.result(types)
+        if all(type.rank == 0 and type.bits == 64 for type in types):
+            return self.result(types)
+        kind = self.result([Type(type.kind) for type in types]).kind
+        return Type(kind, max(type.rank for type in types), _bits(types) if kind == "float" else 64)
 
     def __call__(self, *operands: Operand, **attrs: Attr) -> Value:
         """Emits the operation into the builder of the rule that is running, in the library of the stage that is differentiated."""
@@ -78,6 +111,22 @@ class Op:
         if builder.lib and builder.lib in self.spelling:
             attrs = {"lib": builder.lib, **attrs}
         return builder.value(builder.emit(self.name, *map(builder.atom, operands), name="", **attrs))
+
+
+def _bits(types: Sequence[Type]) -> int:
+    """The width of what numbers of these types make together (NEP 50: beside arrays, and beside float32, a Python float is weak)."""
+    arrays = [type for type in types if type.rank]
+    if not arrays:
+        return 32 if any(type.kind == "float" and type.bits == 32 for type in types) else 64
+    floats = [type for type in arrays if type.kind == "float"]
+    if not floats or any(type.kind == "int" for type in arrays):
+        return 64
+    return max(type.bits for type in floats)
+
+
+@lru_cache(maxsize=None)
+def _takes_attrs(result: Callable[..., Type]) -> bool:
+    return len(inspect.signature(result).parameters) > 1
 
 
 REGISTRY: dict[str, Op] = {}
@@ -139,26 +188,71 @@ def _declare(kind: str, spelling: Spelling, stage: str, title: str, exact: str, 
         positional = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
         operands = tuple(positional[1:] if kind == "elementwise" else positional)
         attrs = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
-        texts = {"python": spelling} if isinstance(spelling, str) else dict(spelling)
-        op = Op(name, kind, operands, texts, stage or name + "".join(f"{{{x}}}" for x in operands), title or name, result,
-                function if kind == "elementwise" else None, exact, display, domain, pole, singular, cost,
-                inspect.cleandoc(function.__doc__ or ""), helpers, attrs)  # fmt: skip
-        if name in REGISTRY:
-            raise ValueError(f"the operation {name!r} is declared twice")
-        unknown = [word for word in helpers if word not in HELPERS]
-        if unknown:
-            raise ValueError(f"the operation {name!r} needs the helpers {unknown}, which nobody has registered")
-        REGISTRY[name] = op
-        return op
+        op = Op(name, kind, operands, _texts(spelling), stage or name + "".join(f"{{{x}}}" for x in operands), title or name, result,
+                function if kind == "elementwise" else None, exact=exact, display=display, domain=domain, pole=pole, singular=singular,
+                cost=cost, doc=inspect.cleandoc(function.__doc__ or ""), helpers=helpers, attrs=attrs)  # fmt: skip
+        return _added(op)
 
     return declare
 
 
-def structural(name: str, operands: str, spelling: Spelling, result: Callable[[Sequence[Type]], Type], *, stage: str = "",
+def _texts(spelling: Spelling) -> dict[str, Template]:
+    return dict(spelling) if isinstance(spelling, Mapping) else {"python": spelling}
+
+
+def _added(op: Op) -> Op:
+    if op.name in REGISTRY:
+        raise ValueError(f"the operation {op.name!r} is declared twice")
+    unknown = [word for word in op.helpers if word not in HELPERS]
+    if unknown:
+        raise ValueError(f"the operation {op.name!r} needs the helpers {unknown}, which nobody has registered")
+    REGISTRY[op.name] = op
+    return op
+
+
+def general(spelling: Spelling, result: Callable[..., Type], *, stage: str = "", title: str = "", display: str = "", view: bool = False,
+            linear: bool = False, push: Callable[..., Any] | None = None, cost: float = 10.0,
+            helpers: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Op]:  # fmt: skip
+    """Declares an operation on whole arrays by its pull-back, ``(g, out, *operands, **attrs) -> contributions``.
+
+    `g` is the gradient of the result, of the result's shape. The pull-back returns one contribution for each operand, of that
+    operand's shape (or a scalar, the same for every element), None for an operand without a gradient; one operand needs no tuple.
+    A variadic operand's contributions come as a list in its place. `result` maps the operands' types (and the attributes, if it takes
+    two arguments) to the type of the result; a result that is not a float has no gradient, and its pull-back returns None.
+    """
+
+    def declare(function: Callable[..., Any]) -> Op:
+        parameters = list(inspect.signature(function).parameters.values())[2:]
+        positional = tuple(("*" if p.kind is p.VAR_POSITIONAL else "") + p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
+        attrs = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+        name = function.__name__.rstrip("_")
+        return _added(Op(name, "general", positional, _texts(spelling), stage, title or name, result, pull=function, push=push,
+                         linear=linear, view=view, display=display, cost=cost, doc=inspect.cleandoc(function.__doc__ or ""),
+                         helpers=helpers, attrs=attrs))  # fmt: skip
+
+    return declare
+
+
+def contributions_of(op: Op, builder: Builder, g: Atom, out: Atom, args: Sequence[Atom],
+                     attrs: Sequence[tuple[str, Attr]] = ()) -> tuple[Value | None, ...]:  # fmt: skip
+    """Runs a general operation's pull-back: one contribution per operand. The stages land in `builder`."""
+    given = dict(attrs)
+    assert op.pull is not None
+    with builder.running(str(given.get("lib", ""))):
+        own = {name: given[name] for name in op.attrs if name in given}
+        found = op.pull(builder.value(g), builder.value(out), *map(builder.value, args), **own)
+    many: list[Any] = []
+    for part in found if isinstance(found, tuple) else (found,):
+        many += part if isinstance(part, list) else [part]
+    if len(many) != len(args):
+        raise TypeError(f"the rule of {op.name} returned {len(many)} contributions for {len(args)} operands")
+    return tuple(None if part is None else part if isinstance(part, Value) else builder.value(literal(float(part))) for part in many)
+
+
+def structural(name: str, operands: str, spelling: Spelling, result: Callable[..., Type], *, stage: str = "", view: bool = False,
                helpers: tuple[str, ...] = ()) -> Op:  # fmt: skip
     """Declares an operation that `reverse` and `forward` know by name: copies, and the reading and writing of arrays."""
-    texts = {"python": spelling} if isinstance(spelling, str) else dict(spelling)
-    op = Op(name, "structural", tuple(operands.split()), texts, stage, name, result, helpers=helpers)
+    op = Op(name, "structural", tuple(operands.split()), _texts(spelling), stage, name, result, view=view, helpers=helpers)
     REGISTRY[name] = op
     return op
 
@@ -286,7 +380,7 @@ class Builder:
         folded = _fold(op, args)
         if folded is not None and not name:
             return folded
-        out = self.fresh.var(name, find(op).result([a.type for a in args]))
+        out = self.fresh.var(name, find(op).type_of([a.type for a in args], attrs))
         self.stmts.append(Stage(out, op, args, tuple(attrs.items()), self.note, self.span))
         return out
 
@@ -324,13 +418,13 @@ def _fold(op: str, args: Sequence[Atom]) -> Atom | None:
     literals = [a.value if isinstance(a, Lit) else None for a in args]
     match op, literals:
         case "mul", [1.0, _]:
-            return args[1] if args[1].type == FLOAT else None
+            return args[1] if args[1].type.kind == "float" else None
         case ("mul" | "div"), [_, 1.0]:
-            return args[0] if args[0].type == FLOAT else None
+            return args[0] if args[0].type.kind == "float" else None
         case ("add" | "sub"), [_, 0.0]:
-            return args[0] if args[0].type == FLOAT else None
+            return args[0] if args[0].type.kind == "float" else None
         case "add", [0.0, _]:
-            return args[1] if args[1].type == FLOAT else None
+            return args[1] if args[1].type.kind == "float" else None
         case "neg", [float() | int() as number] if not isinstance(number, bool):
             return Lit(-number, args[0].type)
         case "mul", [float() as a, float() as b]:

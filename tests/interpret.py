@@ -94,9 +94,10 @@ class Interpreter:
             case "zeros":
                 return [0.0] * args[0]
         op = find(stage.op)
-        names = dict(zip(op.operands, args, strict=True))
+        names = dict(zip(op.names(len(args)), args, strict=True))
         attrs = {key: str(value) for key, value in stage.attrs}
-        text = op.template("python").format(**{name: f"({name})" for name in op.operands}, **attrs)
+        template = op.template("python", dict(stage.attrs), [arg.type for arg in stage.args])
+        text = template.format(**{name: f"({name})" for name in names}, **attrs)
         if "np." in text:
             import numpy as np
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from stagegrad.emit.writer import FunctionText, Line, write_function
-from stagegrad.ir import Block, Call, For, If, Module, Span, Stmt, While
+from stagegrad.ir import Block, Call, For, If, Module, Span, Stage, Stmt, While, walk
 from stagegrad.names import Words, operation_words
 from stagegrad.ops import HELPERS
 
@@ -33,7 +33,9 @@ class Source:
 
 
 def write(module: Module, target: str) -> Source:
-    """The module as Python text for a target: "python" (no Numba needed) or "numba"."""
+    """The module as Python text for a target: "python" (no Numba needed), "numpy" (the same, for arrays) or "numba"."""
+    if target != "numba":
+        target = "numpy" if _has_arrays(module) else "python"
     module = _apart_from_helpers(module)
     shapes = {function.name: function.shape for function in module.functions}
     texts = [(function, write_function(function, target, shapes)) for function in reversed(module.functions)]
@@ -55,6 +57,17 @@ def write(module: Module, target: str) -> Source:
     rendered = "\n".join(("    " * line.depth + line.text).rstrip() for line in lines) + "\n"
     spans = tuple(line.span for line in lines)
     return Source(rendered, module.main.name, spans, parts.get("forward pass", (0, 0)), parts.get("backward pass", (0, 0)))
+
+
+def _has_arrays(module: Module) -> bool:
+    """Does a module compute with NumPy arrays? The tapes of scalar programs are lists where Numba is not used."""
+    return any(
+        param.type.rank for function in module.functions for param in function.params
+    ) or any(isinstance(stmt, Stage) and stmt.op in _ARRAY_MAKERS for function in module.functions for stmt in walk(function.body))
+
+
+#: Operations that make an array where there was none; those of tapes do not count.
+_ARRAY_MAKERS = {"duplicate"}
 
 
 def _gap() -> list[Line]:

@@ -7,6 +7,7 @@ there already; an early exit becomes ``break`` or ``return``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,7 +16,9 @@ from stagegrad.emit.spelling import AND, COMPARE, OR, TERNARY, Text, constant, f
 from stagegrad.emit.storage import assign
 from stagegrad.emit.undefined import handed_on
 from stagegrad.ir import (
+    INT,
     Atom,
+    Attr,
     Block,
     Call,
     For,
@@ -118,11 +121,12 @@ class _Writer:
         op = find(stmt.op)
         if stmt.op == "trip_count":
             return Text(f"len({self._range(*stmt.args)})")
-        operands = {name: self.text(arg) for name, arg in zip(op.operands, stmt.args, strict=True)}
+        operands = {name: self.text(arg) for name, arg in zip(op.names(len(stmt.args)), stmt.args, strict=True)}
         attrs = dict(stmt.attrs)
-        target = "numpy" if attrs.get("lib") == "numpy" and self.target == "python" else self.target
-        operands |= {name: Text(str(value)) for name, value in attrs.items() if name != "lib"}
-        template = op.template(target)
+        if stmt.op == "load":
+            return fill("{a}" + place(stmt), operands)
+        template = op.template(self.target, attrs, [arg.type for arg in stmt.args])
+        operands |= {name: Text(str(value)) for name, value in attrs.items() if f"{{{name}}}" in template}
         self.helpers.update((word, None) for word in op.helpers if f"{word}(" in template)
         return fill(template, operands)
 
@@ -237,16 +241,21 @@ class _Writer:
     def _write_array(self, stage: Stage, out: str) -> None:
         array, index = self.text(stage.args[0]).text, self.text(stage.args[1])
         if array != out:
-            raise AssertionError(f"{array} is written to as {out} while its old contents are still to be read")
+            self.line(f"{out} = {array}", stage.span)
         match stage.op:
             case "store":
-                self.line(f"{out}[{index.text}] = {self.text(stage.args[2]).text}", stage.span)
+                self.line(f"{self._place(stage, out)} = {self.text(stage.args[-1]).text}", stage.span)
             case "accumulate":
-                self.line(f"{out}[{index.text}] += {self.text(stage.args[2]).text}", stage.span)
+                self.line(f"{self._place(stage, out)} += {self.text(stage.args[-1]).text}", stage.span)
             case _:
                 self.helpers["grown"] = None
                 self.line(f"if {index.within(COMPARE + 1)} == len({out}):", stage.span)
                 self.lines.append(Line(self.depth + 1, f"{out} = grown({out})", stage.span))
+
+    def _place(self, stage: Stage, array: str) -> str:
+        """The element or section that a stage writes to: ``a[i, 1:]``."""
+        indices = {f"i{k}": self.text(arg) for k, arg in enumerate(stage.args[1:-1])}
+        return fill("{a}" + place(stage), {"a": Text(array), **indices}).text
 
     def _call(self, stmt: Call) -> None:
         self.calls[stmt.fn] = None
@@ -449,8 +458,16 @@ class _Writer:
     def _anything(self, type: Type) -> Text:
         """What stands for an undefined value where the text must have one."""
         if type.rank:
-            return fill(find(f"tape_{type.kind}").template(self.target), {"n": Text("0")})
+            sizes = {f"n{k}": Text("0") for k in range(type.rank)}
+            attrs: dict[str, Attr] = {"bits": 32} if type.bits == 32 else {}
+            return fill(find(f"tape_{type.kind}").template(self.target, attrs, [INT] * type.rank), sizes)
         return constant(_ANYTHING[type.kind])
+
+
+def place(stage: Stage) -> str:
+    """The index of a `load`, a `store` or an `accumulate` as a template: ``[{i0}, :]``."""
+    at = dict(stage.attrs).get("at", "[{0}]")
+    return re.sub(r"\{(\d+)\}", r"{i\1}", str(at))
 
 
 def _steady(loop: For | While, until: int | None) -> tuple[Atom | None, ...]:

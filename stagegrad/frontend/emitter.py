@@ -178,7 +178,7 @@ class Emitter:
             raise self.refusal(node, f"stagegrad has no rule for {op} yet")
         if op not in _LOGICAL:
             args = [self.converted(arg, INT, node) if arg.type == BOOL and (op, k) != ("where", 0) else arg for k, arg in enumerate(args)]
-        out = self.fresh.var("", REGISTRY[op].result([arg.type for arg in args]))
+        out = self.fresh.var("", REGISTRY[op].type_of([arg.type for arg in args], dict(attrs)))
         if out.type == FLOAT and op in _WHOLE:
             self._guess(out, args)
         self.append(Stage(out, op, tuple(args), tuple(attrs), span=self.span(node)))

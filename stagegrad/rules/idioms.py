@@ -115,7 +115,7 @@ class _Restaging:
 
     def new(self, like: Stage, op: str, *args: Atom, **attrs: Attr) -> Stage:
         """A further stage, at the place of another."""
-        out = self.fresh.var("", find(op).result([arg.type for arg in args]))
+        out = self.fresh.var("", find(op).type_of([arg.type for arg in args], attrs))
         return Stage(out, op, args, tuple(attrs.items()), span=like.span)
 
     def prune(self, block: Block) -> Block:

@@ -2,38 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from stagegrad.ir import BOOL, FLOAT, INT, Type
-from stagegrad.ops import always, helper, structural
+from stagegrad.ir import BOOL, FLOAT, INT, Attr, Type
+from stagegrad.ops import Template, always, helper, structural
 from stagegrad.rules import rounding as _rounding  # noqa: F401  (registers the helper that checks ints)
+
+
+def _with_numpy(spelled: Callable[[Mapping[str, Attr], Sequence[Type]], str]) -> dict[str, Template]:
+    return {"numba": spelled, "numpy": spelled}
 
 
 def _first(types: Sequence[Type]) -> Type:
     return types[0]
 
 
-def _element(types: Sequence[Type]) -> Type:
-    return Type(types[0].kind, types[0].rank - 1, types[0].bits)
+def _section(types: Sequence[Type], attrs: Mapping[str, Attr]) -> Type:
+    """What `load` reads: a section of the rank that it says, by default one less than the array's."""
+    rank = attrs.get("rank", types[0].rank - 1)
+    assert isinstance(rank, int)
+    return Type(types[0].kind, rank, types[0].bits)
 
 
-copy = structural("copy", "x", "{x}", _first)
+copy = structural("copy", "x", "{x}", _first, view=True)
+#: The same array in memory of its own: what is written to the one is not seen in the other.
+duplicate = structural("duplicate", "x", "{x}.copy()", _first, stage="{x}copy")
 # Numba has no float(bool).
 to_float = structural("to_float", "x", {"python": "float({x})", "numba": "1.0 * {x}"}, always(FLOAT), stage="{x}float")
 to_int = structural("to_int", "x", {"python": "int({x})", "numba": "int(fits_int({x}))"}, always(INT), stage="{x}int",
                     helpers=("fits_int",))  # fmt: skip
 
+
+
+def _recorded(kind: str) -> Callable[[Sequence[Type], Mapping[str, Attr]], Type]:
+    def result(types: Sequence[Type], attrs: Mapping[str, Attr]) -> Type:
+        bits = attrs.get("bits", 64)
+        assert isinstance(bits, int)
+        return Type(kind, len(types), bits)
+
+    return result
+
+
+def _room(create: str, dtype: str) -> Callable[[Mapping[str, Attr], Sequence[Type]], str]:
+    """``np.empty(n)``, ``np.zeros((n, m), np.float32)``: an array of so many elements along each axis."""
+
+    def spelled(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
+        sizes = ", ".join(f"{{n{k}}}" for k in range(len(types)))
+        kind = "np.float32" if attrs.get("bits") == 32 else dtype
+        return f"{create}({sizes if len(types) == 1 else f'({sizes})'}{f', {kind}' if kind else ''})"
+
+    return spelled
+
+
 # A tape is an array of `n` records; what it holds before it is written is never read.
-tape_float = structural("tape_float", "n", {"python": "[0.0] * {n}", "numba": "np.empty({n})"}, always(Type("float", 1)))
-tape_int = structural("tape_int", "n", {"python": "[0] * {n}", "numba": "np.empty({n}, np.int64)"}, always(Type("int", 1)))
-tape_bool = structural("tape_bool", "n", {"python": "[False] * {n}", "numba": "np.empty({n}, np.bool_)"}, always(Type("bool", 1)))
-zeros = structural("zeros", "n", {"python": "[0.0] * {n}", "numba": "np.zeros({n})"}, always(Type("float", 1)))
+tape_float = structural("tape_float", "*n", {"python": "[0.0] * {n0}", **_with_numpy(_room("np.empty", ""))}, _recorded("float"))
+tape_int = structural("tape_int", "*n", {"python": "[0] * {n0}", **_with_numpy(_room("np.empty", "np.int64"))}, _recorded("int"))
+tape_bool = structural("tape_bool", "*n", {"python": "[False] * {n0}", **_with_numpy(_room("np.empty", "np.bool_"))}, _recorded("bool"))
+zeros = structural("zeros", "*n", {"python": "[0.0] * {n0}", **_with_numpy(_room("np.zeros", ""))}, _recorded("float"))
 size = structural("size", "a", "len({a})", always(INT))
+extent = structural("extent", "a", lambda attrs, types: f"{{a}}.shape[{attrs['axis']}]", always(INT))
 trip_count = structural("trip_count", "start stop step", "len(range({start}, {stop}, {step}))", always(INT), stage="trips")
 
-load = structural("load", "a i", "{a}[{i}]", _element)
-store = structural("store", "a i value", "{a}[{i}] = {value}", _first)
-accumulate = structural("accumulate", "a i value", "{a}[{i}] += {value}", _first)
+# The attributes of the next three: `at` is the index as text over the operands i (by default "[{0}]"), `rank` the rank of what is
+# read or written there, `gather` is true where an index is an array, so that what is read is a copy and may name an element twice.
+load = structural("load", "a *i", "{a}[{i0}]", _section)
+store = structural("store", "a *i", "{a}[{i0}] = {value}", _first)
+accumulate = structural("accumulate", "a *i", "{a}[{i0}] += {value}", _first)
 helper(
     '''
     def grown(tape):

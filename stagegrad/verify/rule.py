@@ -61,7 +61,7 @@ def _program(op: ops.Op, attrs: dict[str, Attr]) -> Function:
 
 def _differentiated(op: ops.Op, params: tuple[Var, ...]) -> tuple[Var, ...]:
     """The operands that have a slope: floats, unless the result is a count or a truth value."""
-    result = op.result([param.type for param in params])
+    result = op.type_of([param.type for param in params])
     return tuple(param for param in params if param.type == FLOAT == result)
 
 
