@@ -1,0 +1,7 @@
+"""Loads every module that declares words for NumPy's functions of arrays."""
+
+from __future__ import annotations
+
+from stagegrad.frontend import numpy_words
+
+__all__ = ["numpy_words"]
