@@ -77,6 +77,10 @@ class UnsupportedError(StagegradError, NotImplementedError):
     """The program uses something that stagegrad refuses to differentiate."""
 
 
+class NeedsTypes(StagegradError, TypeError):
+    """What a function computes depends on the types of its arguments: it is compiled at the first call, which has them."""
+
+
 class FormulaError(StagegradError, ValueError):
     """A formula that cannot be read."""
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from stagegrad.frontend.specs import Leaf, Spec
 from stagegrad.ir import Module
 
 
@@ -34,12 +35,28 @@ def _same_constant(now: object, before: object) -> bool:
 
 @dataclass(frozen=True)
 class Program:
-    """A lowered program. `text` is the source it came from, `signature` the user's own, defaults included."""
+    """A lowered program. `text` is the source it came from, `signature` the user's own, defaults included.
+
+    `specs` says what each of the user's parameters is; their leaves, left to right, are the main function's parameters. Where the
+    function writes to arrays that it was given, `written` are their positions among the leaves, and the main function returns their
+    final values too: its shape is ``(the user's result, k, k + 1, ...)``. `result` is the spec of the user's result where that is
+    more than numbers and tuples of them.
+    """
 
     module: Module
     signature: inspect.Signature
     captures: tuple[Capture, ...]
     text: str
+    specs: tuple[Spec, ...] = ()
+    written: tuple[int, ...] = ()
+    result: Spec | None = None
+    apart: tuple[int, ...] = ()  # leaves that share no memory with others: they are written to, if only inside
+
+    def __post_init__(self) -> None:
+        if not self.specs:
+            object.__setattr__(self, "specs", tuple(Leaf(param.type) for param in self.module.main.params))
+        if not self.apart:
+            object.__setattr__(self, "apart", self.written)
 
     def changed(self) -> tuple[str, ...]:
         """The names read at compile time that hold something else now, so that the module is out of date."""
