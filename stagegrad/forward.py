@@ -158,7 +158,7 @@ class _Push:
         if not atom.type.rank or atom in self.dots:
             return self.dot(atom)
         # Not kept in `dots`: each use is written to in place, and this one may be inside a branch.
-        return builder.emit("zeros", builder.emit("size", atom), name=self.word(atom))
+        return builder.emit("zeros_like", atom, name=self.word(atom))
 
     def branch(self, stmt: If) -> If:
         kept = [k for k, out in enumerate(stmt.outs) if out in self.varied]

@@ -206,6 +206,7 @@ class Function:
     doc: str = ""
     origin: str = "python"
     span: Span | None = field(default=None, compare=False)
+    axes: tuple[str, ...] = ()  # of each parameter, a mark for each axis: "1" has one element, "n" any other number, "?" either
 
 
 @dataclass(frozen=True, slots=True)

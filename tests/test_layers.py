@@ -19,7 +19,7 @@ LAYERS = (
     ("errors", "ir_text"),
     ("ops",),
     ("rules",),
-    ("analysis",),
+    ("analysis", "shapes"),
     ("names",),
     ("frontend", "forward", "reverse", "optimise", "fuse", "emit"),
     ("runtime", "boundary", "tracebacks", "tracing", "kernels"),
@@ -37,7 +37,7 @@ LAYERS = (
 #: What a part may not import although it lies below, or may import alone of what lies below.
 ONLY = {
     "ir": set(),  # knows no derivative
-    "emit": {"ir", "ops", "analysis", "names"},  # does not know that it prints an adjoint
+    "emit": {"ir", "ops", "analysis", "names", "shapes"},  # does not know that it prints an adjoint
     "runtime": {"errors", "version"},  # takes text and never sees IR
     "boundary": {"errors"},
     "tracebacks": set(),

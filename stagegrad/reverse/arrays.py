@@ -15,28 +15,43 @@ ZERO = literal(0.0)
 
 def _undo_store(sweep: Sweep, stage: Stage, g: Atom, gradients: Gradients, builder: Builder) -> None:
     """``a[i] = v``: v receives the element's gradient, and what the element was before receives none."""
-    array, index, value = stage.args
-    if isinstance(value, Var) and value in sweep.active:
-        sweep.add(gradients, value, builder.emit("load", g, index), builder)
-    if isinstance(array, Var):
-        gradients[array] = builder.emit("store", g, index, ZERO, name=sweep.gradient_word(array))
+    array, value, g = stage.args[0], stage.args[-1], sweep.whole(g, stage.out, builder)
+    _hand_over(sweep, stage, value, g, gradients, builder)
+    if isinstance(array, Var) and array in sweep.active:
+        gradients[array] = builder.emit("store", g, *stage.args[1:-1], _zero(g), name=sweep.gradient_word(array), **dict(stage.attrs))
 
 
 def _undo_accumulate(sweep: Sweep, stage: Stage, g: Atom, gradients: Gradients, builder: Builder) -> None:
     """``a[i] += v``: v receives the element's gradient, and so does what the element was before."""
-    array, index, value = stage.args
-    if isinstance(value, Var) and value in sweep.active:
-        sweep.add(gradients, value, builder.emit("load", g, index), builder)
-    if isinstance(array, Var):
+    array, value, g = stage.args[0], stage.args[-1], sweep.whole(g, stage.out, builder)
+    _hand_over(sweep, stage, value, g, gradients, builder)
+    if isinstance(array, Var) and array in sweep.active:
         gradients[array] = g
+
+
+def _hand_over(sweep: Sweep, stage: Stage, value: Atom, g: Atom, gradients: Gradients, builder: Builder) -> None:
+    """What was written receives the gradient of where it was written to; a number written to many places, their sum."""
+    if not isinstance(value, Var) or value not in sweep.active:
+        return
+    section = builder.emit("load", g, *stage.args[1:-1], **dict(stage.attrs))
+    if section.type.rank and not value.type.rank:
+        section = builder.emit("sum", section)
+    elif section.type.rank:
+        section = builder.emit("unbroadcast", section, value)
+    sweep.add(gradients, value, section, builder)
 
 
 def _undo_load(sweep: Sweep, stage: Stage, g: Atom, gradients: Gradients, builder: Builder) -> None:
     """``x = a[i]``: the element's gradient grows by that of x."""
-    array, index = stage.args
+    array, *indices = stage.args
     if isinstance(array, Var) and array in sweep.active:
         sweep.shadow_arrays([array], gradients, builder)
-        gradients[array] = builder.emit("accumulate", gradients[array], index, g, name=sweep.gradient_word(array))
+        word = sweep.gradient_word(array)
+        gradients[array] = builder.emit("accumulate", gradients[array], *indices, g, name=word, **dict(stage.attrs))
+
+
+def _zero(g: Atom) -> Atom:
+    return ZERO if g.type.kind == "float" else literal(0)
 
 
 def _undo_grow(sweep: Sweep, stage: Stage, g: Atom, gradients: Gradients, builder: Builder) -> None:

@@ -44,7 +44,9 @@ class Family:
             target = seeded if isinstance(seeded, Var) else result
             gradients[target] = builder.emit("copy", literal(1.0), name=sweep.gradient_word(target))
         forward, backward = sweep.block(stmts, gradients)
-        found = tuple(gradients.get(param, ZERO) for param in chosen)
+        last = Builder(sweep.fresh)
+        found = tuple(sweep.whole(gradients.get(param, ZERO), param, last) for param in chosen)
+        backward += last.stmts
         body = Block((Remark("forward pass"), *forward, Remark("backward pass"), *builder.stmts, *backward), (result, *found))
         shape: Shape = (0, 1) if len(found) == 1 else (0, tuple(range(1, len(found) + 1)))
         name = self.words.fresh(f"{function.name}_value_and_grad")
@@ -62,7 +64,9 @@ class Family:
         for seed, result in zip(seeds, (r for r in results if r.type.kind == "float"), strict=True):
             sweep.add(gradients, result, seed, builder)
         forward, backward = sweep.block(without_raises(function.body).stmts, gradients)
-        answers = tuple(gradients.get(param, ZERO) for param in floats)
+        last = Builder(sweep.fresh)
+        answers = tuple(sweep.whole(gradients.get(param, ZERO), param, last) for param in floats)
+        backward += last.stmts
         body = Block((Remark("forward pass"), *forward, Remark("backward pass"), *builder.stmts, *backward), answers)
         shape: Shape = 0 if len(answers) == 1 else tuple(range(len(answers)))
         name = self.backward_name(function.name)

@@ -48,6 +48,7 @@ class LoopReversal:
         for facts in (sweep.active, sweep.conditional):
             facts |= {new for old, new in mapping.items() if old in facts}
         sweep.unbounded |= {new for old, new in mapping.items() if old in sweep.unbounded}
+        sweep.shapes.update({new: sweep.shapes[old] for old, new in mapping.items() if old in sweep.shapes})
         sweep.made.update({stmt.out: stmt for stmt in walk(copied) if isinstance(stmt, Stage)})
         copy = copied.stmts[0]
         assert isinstance(copy, (For, While))
@@ -76,20 +77,20 @@ class LoopReversal:
         for carry, original in zip(loop.carries, self.loop.carries, strict=True):
             if carry.var in sweep.active:
                 start = gradients.pop(original.out, None)
-                if start is None:
-                    start = self._zero(original.out, before)
+                start = self._zero(original.out, before) if start is None else sweep.whole(start, original.out, before)
                 found.append((carry.var, self._carry(carry.var, start)))
         outside = sorted(free(loop.body), key=lambda v: (v.name, v.version))
         for var in outside:
             if var in sweep.active and var not in [c.var for c in loop.carries]:
                 start = gradients.get(var)
-                found.append((var, self._carry(var, self._zero(var, before) if start is None else start)))
+                start = self._zero(var, before) if start is None else sweep.whole(start, var, before)
+                found.append((var, self._carry(var, start)))
                 inner[var] = found[-1][1].var
         return found, inner
 
     def _zero(self, var: Var, before: Builder) -> Atom:
         """Nothing has reached it yet: 0.0, or an array of zeros."""
-        return before.emit("zeros", before.emit("size", var), name=self.sweep.gradient_word(var)) if var.type.rank else ZERO
+        return before.emit("zeros_like", self.sweep.shaped_like(var), name=self.sweep.gradient_word(var)) if var.type.rank else ZERO
 
     def _carry(self, var: Var, start: Atom) -> Carry:
         word = self.sweep.gradient_word(var)
@@ -109,13 +110,14 @@ class LoopReversal:
         again, undo = sweep.block(self.trip_stmts, inner)
         owned = {c.var for c in self.copy.carries}
         kept = [(var, c) for var, c in carries if var in owned or inner.get(var) != c.var]
-        results = [inner.get(var) or self._vanished(var, c) for var, c in kept]
-        body = needed(Block((*again, *seeds.stmts, *undo), tuple(results)))
+        ends = Builder(self.fresh)
+        results = [self._arrived(var, inner, ends) for var, _ in kept]
+        body = needed(Block((*again, *seeds.stmts, *undo, *ends.stmts), tuple(results)))
         return list(body.stmts), results, kept
 
-    def _vanished(self, var: Var, carry: Carry) -> Atom:
-        # An array that the trip overwrites whole does not occur (stores keep the rest), so its gradient is always there.
-        return carry.var if var.type.rank else ZERO
+    def _arrived(self, var: Var, inner: Gradients, ends: Builder) -> Atom:
+        """The gradient that a trip leaves for a value: nothing, where the trip does not read it."""
+        return self.sweep.whole(inner.get(var, ZERO), var, ends)
 
     # -- what must be known again at the start of each trip
 
@@ -259,7 +261,7 @@ class _Recorder:
         self.before = Builder(self.fresh)
         self.count = self._counter() if counted else None
         room = self._room() if taped else ONE
-        self.tapes = [self._tape(loop.carries[k].var, room) for k in taped]
+        self.tapes = [self._tape(loop.carries[k].var, loop.carries[k].init, room) for k in taped]
 
     def run(self) -> tuple[list[Stmt], dict[int, Var], Var | None]:
         """The forward statements, the tape of each carry that is recorded, and the count of trips."""
@@ -280,9 +282,11 @@ class _Recorder:
             return literal(16)
         return self.before.emit("trip_count", self.loop.start, self.loop.stop, self.loop.step)
 
-    def _tape(self, var: Var, room: Atom) -> Carry:
+    def _tape(self, var: Var, init: Atom, room: Atom) -> Carry:
         word = self.sweep.word("{}_tape", var.name or "it")
-        empty = self.before.emit(f"tape_{var.type.kind}", room, name=word)
+        sizes = [self.before.emit("extent", init, axis=axis) for axis in range(var.type.rank)]
+        bits = {"bits": 32} if var.type.bits == 32 else {}
+        empty = self.before.emit(f"tape_{var.type.kind}", room, *sizes, name=word, **bits)
         inside, out = (self.fresh.var(word, empty.type) for _ in range(2))
         if var in self.sweep.active:
             self.sweep.active.update(variables((empty, inside, out)))

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from stagegrad.analysis import active, needed
 from stagegrad.ir import (
-    FLOAT,
     Atom,
     Attr,
     Block,
@@ -33,9 +32,10 @@ from stagegrad.ir import (
     walk,
 )  # fmt: skip
 from stagegrad.names import Words, describe, describe_call, reserved, title
-from stagegrad.ops import Builder, Op, Value, find, literal, partials_of
+from stagegrad.ops import Builder, Op, Value, contributions_of, find, literal, partials_of
 from stagegrad.reverse.arrays import ARRAY_RULES
 from stagegrad.reverse.loops import LoopReversal
+from stagegrad.shapes import Shape, shapes
 
 #: The gradient that has reached each value so far.
 Gradients = dict[Var, Atom]
@@ -65,6 +65,8 @@ class Sweep:
         self.library = _library(function.body)
         self.unbounded: set[Atom] = _unbounded(function.body)
         self.made = {stmt.out: stmt for stmt in walk(function.body) if isinstance(stmt, Stage)}
+        self.shapes: dict[Var, Shape] = shapes(function)
+        self.scopes = _scopes(function)
         self.numbered = function.origin == "formula"
         self.number = {s.out: k for k, s in enumerate((s for s in function.body.stmts if isinstance(s, Stage)), 1)}
 
@@ -90,6 +92,8 @@ class Sweep:
         if not isinstance(to, Var) or to not in self.active:
             return
         before = gradients.get(to)
+        if contribution.type.bits != to.type.bits:
+            contribution = builder.emit("cast", contribution, bits=to.type.bits)
         self._add(gradients, to, contribution, builder)
         if (routed or self.may_stop(contribution)) and (before is None or self.may_stop(before)):
             self.routed.update(variables([gradients[to]]))
@@ -197,33 +201,79 @@ class Sweep:
     def _pull_one(self, op: Op, position: int, stage: Stage, args: tuple[Atom, ...], g: Atom, gradients: Gradients,
                   builder: Builder) -> None:  # fmt: skip
         scratch = Builder(self.fresh, builder.note, builder.span)
-        attrs = stage.attrs or self.library
-        partial = partials_of(op, scratch, stage.out, args, attrs)[position]
-        if partial is None:
-            return
         stops = self.may_stop(g)
-        steep = op.pole or op.name in _GROWING or not self.unbounded.isdisjoint(args)
-        contribution = self.pull(partial, g, scratch, op.singular or (steep and stops))
+        if op.kind == "general":
+            contribution = self._pulled(op, position, stage, g, scratch)
+        else:
+            contribution = self._scaled(op, position, stage, args, g, scratch)
+        if contribution is None:
+            return
         kept = needed(Block(tuple(scratch.stmts), (contribution,)))
         scratch.stmts = list(kept.stmts)
         made = scratch.definition(contribution)
         self.add(gradients, args[position], contribution, scratch, routed=stops or (made is not None and made.op == "where"))
         builder.stmts += scratch.stmts
 
+    def _pulled(self, op: Op, position: int, stage: Stage, g: Atom, scratch: Builder) -> Atom | None:
+        """What a general operation's pull-back hands to one operand."""
+        whole = self.whole(g, stage.out, scratch)
+        found = contributions_of(op, scratch, whole, stage.out, stage.args, stage.attrs)[position]
+        return None if found is None else found.atom
+
+    def _scaled(self, op: Op, position: int, stage: Stage, args: tuple[Atom, ...], g: Atom, scratch: Builder) -> Atom | None:
+        """Slope times gradient, summed where broadcasting repeated the operand."""
+        arg, rank = args[position], stage.out.type.rank
+        fits = not rank or self.same_shape(arg, stage.out)
+        if rank and not (fits and all(self.same_shape(a, stage.out) for a in args if a.type.rank)):
+            g = self.whole(g, stage.out, scratch)
+        partial = partials_of(op, scratch, stage.out, args, stage.attrs or self.library)[position]
+        if partial is None:
+            return None
+        steep = op.pole or op.name in _GROWING or not self.unbounded.isdisjoint(args)
+        contribution = self.pull(partial, g, scratch, op.singular or (steep and self.may_stop(g)))
+        if fits:
+            return contribution
+        contribution = self.whole(contribution, stage.out, scratch)
+        return scratch.emit("unbroadcast", contribution, arg) if arg.type.rank else scratch.emit("sum", contribution)
+
+    # ------------------------------------------------------------------------------------------ arrays
+
+    def same_shape(self, first: Atom, second: Atom) -> bool:
+        """Have two arrays the same shape in every run?"""
+        known = [self.shapes.get(atom) if isinstance(atom, Var) else None for atom in (first, second)]
+        return known[0] is not None and known[0] == known[1]
+
+    def whole(self, gradient: Atom, of: Var, builder: Builder) -> Atom:
+        """The gradient of an array as an array of its shape, where it may be one number for all elements."""
+        if gradient.type.rank or not of.type.rank:
+            return gradient
+        if is_zero(gradient):
+            return builder.emit("zeros_like", self.shaped_like(of))
+        return builder.emit("full_like", self.shaped_like(of), gradient)
+
+    def shaped_like(self, var: Var) -> Var:
+        """An array of the same shape that was there as early as possible: it need not be computed again for its shape alone."""
+        found = var
+        if found in self.shapes:
+            alike = (other for other in self.scopes if other.type == var.type and self.shapes[other] == self.shapes[var])
+            found = next(alike, var)
+        return found
+
     def call(self, stmt: Call, gradients: Gradients) -> list[Stmt]:
         """``g(x)`` is undone by ``dx = g_backward(x, dg)``."""
         callee = self.family.module[stmt.fn]
         if not any(out in gradients for out in stmt.outs):
             return []
-        seeds = tuple(gradients.pop(out, ZERO) for out in stmt.outs if out.type.kind == "float")
+        first = Builder(self.fresh, describe_call(stmt, self.made))
+        seeds = tuple(self.whole(gradients.pop(out, ZERO), out, first) for out in stmt.outs if out.type.kind == "float")
         slots = [a for p, a in zip(callee.params, stmt.args, strict=True) if p.type.kind == "float"]
-        outs = tuple(self.fresh.var(word, FLOAT) for word in self._call_words(slots, gradients))
+        outs = tuple(self.fresh.var(word, slot.type) for word, slot in zip(self._call_words(slots, gradients), slots, strict=True))
         note = describe_call(stmt, self.made)
         undo = Call(outs, self.family.backward_name(stmt.fn), (*stmt.args, *seeds), note, stmt.span)
         builder = Builder(self.fresh, note)
         for out, arg in zip(outs, slots, strict=True):
             self.add(gradients, arg, out, builder)
-        return [undo, *builder.stmts]
+        return [*first.stmts, undo, *builder.stmts]
 
     def _call_words(self, slots: Sequence[Atom], gradients: Gradients) -> list[str]:
         """A word for each gradient that a backward function returns: ``dx`` for a first contribution, ``dx2`` for a later one."""
@@ -249,6 +299,8 @@ class Sweep:
         changed = _changed(gradients, [found for _, _, found in arms], bound(stmt.then) | bound(stmt.orelse))
         if not changed:
             return [stmt], []
+        for _, backward, found in arms:
+            self._fill(changed, found, backward)
         outs = tuple(self.fresh.var(self.gradient_word(var), var.type) for var in changed)
         back = [needed(Block(tuple(b), tuple(found.get(v, _nothing(v)) for v in changed))) for _, b, found in arms]
         forward = If(stmt.test, Block(tuple(arms[0][0]), stmt.then.results), Block(tuple(arms[1][0]), stmt.orelse.results),
@@ -267,6 +319,14 @@ class Sweep:
                 self.add(gradients, result, seeds[out], builder)
         forward, backward = self.block(arm.stmts, gradients)
         return forward, [*builder.stmts, *backward], gradients
+
+    def _fill(self, vars: Sequence[Var], gradients: Gradients, stmts: list[Stmt]) -> None:
+        """At the end of an arm, the gradients of arrays are arrays."""
+        builder = Builder(self.fresh)
+        for var in vars:
+            if var in gradients:
+                gradients[var] = self.whole(gradients[var], var, builder)
+        stmts += builder.stmts
 
     def _export(self, forward: If, back: list[Block]) -> tuple[If, list[Block]]:
         """What a backward arm reads of its forward arm becomes a result of the forward branch, undefined in the other arm."""
@@ -293,7 +353,9 @@ class Sweep:
         """An array's gradient must be there before a branch or a loop adds to its elements."""
         for var in sorted(vars, key=lambda v: (v.name, v.version)):
             if var.type.rank and var in self.active and var not in gradients:
-                gradients[var] = builder.emit("zeros", builder.emit("size", var), name=self.gradient_word(var))
+                gradients[var] = builder.emit("zeros_like", self.shaped_like(var), name=self.gradient_word(var))
+            elif var.type.rank and var in self.active and not gradients[var].type.rank:
+                gradients[var] = self.named(self.whole(gradients[var], var, builder), self.gradient_word(var), builder)
 
     # ------------------------------------------------------------------------------------------ loops
 
@@ -314,6 +376,12 @@ class Sweep:
         kept = Stage(self.fresh.var(self.words.fresh("f"), result.type), "copy", (result,))
         return (*body.stmts, kept), kept.out, result
 
+
+
+def _scopes(function: Function) -> list[Var]:
+    """The arrays that are there all through a function: its parameters, then what its own statements make, no branch or loop around."""
+    outer = [*function.params, *(var for stmt in function.body.stmts for var in binds(stmt))]
+    return [var for var in outer if var.type.rank]
 
 
 def _nothing(var: Var) -> Lit:

@@ -6,10 +6,10 @@ Undoing NumPy's broadcasting is `unbroadcast`, which `reverse` emits; no rule of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from typing import cast as seen_as
 
-from stagegrad.ir import Attr, Type
-from stagegrad.ops import Value, general, helper, structural
+from stagegrad.ir import BOOL, Attr, Type
+from stagegrad.ops import Value, always, general, helper, structural
 
 Pulled = Value | float | tuple[Value | float | None, ...] | None
 
@@ -52,8 +52,28 @@ helper(
     ''',
 )
 
+def _as_wide(types: Sequence[Type], attrs: Mapping[str, Attr]) -> Type:
+    bits = attrs["bits"]
+    assert isinstance(bits, int)
+    return Type("float", types[0].rank, bits)
+
+
+def _cast(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
+    name = f"np.float{attrs['bits']}"
+    return f"{{x}}.astype({name})" if types[0].rank else f"{name}({{x}})"
+
+
+@general(_cast, _as_wide, stage="{x}f{bits}", title="convert", linear=True)
+def cast(g: Value, out: Value, x: Value, *, bits: int) -> Pulled:
+    """The same numbers in floats of 32 or 64 bits; a gradient has the width of what it belongs to."""
+    return cast(g, bits=x.type.bits)
+
+
+#: Do two arrays differ in shape? What a loop records must keep its shape.
+shapes_differ = structural("shapes_differ", "x y", "{x}.shape != {y}.shape", always(BOOL))
+
 #: An array of zeros of the shape and the width of another.
-zeros_like = structural("zeros_like", "x", "np.zeros_like({x})", _first)
+zeros_like = structural("zeros_like", "x", {"python": "[0.0] * len({x})", "numpy": "np.zeros_like({x})", "numba": "np.zeros_like({x})"}, _first)
 
 
 @general("np.full_like({x}, {value})", _first, stage="{value}full", title="fill")
@@ -77,7 +97,7 @@ def reduced(types: Sequence[Type], attrs: Mapping[str, Attr]) -> Type:
     first = types[0]
     if attrs.get("keepdims"):
         return first
-    axis = cast(Axis, attrs.get("axis"))
+    axis = seen_as(Axis, attrs.get("axis"))
     return Type(first.kind, first.rank - len(axes_of(axis, first.rank)), first.bits)
 
 
@@ -103,7 +123,7 @@ def reduction_by_axis(name: str) -> Callable[[Mapping[str, Attr], Sequence[Type]
 
     def spelled(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
         rank, text = types[0].rank, "{x}"
-        axes = axes_of(cast(Axis, attrs.get("axis")), rank)
+        axes = axes_of(seen_as(Axis, attrs.get("axis")), rank)
         if len(axes) == rank:
             text = f"{name}({text})"
             return f"np.full({(1,) * rank}, {text})" if attrs.get("keepdims") else text

@@ -1,0 +1,209 @@
+"""Which arrays of a function certainly have the same shape: a fact, found without knowing any size.
+
+`shapes` gives every array of a function a tuple of dimensions. Equal dimensions are equal sizes in every run (in the same trip of
+a loop); different ones may be equal or not. NumPy's broadcasting makes that the question to ask: ``x * y`` has the shape of x only
+where no axis of x has one element that y repeats. Of the parameters it is known which axes have one element (`Function.axes`); two
+others that meet in one operation are equal then, or it would have raised.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from itertools import count, zip_longest
+
+from stagegrad.ir import Atom, Block, Call, For, Function, If, Lit, Raise, Remark, Stage, Var, While
+from stagegrad.ops import find
+
+#: A size: a number, or a name for one that is only known when the program runs.
+Dim = int | str
+Shape = tuple[Dim, ...]
+
+_AS_FIRST = frozenset({"store", "accumulate", "duplicate", "copy", "zeros_like", "full_like", "grow"})
+_SIZED = frozenset({"zeros", "tape_float", "tape_int", "tape_bool"})
+
+
+def shapes(function: Function) -> dict[Var, Shape]:
+    """The dimensions of every array of a function."""
+    found = _Shapes()
+    for param, axes in zip_longest(function.params, function.axes, fillvalue=""):
+        if isinstance(param, Var) and param.type.rank:
+            found.of[param] = tuple(found.axis(mark) for mark in axes.ljust(param.type.rank, "?"))
+    found.block(function.body)
+    return {var: tuple(map(found.equal, dims)) for var, dims in found.of.items()}
+
+
+@dataclass
+class _Shapes:
+    """One walk through a block; `sizes` holds the ints that are known to be a dimension, ``n = x.shape[0]``."""
+
+    of: dict[Var, Shape] = field(default_factory=dict)
+    sizes: dict[Var, Dim] = field(default_factory=dict)
+    numbers: count[int] = field(default_factory=count)
+    several: set[Dim] = field(default_factory=set)  # certainly not one
+    same_as: dict[Dim, Dim] = field(default_factory=dict)
+
+    def axis(self, mark: str) -> Dim:
+        """The dimension of a parameter's axis: "1" for one element, "n" for any other number, "?" where it is not known."""
+        if mark == "1":
+            return 1
+        dim = self.unknown()
+        if mark == "n":
+            self.several.add(dim)
+        return dim
+
+    def is_several(self, dim: Dim) -> bool:
+        return dim in self.several or (isinstance(dim, int) and dim != 1)
+
+    def equal(self, dim: Dim) -> Dim:
+        """The first of the dimensions that a dimension has turned out to be equal to."""
+        while dim in self.same_as:
+            dim = self.same_as[dim]
+        return dim
+
+    def unknown(self) -> Dim:
+        return f"d{next(self.numbers)}"
+
+    def fresh(self, var: Var) -> None:
+        if var.type.rank:
+            self.of[var] = tuple(self.unknown() for _ in range(var.type.rank))
+
+    def shape(self, atom: Atom) -> Shape:
+        if isinstance(atom, Var) and atom in self.of:
+            return self.of[atom]
+        return tuple(self.unknown() for _ in range(atom.type.rank))
+
+    def block(self, block: Block) -> None:
+        for stmt in block.stmts:
+            match stmt:
+                case Stage():
+                    self.stage(stmt)
+                case If():
+                    self.block(stmt.then)
+                    self.block(stmt.orelse)
+                    for out, a, b in zip(stmt.outs, stmt.then.results, stmt.orelse.results, strict=True):
+                        self.join(out, a, b)
+                case For() | While():
+                    self.loop(stmt)
+                case Call():
+                    for out in stmt.outs:
+                        self.fresh(out)
+                case Raise() | Remark():
+                    pass
+                case _:
+                    raise TypeError(f"not a statement: {stmt!r}")
+
+    def join(self, out: Var, first: Atom, second: Atom) -> None:
+        """A value that comes from one of two: what both have in common (what is undefined has everything)."""
+        if not out.type.rank:
+            return
+        known = [self.shape(atom) for atom in (first, second) if not (isinstance(atom, Lit) and atom.value is None)]
+        self.of[out] = tuple(dims[0] if len(set(dims)) == 1 else self.unknown() for dims in zip(*known, strict=True))
+
+    def loop(self, loop: For | While) -> None:
+        """Assumes that what a loop carries keeps its shape, and drops what a trip refutes, until nothing more is refuted."""
+        arrays = [(c, r) for c, r in zip(loop.carries, loop.body.results, strict=True) if c.var.type.rank]
+        own: set[tuple[Var, int]] = set()  # axes that change: each has a dimension of its own, which no trip can refute
+        for carry, _ in arrays:
+            self.of[carry.var] = self.shape(carry.init)
+        while True:
+            if isinstance(loop, While):
+                self.block(loop.test)
+            self.block(loop.body)
+            refuted = {(c.var, k) for c, r in arrays for k in range(c.var.type.rank) if not self.keeps(c.var, r, k)} - own
+            if not refuted:
+                break
+            own |= refuted
+            for var, k in sorted(refuted, key=lambda pair: (pair[0].name, pair[0].version, pair[1])):
+                dims = self.of[var]
+                self.of[var] = (*dims[:k], self.unknown(), *dims[k + 1 :])
+        for carry, _ in arrays:
+            self.of[carry.out] = self.of[carry.var]
+
+    def keeps(self, var: Var, result: Atom, axis: int) -> bool:
+        if isinstance(result, Lit):
+            return True
+        return self.equal(self.shape(result)[axis]) == self.equal(self.of[var][axis])
+
+    def stage(self, stage: Stage) -> None:
+        out = stage.out
+        if not out.type.rank:
+            if stage.op == "extent" and isinstance(stage.args[0], Var):
+                axis = dict(stage.attrs)["axis"]
+                assert isinstance(axis, int)
+                self.sizes[out] = self.shape(stage.args[0])[axis]
+            elif stage.op == "size" and isinstance(stage.args[0], Var):
+                self.sizes[out] = self.shape(stage.args[0])[0]
+            return
+        self.of[out] = self.made(stage)
+
+    def made(self, stage: Stage) -> Shape:
+        args = stage.args
+        if stage.op in _AS_FIRST:
+            return self.shape(args[0])
+        if stage.op in _SIZED:
+            return tuple(self.size(arg) for arg in args)
+        if find(stage.op).kind in ("elementwise", "flat"):
+            return self.broadcast([self.shape(arg) for arg in args if arg.type.rank])
+        match stage.op:
+            case "broadcast_like" | "unbroadcast":
+                return self.shape(args[1])
+            case "matmul" if args[0].type.rank == args[1].type.rank == 2:
+                return self.shape(args[0])[0], self.shape(args[1])[1]
+            case "matmul" if args[1].type.rank == 1 and args[0].type.rank == 2:
+                return (self.shape(args[0])[0],)
+            case "transpose" if args[0].type.rank == 2 and not dict(stage.attrs).get("axes"):
+                return self.shape(args[0])[::-1]
+            case "load":
+                return self.section(stage)
+        return tuple(self.unknown() for _ in range(stage.out.type.rank))
+
+    def size(self, atom: Atom) -> Dim:
+        if isinstance(atom, Lit):
+            return atom.value if isinstance(atom.value, int) else self.unknown()
+        return self.sizes.setdefault(atom, self.unknown())
+
+    def broadcast(self, operands: list[Shape]) -> Shape:
+        rank = max(map(len, operands))
+        return tuple(self.met([shape[axis] for shape in operands if len(shape) >= -axis]) for axis in range(-rank, 0))
+
+    def met(self, dims: list[Dim]) -> Dim:
+        """The size that operands of these sizes broadcast to; sizes that are not one are equal, or the operation raises."""
+        found = sorted({self.equal(dim) for dim in dims} - {1}, key=lambda dim: (not self.is_several(dim), str(dim)))
+        if not found:
+            return 1
+        first, *others = found
+        if not self.is_several(first):
+            return self.unknown() if others else first
+        for other in others:
+            if self.is_several(other) and not isinstance(other, int):
+                self.same_as[other] = first
+        return first  # what meets it has one element, or as many
+
+    def section(self, stage: Stage) -> Shape:
+        """What ``a[i, :]`` keeps: whole axes behind whole indices; of anything else nothing is known."""
+        rank, source = stage.out.type.rank, self.shape(stage.args[0])
+        at = str(dict(stage.attrs).get("at", "[{0}]"))
+        unknown = tuple(self.unknown() for _ in range(rank))
+        if dict(stage.attrs).get("gather") or at.count("[") != 1 or not at.startswith("[") or "..." in at:
+            return unknown
+        dims: list[Dim] = []
+        axes = iter(source)
+        for part in at[1:-1].split(","):
+            text = part.strip().format(*(str(arg.value) if isinstance(arg, Lit) else "?" for arg in stage.args[1:]))
+            if text == "None":
+                dims.append(1)
+            elif ":" in text:
+                dims.append(self.cut(next(axes), text))
+            else:
+                next(axes)
+        dims += axes
+        return tuple(dims) if len(dims) == rank else unknown
+
+    def cut(self, dim: Dim, text: str) -> Dim:
+        """The size of a slice: ``x[1:]`` and ``x[:-1]`` are both one less than x."""
+        match = re.fullmatch(r"(\d*):(-\d+)?", text)
+        if match is None:
+            return self.unknown()
+        less = int(match[1] or 0) - int(match[2] or 0)
+        return f"{self.equal(dim)}-{less}" if less else dim
