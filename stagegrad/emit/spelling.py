@@ -16,8 +16,8 @@ TERNARY, OR, AND, NOT, COMPARE = 1, 2, 3, 4, 5
 BITOR, BITXOR, BITAND, SHIFT, SUM, PRODUCT, UNARY, POWER, ATOM = 6, 7, 8, 9, 10, 11, 12, 13, 15
 
 _BINARY: dict[type, int] = {
-    ast.Add: SUM, ast.Sub: SUM, ast.Mult: PRODUCT, ast.Div: PRODUCT, ast.FloorDiv: PRODUCT, ast.Mod: PRODUCT, ast.Pow: POWER,
-    ast.LShift: SHIFT, ast.RShift: SHIFT, ast.BitOr: BITOR, ast.BitXor: BITXOR, ast.BitAnd: BITAND,
+    ast.Add: SUM, ast.Sub: SUM, ast.Mult: PRODUCT, ast.Div: PRODUCT, ast.FloorDiv: PRODUCT, ast.Mod: PRODUCT,
+    ast.MatMult: PRODUCT, ast.Pow: POWER, ast.LShift: SHIFT, ast.RShift: SHIFT, ast.BitOr: BITOR, ast.BitXor: BITXOR, ast.BitAnd: BITAND,
 }  # fmt: skip
 
 
