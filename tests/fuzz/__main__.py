@@ -7,14 +7,22 @@ import multiprocessing
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from tests.fuzz.harness import Outcome, judge, judged, minimise
-from tests.fuzz.programs import program
+from tests.fuzz import array_judge, arrays, harness, programs
+from tests.fuzz.harness import Outcome, minimise
+from tests.fuzz.programs import Program
+
+Kind = tuple[Callable[[int], Program], Callable[..., Outcome], Callable[[tuple[int, str]], Outcome]]
+
+#: What makes a program, judges one, and does both.
+SCALARS = (programs.program, harness.judge, harness.judged)
+ARRAYS = (arrays.program, array_judge.judge, array_judge.judged)
 
 
-def outcomes(seeds: Iterable[int], target: str, jobs: int) -> Iterator[Outcome]:
+def outcomes(seeds: Iterable[int], target: str, jobs: int, kind: Kind = SCALARS) -> Iterator[Outcome]:
     """The outcomes of many seeds, on several processes; each process is replaced now and then, as compiled code piles up."""
+    judged = kind[2]
     work = [(seed, target) for seed in seeds]
     if jobs == 1:
         yield from map(judged, work)
@@ -23,8 +31,9 @@ def outcomes(seeds: Iterable[int], target: str, jobs: int) -> Iterator[Outcome]:
         yield from pool.imap_unordered(judged, work, chunksize=25)
 
 
-def report(outcome: Outcome, target: str) -> str:
+def report(outcome: Outcome, target: str, kind: Kind = SCALARS) -> str:
     """A failure, with the smallest program that still shows it."""
+    program, judge, _ = kind
 
     def same(smaller: Outcome) -> bool:
         return smaller.verdict == outcome.verdict and smaller.reason[:12] == outcome.reason[:12]
@@ -45,7 +54,8 @@ def summary(found: list[Outcome], seconds: float) -> str:
         f"{raised} raised as Python does",
     ]
     reasons = Counter(outcome.reason for outcome in found if outcome.verdict == "refused")
-    lines += [f"  {count} refused: {reason}" for reason, count in reasons.most_common()]
+    seeds = {outcome.reason: outcome.seed for outcome in reversed(found)}
+    lines += [f"  {count} refused: {reason} (seed {seeds[reason]})" for reason, count in reasons.most_common()]
     return "\n".join(lines)
 
 
@@ -54,12 +64,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--count", type=int, default=1000, help="how many programs")
     parser.add_argument("--start", type=int, default=0, help="the first seed")
-    parser.add_argument("--target", choices=("python", "numba"), default="python")
+    parser.add_argument("--arrays", action="store_true", help="programs of arrays, not of numbers alone")
+    parser.add_argument("--target", choices=("python", "numpy", "numba"), help="by default python, or numpy for arrays")
     parser.add_argument("--jobs", type=int, default=1, help="how many processes")
     parser.add_argument("--reports", type=int, default=5, help="how many failures to minimise and print")
     options = parser.parse_args()
+    kind, target = (ARRAYS, options.target or "numpy") if options.arrays else (SCALARS, options.target or "python")
     began, found = time.monotonic(), []
-    for outcome in outcomes(range(options.start, options.start + options.count), options.target, options.jobs):
+    for outcome in outcomes(range(options.start, options.start + options.count), target, options.jobs, kind):
         found.append(outcome)
         if outcome.failed:
             print(f"seed {outcome.seed}: {outcome.verdict}: {outcome.reason}", flush=True)
@@ -68,7 +80,7 @@ def main() -> int:
     print(summary(found, time.monotonic() - began))
     failures = [outcome for outcome in found if outcome.failed]
     for outcome in failures[: options.reports]:
-        print(report(outcome, options.target), flush=True)
+        print(report(outcome, target, kind), flush=True)
     return 1 if failures else 0
 
 

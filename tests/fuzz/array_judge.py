@@ -1,0 +1,286 @@
+"""Runs one random array program through stagegrad and through plain NumPy, and says how the two agree.
+
+The oracle is the untouched function: its value, its errors, what it writes to its arguments, and for the gradient central
+differences of second and fourth order at a step that is made smaller until both agree. Where they never do, or where the slopes
+to the left and to the right differ, the point lies on or near a kink, and is skipped.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+import stagegrad
+from stagegrad.errors import StagegradError
+from tests.fuzz.array_inputs import Input, Same, fresh
+from tests.fuzz.arrays import program as random_program
+from tests.fuzz.harness import Hangs, Outcome, Wrong, loaded, reason_of, time_limit
+from tests.fuzz.programs import Program
+
+#: How far values and gradients may be off, relative to the largest beside them, in double and in single precision.
+VALUE = {"numpy": 1e-12, "numba": 1e-10}
+GRADIENT, SINGLE = 2e-6, 5e-3
+#: The steps of the differences, and how well two orders must agree.
+STEPS, SMOOTH = (1e-4, 1e-5, 1e-6), 3e-7
+#: Beyond this a program is too wild for differences to judge.
+WILD = 1e6
+
+Function = Callable[..., Any]
+
+
+class Unclear(Exception):
+    """The oracle cannot tell: a kink, or numbers that are too large."""
+
+
+def judge(program: Program, target: str = "numpy", second: bool = False, seconds: float = 60.0) -> Outcome:
+    """Compiles the program, and compares value, gradient and what is written to the arguments at each of its points."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with loaded(program) as function, time_limit(seconds):
+                return _compare(program, function, target, second)
+        except StagegradError as error:
+            return Outcome(program.seed, "refused", reason_of(error))
+        except Wrong as error:
+            return Outcome(program.seed, "wrong", str(error))
+        except (Exception, Hangs) as error:
+            return Outcome(program.seed, "crashed", f"{type(error).__name__}: {error} ({_deepest(error)})")
+
+
+def judged(job: tuple[int, str]) -> Outcome:
+    """One seed's outcome; here, because a new process cannot import what a ``__main__`` defines."""
+    seed, target = job
+    return judge(random_program(seed), target)
+
+
+def _deepest(error: BaseException) -> str:
+    """The place inside stagegrad that an error came from."""
+    home = os.path.dirname(os.path.abspath(stagegrad.__file__))
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(home)]
+    return f"{os.path.relpath(frames[-1].filename, home)}:{frames[-1].lineno}" if frames else "outside stagegrad"
+
+
+def _compare(program: Program, function: Function, target: str, second: bool) -> Outcome:
+    compiled = stagegrad.compile(function, target=target, cache=False)
+    counts = {"points": 0, "skipped": 0, "raised": 0, "seconds": 0}
+    for point in program.points:
+        counts[_at_point(function, point, compiled, target)] += 1
+    return Outcome(program.seed, "right", **counts)
+
+
+def _at_point(function: Function, point: tuple[Any, ...], compiled: Any, target: str) -> str:
+    """Compares at one point, and says whether it counted: `points`, `skipped` or `raised` (as NumPy does)."""
+    plain = fresh(point)
+    try:
+        value = function(*plain)
+    except Exception as error:
+        for call in (compiled.value_and_grad, compiled):
+            _require_error(call, point, error)
+        return "raised"
+    _require_plain(compiled, point, value, plain, target)
+    untouched, given = fresh(point), fresh(point)
+    found, gradient = compiled.value_and_grad(*given)
+    _require_value("value beside the gradient", found, value, point, target)
+    if not all(map(_same, given, untouched)):
+        raise Wrong(f"the gradient call writes to its arguments at {point}")
+    leaves = _leaves(point)
+    parts = list(gradient) if isinstance(gradient, tuple) else [gradient]
+    if len(parts) != len(leaves):
+        raise Wrong(f"{len(parts)} gradients for {len(leaves)} arguments at {point}")
+    for position, part in zip(leaves, parts, strict=True):
+        _require_form(position, part, given, parts)
+    try:
+        wanted = differences(function, point, leaves)
+    except Unclear:
+        return "skipped"
+    _require_gradient(parts, wanted, leaves, point)
+    return "points"
+
+
+def _require_plain(compiled: Any, point: tuple[Any, ...], value: Any, after: list[Any], target: str) -> None:
+    """Requires that the plain call gives the value, and writes to the arguments what NumPy writes."""
+    given = fresh(point)
+    _require_value("value of the plain call", compiled(*given), value, point, target)
+    scale = max(1.0, *(float(np.max(np.abs(a))) for a in after if isinstance(a, np.ndarray) and a.size and a.dtype != bool))
+    for k, (mine, theirs) in enumerate(zip(given, after, strict=True)):
+        if isinstance(mine, np.ndarray) and not np.allclose(mine, theirs, rtol=0.0, atol=_tolerance(point, target) * scale, equal_nan=True):
+            raise Wrong(f"the plain call leaves argument {k} as {mine.tolist()} at {point}, NumPy as {theirs.tolist()}")
+
+
+def _require_value(what: str, found: Any, value: Any, point: tuple[Any, ...], target: str) -> None:
+    near = _tolerance(point, target) * max(1.0, abs(value))
+    if np.ndim(found) or not np.allclose(float(found), float(value), rtol=0.0, atol=near, equal_nan=True):
+        raise Wrong(f"{what} at {point}: {found!r}, NumPy has {value!r}")
+
+
+def _tolerance(point: tuple[Any, ...], target: str) -> float:
+    return SINGLE / 10.0 if _single(point) else VALUE[target]
+
+
+def _single(point: tuple[Any, ...]) -> bool:
+    return any(isinstance(item, Input) and item.dtype == "float32" for item in point)
+
+
+def _require_error(call: Function, point: tuple[Any, ...], error: Exception) -> None:
+    """Requires the error that NumPy raises."""
+    try:
+        answer = call(*fresh(point))
+    except StagegradError:
+        raise
+    except type(error):
+        return
+    except Exception as other:
+        raise Wrong(f"{type(other).__name__}: {other} at {point}, NumPy raises {type(error).__name__}: {error}") from other
+    raise Wrong(f"{answer} at {point}, NumPy raises {type(error).__name__}: {error}")
+
+
+def _require_form(position: int, part: Any, given: list[Any], parts: list[Any]) -> None:
+    """Requires a gradient of the argument's shape and dtype, in memory of its own."""
+    argument = given[position]
+    if not isinstance(argument, np.ndarray):
+        if np.ndim(part):
+            raise Wrong(f"the gradient of the number at position {position} is {part!r}")
+        return
+    if not isinstance(part, np.ndarray) or (part.shape, part.dtype) != (argument.shape, argument.dtype):
+        form = f"{part.dtype} {part.shape}" if isinstance(part, np.ndarray) else repr(part)
+        raise Wrong(f"the gradient of the {argument.dtype} {argument.shape} array at position {position} is {form}")
+    others = [other for other in (*given, *parts) if isinstance(other, np.ndarray) and other is not part]
+    if any(np.shares_memory(part, other) for other in others) or sum(part is other for other in parts) > 1:
+        raise Wrong(f"the gradient at position {position} shares its memory")
+    if not part.flags.c_contiguous or not part.flags.writeable:
+        raise Wrong(f"the gradient at position {position} is not contiguous or not writable")
+
+
+def _require_gradient(parts: list[Any], wanted: list[np.ndarray], leaves: list[int], point: tuple[Any, ...]) -> None:
+    scale = max(1.0, *(float(np.max(np.abs(w), initial=0.0)) for w in wanted))
+    tolerance = (SINGLE if _single(point) else GRADIENT) * scale
+    for position, part, right in zip(leaves, parts, wanted, strict=True):
+        if not np.allclose(part, right, rtol=0.0, atol=tolerance):
+            raise Wrong(f"gradient of argument {position} at {point}: {np.asarray(part).tolist()}, differences give {right.tolist()}")
+
+
+def _same(left: Any, right: Any) -> bool:
+    """Whether two arguments hold the same numbers, also outside of a view that is all the program was given."""
+    if not isinstance(left, np.ndarray):
+        return bool(left == right)
+    whole = (left.base, right.base) if isinstance(left.base, np.ndarray) else (left, right)
+    return all(np.array_equal(one, two, equal_nan=left.dtype.kind == "f") for one, two in ((left, right), whole))
+
+
+def _leaves(point: Sequence[Any]) -> list[int]:
+    """The positions of the arguments that have gradients: floats and float arrays."""
+    made = fresh(point)
+    return [k for k, item in enumerate(made) if isinstance(item, float) or (isinstance(item, np.ndarray) and item.dtype.kind == "f")]
+
+
+# ---------------------------------------------------------------------------------------------- the oracle
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The arguments of a point in double precision, one number of which can be moved."""
+
+    point: tuple[Any, ...]
+
+    def at(self, position: int, index: int, step: float) -> list[Any]:
+        """Fresh arguments with one number moved."""
+        item = self.point[position]
+        if isinstance(item, Input):
+            numbers = (*item.numbers[:index], item.numbers[index] + step, *item.numbers[index + 1 :])
+            item = replace(item, numbers=numbers, layout="readonly" if item.layout == "spread" else item.layout)
+        else:
+            item = item + step
+        return fresh((*self.point[:position], item, *self.point[position + 1 :]), dtype="float64")
+
+
+def differences(function: Function, point: tuple[Any, ...], leaves: list[int]) -> list[np.ndarray]:
+    """The gradient by differences, for each of the arguments; raises `Unclear` near a kink."""
+    # An array that is passed twice has two gradients: each is moved alone.
+    apart = tuple(point[item.position] if isinstance(item, Same) else item for item in point)
+    moved = Moved(tuple(_doubled(item) for item in apart))
+    base = _number(function, fresh(moved.point, dtype="float64"))
+    if _single(point) and abs(base - float(function(*fresh(point)))) > SINGLE / 10.0 * max(1.0, abs(base)):
+        raise Unclear  # single precision went another way
+    found = []
+    for position in leaves:
+        item = moved.point[position]
+        count = len(item.numbers) if isinstance(item, Input) else 1
+        slopes = [_slope(lambda step, p=position, k=index: _number(function, moved.at(p, k, step)), base) for index in range(count)]  # type: ignore[misc]
+        found.append(np.array(slopes).reshape(item.shape if isinstance(item, Input) else ()))
+    return found
+
+
+def _doubled(item: Any) -> Any:
+    """A single precision argument with the numbers that it really has, as doubles."""
+    if not isinstance(item, Input) or item.dtype != "float32":
+        return item
+    return replace(item, numbers=tuple(map(float, np.array(item.numbers, dtype="float32"))), dtype="float64")
+
+
+def _number(function: Function, args: list[Any]) -> float:
+    try:
+        value = float(function(*args))
+    except Exception as error:
+        raise Unclear from error
+    if not abs(value) < WILD:
+        raise Unclear
+    return value
+
+
+def _slope(along: Callable[[float], float], base: float) -> float:
+    """A derivative by Richardson's rule, at the first step that is small enough; raises `Unclear` at a kink."""
+    for step in STEPS:
+        left, right, nearer_left, nearer_right = map(along, (-step, step, -step / 2.0, step / 2.0))
+        wide, narrow = (right - left) / (2.0 * step), (nearer_right - nearer_left) / step
+        bend = 2.0 * (nearer_right - 2.0 * base + nearer_left) / (step / 2.0) - (right - 2.0 * base + left) / step
+        scale = max(1.0, abs(narrow))
+        if abs(wide - narrow) <= SMOOTH * scale and abs(bend) <= 10.0 * SMOOTH * scale:
+            return (4.0 * narrow - wide) / 3.0
+    raise Unclear
+
+
+def complex_step(program: Program, point: tuple[Any, ...], leaves: list[int]) -> list[np.ndarray]:
+    """The gradient by complex steps, on the program's own text, whose new arrays are complex; a check of `differences`.
+
+    Only for programs that call nothing without a complex form that is analytic: others raise an error.
+    """
+    if word := re.search(NOT_ANALYTIC, program.text):
+        raise ValueError(f"{word.group()} is not analytic")
+    space: dict[str, Any] = {"__name__": "complex_step"}
+    exec(compile(program.text, "<complex step>", "exec"), space)
+    space.update({alias: _Complex() for alias in ("np", "xp", "math") if alias in space})
+    function, found = space[program.name], []
+    for position in leaves:
+        shape = np.shape(fresh(point)[position])
+        slopes = np.zeros(shape)
+        for index in np.ndindex(shape):
+            args = [np.array(a, dtype=complex) if k in leaves else a for k, a in enumerate(fresh(point))]
+            args[position][index] += 1e-30j
+            args = [a[()] if k in leaves and not a.ndim else a for k, a in enumerate(args)]
+            slopes[index] = function(*args).imag / 1e-30
+        found.append(slopes)
+    return found
+
+
+#: What complex numbers do not have, or have in another form.
+NOT_ANALYTIC = (
+    r"\b(f?abs|var|std|norm|vdot|pow|where|maximum|minimum|clip|fmax|sign|copysign|(arc|a)tan2|hypot|logaddexp|erfc?|degrees|radians)\("
+)
+
+
+class _Complex:
+    """NumPy, with new arrays that are complex, also under the names that `math` has for the same functions."""
+
+    creators = frozenset(("zeros", "ones", "full", "zeros_like", "ones_like"))
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(np, re.sub("^a(?=(sin|cos|tan)h?$)", "arc", name))
+        return functools.partial(found, dtype=complex) if name in self.creators else found

@@ -1,0 +1,97 @@
+"""2,000 random array programs on the `numpy` target and 100 on `numba`: no wrong value, gradient, error or write."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.fuzz.array_inputs import LAYOUTS, Input, Same, fresh
+from tests.fuzz.array_judge import Unclear, complex_step, differences
+from tests.fuzz.arrays import program
+from tests.fuzz.harness import Outcome, loaded
+from tests.fuzz.programs import Program
+
+#: How many points may lie too near a kink to be compared.
+SKIPPED = 0.1
+
+Judge = Callable[[Sequence[int], str], list[Outcome]]
+
+
+# ---------------------------------------------------------------------------------------------- the oracle itself
+
+
+def _gradients(made: Program, point: tuple[Any, ...], leaves: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """The gradient by differences and by complex steps, as flat arrays; an error where either has none."""
+    by_steps = complex_step(made, point, leaves)
+    with loaded(made) as function:
+        by_differences = differences(function, point, leaves)
+    return np.concatenate([np.ravel(a) for a in by_differences]), np.concatenate([np.ravel(a) for a in by_steps])
+
+
+def test_differences_agree_with_complex_steps() -> None:
+    compared = 0
+    for seed in range(300_000, 300_300):
+        made = program(seed)
+        for point in made.points:
+            leaves = [k for k, item in enumerate(point) if isinstance(item, float) or getattr(item, "dtype", "") == "float64"]
+            if any(isinstance(item, Same) or getattr(item, "dtype", "") == "float32" for item in point):
+                continue
+            try:
+                left, right = _gradients(made, point, leaves)
+            except (Unclear, ValueError, TypeError, IndexError):
+                continue
+            compared += 1
+            assert np.max(np.abs(left - right), initial=0.0) <= 1e-8 * max(1.0, np.max(np.abs(right), initial=0.0)), made.text
+    assert compared > 150
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("np.abs(x[0])", 0.0),
+        ("np.abs(x[0])", 1e-8),
+        ("np.max(x)", 0.5),
+        ("np.sum(x > 0.0)", 1e-7),
+        ("np.sqrt(np.sum(x * x))", 0.0),
+        ("np.sort(x)[1]", 0.5),
+        ("np.maximum(x[0], 0.5)", 0.5),
+    ],
+)
+def test_kinks_are_seen(text: str, number: float) -> None:
+    point = (Input((number, number), (2,)),)
+    with loaded(Program(0, f"import numpy as np\n\ndef f(x):\n    return {text}\n", (point,))) as function, pytest.raises(Unclear):
+        differences(function, point, [0])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_change_where_numbers_lie_and_nothing_else(layout: str) -> None:
+    numbers = (1.0, 2.0, 3.0) * 4
+    made = Input(numbers, (4, 3), "float64", layout).make()
+    assert made.shape == (4, 3) and tuple(made.ravel()) == numbers
+    assert made.flags.c_contiguous == (layout in ("C", "readonly"))
+
+
+def test_the_same_array_is_passed_twice() -> None:
+    one, two, three = fresh((Input((1.0,), (1,)), Same(0), 2.0))
+    assert one is two and three == 2.0
+
+
+# ---------------------------------------------------------------------------------------------- the programs
+
+
+def test_array_programs_are_the_same_for_the_same_seed() -> None:
+    assert [program(seed) for seed in range(20)] == [program(seed) for seed in range(20)]
+
+
+def test_most_programs_run_as_plain_numpy() -> None:
+    ran = 0
+    for seed in range(200):
+        made = program(seed)
+        # An error is a position beyond an axis, or an array that cannot be written to: then the same error is the right answer.
+        with loaded(made) as function, np.errstate(all="ignore"), contextlib.suppress(IndexError, ValueError):
+            ran += bool(np.isfinite(function(*fresh(made.points[0]))))
+    assert ran > 190
