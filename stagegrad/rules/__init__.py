@@ -1,5 +1,33 @@
 """The only place where a derivative is written. Importing this package fills `stagegrad.ops.REGISTRY`."""
 
-from stagegrad.rules import arithmetic, idioms, integers, kinks, power, rounding, scalar, shapes, special, structural
+from stagegrad.rules import (
+    arithmetic,
+    creation,
+    idioms,
+    integers,
+    kinks,
+    power,
+    products,
+    rounding,
+    scalar,
+    shapes,
+    shaping,
+    special,
+    structural,
+)
 
-__all__ = ["arithmetic", "idioms", "integers", "kinks", "power", "rounding", "scalar", "shapes", "special", "structural"]
+__all__ = [
+    "arithmetic",
+    "creation",
+    "idioms",
+    "integers",
+    "kinks",
+    "power",
+    "products",
+    "rounding",
+    "scalar",
+    "shapes",
+    "shaping",
+    "special",
+    "structural",
+]
