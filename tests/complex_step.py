@@ -95,17 +95,22 @@ def complex_step(path: Path, arguments: tuple[Any, ...]) -> np.ndarray:
     return np.array(slopes, float)
 
 
-def differences(function: Callable[..., float], arguments: tuple[Any, ...], step: float = 1e-3) -> np.ndarray:
-    """The gradient by central differences of the eighth order."""
+def differences(function: Callable[..., Any], arguments: tuple[Any, ...], only: int | None = None) -> np.ndarray:
+    """How a function changes with each float among the arguments, or with one of them, by central differences of the eighth order."""
     point = flat(arguments)
-    slopes = np.zeros(point.size)
-    for k, x in enumerate(point):
-        h = step * max(1e-3, abs(x)) if np.isfinite(x) else 0.0
-        for times, weight in enumerate(STENCIL, 1):
-            if h:
-                up, down = (function(*moved(arguments, k, sign * times * h, float)) for sign in (1, -1))
-                slopes[k] += weight * (up - down) / h
-    return slopes
+    places = range(point.size) if only is None else (only,)
+    return np.array([_difference(function, arguments, k, point[k]) for k in places])
+
+
+def _difference(function: Callable[..., Any], arguments: tuple[Any, ...], place: int, x: float) -> Any:
+    if not np.isfinite(x):
+        return 0.0
+    h = 1e-3 * max(1e-3, abs(x))
+    rises = []
+    for times, weight in enumerate(STENCIL, 1):
+        up, down = (function(*moved(arguments, place, sign * times * h, float)) for sign in (1, -1))
+        rises.append(weight * (up - down) / h)
+    return sum(rises)
 
 
 def load(path: Path) -> Callable[..., Any]:

@@ -20,6 +20,25 @@ FOLDER = Path(__file__).parent / "programs" / "arrays"
 NAMES = sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
 #: Programs that a target cannot take, and why; each is still tested on the other target.
 REFUSED: dict[tuple[str, str], str] = {}
+#: Programs whose second derivatives are compared as well, and the position of the scalar whose gradient is differentiated.
+CURVED = {
+    "american_option": 3,
+    "arma_likelihood": 4,
+    "burgers": 1,
+    "gauss_seidel": 2,
+    "gaussian_process": 3,
+    "heat_stepping": 1,
+    "hamiltonian_monte_carlo": 5,
+    "heston_paths": 2,
+    "image_blur": 2,
+    "lorenz_sensitivity": 2,
+    "pagerank": 1,
+    "quaternion_attitude": 4,
+    "rk4_fit": 0,
+    "shallow_water": 2,
+    "sinkhorn": 4,
+    "soft_dtw": 2,
+}
 
 Arguments = tuple[Any, ...]
 
@@ -152,3 +171,23 @@ def test_a_network_learns_digits(target: Any) -> None:
             weights = [weight - 0.5 * slope for weight, slope in zip(weights, gradients, strict=True)]
     unseen, truth = module.digits(400, 0.1, 62)
     assert np.mean(np.argmax(module.predict(*weights, unseen), axis=1) == truth) > 0.95
+
+
+# ---------------------------------------------------------------------------------------------- curvature
+
+
+@pytest.mark.parametrize("name", CURVED)
+def test_second_derivatives(name: str) -> None:
+    """The gradient of one scalar parameter's gradient, against differences of the complex step's gradients."""
+    arguments = program(name).CALLS[0]
+    active, row = floats(arguments), CURVED[name]
+    slope = stagegrad.grad(function(name), row)
+    value, curvature = stagegrad.compile(slope, wrt=active, target="numpy", cache=False).value_and_grad(*arguments)
+    place = flat(arguments[:row]).size
+    agree(np.array([value]), oracle(name, 0)[place : place + 1], 1e-10)
+    agree(flat(curvature), differences(functools.partial(gradient_of, name), arguments, only=place)[0], 1e-8)
+
+
+def gradient_of(name: str, *arguments: Any) -> np.ndarray:
+    """The true gradient at any point."""
+    return complex_step(FOLDER / f"{name}.py", arguments)
