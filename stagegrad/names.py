@@ -50,7 +50,7 @@ class Words:
     """Words in use; `fresh` hands out one that is not."""
 
     def __init__(self, taken: Iterable[str]) -> None:
-        self.taken = set(taken) | set(keyword.kwlist) | set(keyword.softkwlist) | {"math", "np", "njit"}
+        self.taken = set(taken) | set(keyword.kwlist) | set(keyword.softkwlist) | {"math", "np", "njit", "vectorize"}
         self.numbers: dict[str, int] = {}  # the number to try next: those before it are taken
 
     def fresh(self, word: str, mark: str = "") -> str:
@@ -79,7 +79,7 @@ def spelled_words(function: Function) -> set[str]:
 
 def operation_words(function: Function) -> set[str]:
     """The bare words that a function's operations are spelled with: helpers, builtins and errors."""
-    found = {"len", "range", "math", "np", "njit", "grown"}
+    found = {"len", "range", "math", "np", "njit", "vectorize", "grown"}
     for stmt in walk(function.body):
         if isinstance(stmt, Stage):
             types, attrs = [arg.type for arg in stmt.args], dict(stmt.attrs)

@@ -19,7 +19,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, update_wrapper
 from typing import Any, TypeAlias
 
@@ -34,7 +34,8 @@ Spelling: TypeAlias = "Template | Mapping[str, Template]"
 class Helper:
     """A small function that generated code defines above the user's, for targets that have no word for an operation.
 
-    `text` is its whole ``def``, plain Python on floats that Numba compiles too; it may use ``math`` and the helpers in `needs`.
+    `text` is its whole ``def``, plain Python that Numba compiles too unless it has a text of its own; it may use ``math``, ``np``
+    and the helpers in `needs`.
     """
 
     name: str
@@ -42,10 +43,17 @@ class Helper:
     needs: tuple[str, ...] = ()
     numba: str = ""  # the text for Numba, where it must differ
     of_user: bool = False  # a gate: its name is taken only where it is used
+    each: bool = False  # on Numba it is a function of one element, which Numba spreads over arrays
+    keeps_width: bool = False  # on Numba, what it makes of 32-bit floats are 32-bit floats
 
     def for_target(self, target: str) -> str:
         """The text that a module for the target defines."""
         return self.numba if self.numba and target == "numba" else self.text
+
+    def needs_on(self, target: str) -> tuple[str, ...]:
+        """The helpers that the text for the target calls."""
+        text = self.for_target(target)
+        return tuple(need for need in self.needs if f"{need}(" in text)
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,7 @@ class Op:
         given = attrs or {}
         keys: tuple[str, ...] = (target,)
         if self.kind in ("elementwise", "flat"):
-            by_numpy = target == "numba" or given.get("lib") == "numpy"
+            by_numpy = given.get("lib") == "numpy" or any(type.bits == 32 for type in types)
             on_arrays = any(type.rank for type in types)
             keys = (f"array:{target}", "array", "numpy") if on_arrays else keys if target == "numba" else ("numpy",) if by_numpy else ()
         found = next((self.spelling[key] for key in keys if key in self.spelling), None) or self.spelling["python"]
@@ -115,13 +123,9 @@ class Op:
 
 def _bits(types: Sequence[Type]) -> int:
     """The width of what numbers of these types make together (NEP 50: beside arrays, and beside float32, a Python float is weak)."""
-    arrays = [type for type in types if type.rank]
-    if not arrays:
-        return 32 if any(type.kind == "float" and type.bits == 32 for type in types) else 64
-    floats = [type for type in arrays if type.kind == "float"]
-    if not floats or any(type.kind == "int" for type in arrays):
-        return 64
-    return max(type.bits for type in floats)
+    strong = [type for type in types if type.rank or type.bits == 32]
+    widths = [type.bits for type in strong if type.kind == "float"]
+    return max(widths) if widths and all(type.kind != "int" for type in strong) else 64
 
 
 @lru_cache(maxsize=None)
@@ -138,6 +142,14 @@ def helper(text: str, *needs: str, numba: str = "") -> Helper:
     name = text.strip().removeprefix("def ").partition("(")[0]
     HELPERS[name] = Helper(name, inspect.cleandoc(text), needs, inspect.cleandoc(numba))
     return HELPERS[name]
+
+
+def each(text: str, of: str, *needs: str, keeps_width: bool = False) -> Helper:
+    """Registers a helper on arrays: `text` is its whole ``def`` for NumPy; for Numba it is `of`, an expression in one element."""
+    registered = helper(text, *needs)
+    head = registered.text[: registered.text.index('"""', registered.text.index('"""') + 3) + 3]
+    HELPERS[registered.name] = replace(registered, numba=f"{head}\n    return {of}", each=True, keeps_width=keeps_width)
+    return HELPERS[registered.name]
 
 
 def find(name: str) -> Op:
