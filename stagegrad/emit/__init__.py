@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from stagegrad.emit.ownership import owned
 from stagegrad.emit.writer import FunctionText, Line, write_function
 from stagegrad.ir import Block, Call, For, If, Module, Span, Stage, Stmt, While, walk
 from stagegrad.names import Words, operation_words
@@ -16,6 +17,8 @@ from stagegrad.ops import HELPERS
 
 #: IEEE arithmetic (inf and nan where Python raises), no reordering of operations, and the lock of the interpreter released.
 NUMBA_DECORATOR = '@njit(cache=True, error_model="numpy", nogil=True)'
+#: For a function of one element: Numba spreads it over arrays, as NumPy broadcasts them.
+EACH_DECORATOR = "@vectorize(cache=True)"
 
 
 @dataclass(frozen=True)
@@ -36,15 +39,16 @@ def write(module: Module, target: str) -> Source:
     """The module as Python text for a target: "python" (no Numba needed), "numpy" (the same, for arrays) or "numba"."""
     if target != "numba":
         target = "numpy" if _has_arrays(module) else "python"
-    module = _apart_from_helpers(module)
+    module = Module(tuple(map(owned, _apart_from_helpers(module, target).functions)))
     shapes = {function.name: function.shape for function in module.functions}
     texts = [(function, write_function(function, target, shapes)) for function in reversed(module.functions)]
-    helpers = _with_needs([name for _, text in texts for name in text.helpers])
+    helpers = _with_needs([name for _, text in texts for name in text.helpers], target)
     if target == "python" and module.main.origin == "formula" and any("math.exp(" in line.text for _, t in texts for line in t.lines):
-        helpers = _with_needs([*helpers, "exp"])
+        helpers = _with_needs([*helpers, "exp"], target)
     body: list[Line] = []
     for name in helpers:
-        body += _decorated(target) + [Line(0, line) for line in HELPERS[name].for_target(target).splitlines()] + _gap()
+        helper = HELPERS[name]
+        body += _decorated(target, helper.each) + [Line(0, line) for line in helper.for_target(target).splitlines()] + _gap()
     start = 0
     for function, text in texts:
         body += _decorated(target)
@@ -74,16 +78,16 @@ def _gap() -> list[Line]:
     return [Line(0, ""), Line(0, "")]
 
 
-def _decorated(target: str) -> list[Line]:
-    return [Line(0, NUMBA_DECORATOR)] if target == "numba" else []
+def _decorated(target: str, each: bool = False) -> list[Line]:
+    return [Line(0, EACH_DECORATOR if each else NUMBA_DECORATOR)] if target == "numba" else []
 
 
-def _with_needs(names: list[str]) -> list[str]:
+def _with_needs(names: list[str], target: str) -> list[str]:
     """The helpers and those that they call, each once, callees first."""
     found: dict[str, None] = {}
 
     def visit(name: str) -> None:
-        for need in HELPERS[name].needs:
+        for need in HELPERS[name].needs_on(target):
             visit(need)
         found[name] = None
 
@@ -96,10 +100,10 @@ def _with_needs(names: list[str]) -> list[str]:
 _CALLED = re.compile(r"(?<![.\w])([A-Za-z_]\w*)\(")
 
 
-def _apart_from_helpers(module: Module) -> Module:
+def _apart_from_helpers(module: Module, target: str) -> Module:
     """A function whose name the text needs for a helper or a builtin gets a mark: ``def softplus`` -> ``def softplus_``."""
     taken = set().union(*(operation_words(function) for function in module.functions))
-    for name in _with_needs(sorted(taken & HELPERS.keys())):
+    for name in _with_needs(sorted(taken & HELPERS.keys()), target):
         taken |= {name, *_CALLED.findall(HELPERS[name].text), *_CALLED.findall(HELPERS[name].numba)}
     words = Words(taken | {function.name for function in module.functions})
     renamed = {f.name: words.fresh(f.name, "_") for f in module.functions if f.name in taken}
@@ -197,7 +201,8 @@ def _imports(lines: list[Line], words: list[str], target: str) -> list[Line]:
         standard.append(f"from math import {', '.join(words)}")
     third = ["import numpy as np"] if re.search(r"\bnp\.", code) else []
     if target == "numba":
-        third.append("from numba import njit")
+        each = any(line.text == EACH_DECORATOR for line in lines)
+        third.append("from numba import njit, vectorize" if each else "from numba import njit")
     gap = [""] if standard and third else []
     found = [Line(0, text) for text in (*standard, *gap, *third)]
     return found + (_gap() if found else [])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from stagegrad.emit.ownership import IN_PLACE
 from stagegrad.ir import (
     BOOL,
     Atom,
@@ -38,6 +39,9 @@ from stagegrad.names import Words, count_reads, destinations, end_of, reserved, 
 _MOST_OPERATIONS = 7
 
 _WRITES = {"store", "accumulate", "grow"}
+
+#: What these read of an array is the same after a write.
+_READ_NO_ELEMENTS = {"size", "extent"}
 
 
 @dataclass
@@ -127,7 +131,7 @@ class _Planner:
     def __init__(self, found: Plan) -> None:
         self.plan = found
         self.sizes: dict[Var, int] = {}
-        self.loads: set[Var] = set()
+        self.readers: set[Var] = set()  # values that are made of arrays' elements: not to be written behind a write to an array
 
     def block(self, block: Block) -> None:
         pending: dict[Var, Stage | If] = {}
@@ -160,15 +164,16 @@ class _Planner:
         return _MOST_OPERATIONS - budget
 
     def _offer_stage(self, stage: Stage, size: int, reading: bool, pending: dict[Var, Stage | If]) -> None:
-        if stage.op in _WRITES:
-            for var in [v for v in pending if v in self.loads]:
+        if stage.op in _WRITES or IN_PLACE in stage.attrs:
+            for var in [v for v in pending if v in self.readers]:
                 del pending[var]
+        if stage.op in _WRITES:
             return
         if not stage.out.name and self.plan.counts[stage.out] == 1 and not stage.note.startswith(">"):
             self.sizes[stage.out] = size + 1
             pending[stage.out] = stage
             if reading:
-                self.loads.add(stage.out)
+                self.readers.add(stage.out)
 
     def _offer_if(self, stmt: If, size: int, reading: bool, pending: dict[Var, Stage | If]) -> None:
         out = stmt.outs[0]
@@ -180,7 +185,7 @@ class _Planner:
             self.sizes[out] = size
             pending[out] = stmt
             if reading:
-                self.loads.add(out)
+                self.readers.add(out)
 
     def _on_one_line(self, stmt: If) -> bool:
         """One result, and arms whose stages all went into it."""
@@ -191,7 +196,8 @@ class _Planner:
 
     def _reads_array(self, stmt: Stmt) -> bool:
         if isinstance(stmt, Stage):
-            return stmt.op == "load" or any(a in self.loads for a in variables(stmt.args))
+            reads = stmt.op not in _READ_NO_ELEMENTS and any(a.type.rank for a in stmt.args)
+            return reads or any(a in self.readers for a in variables(stmt.args))
         if isinstance(stmt, If):
             inner = [s for arm in (stmt.then, stmt.orelse) for s in arm.stmts]
             return any(self._reads_array(s) for s in inner)

@@ -11,8 +11,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from stagegrad.emit.inline import Plan
+from stagegrad.emit.ownership import IN_PLACE
 from stagegrad.ir import Atom, Block, For, If, Stage, Stmt, Type, Var, While, binds, blocks, free, inner_binds, uses, walk
 from stagegrad.names import Words, reserved, spelled_words
+
+_WRITES = frozenset({"store", "accumulate", "grow"})
 
 
 class _Bits:
@@ -128,7 +131,7 @@ def _wishes(block: Block) -> list[tuple[Var, Atom]]:
         elif isinstance(stmt, If):
             for arm in (stmt.then, stmt.orelse):
                 found += list(zip(stmt.outs, arm.results, strict=True))
-        elif isinstance(stmt, Stage) and stmt.op in ("store", "accumulate", "grow"):
+        elif isinstance(stmt, Stage) and (stmt.op in _WRITES or IN_PLACE in stmt.attrs):
             found.append((stmt.out, stmt.args[0]))
     return found
 
@@ -196,6 +199,14 @@ class _Interference:
                 live.add(self._leaves([stmt.test]))
             case For() | While():
                 self.loop(stmt, live)
+            case Stage() if stmt.op in _WRITES:
+                self._bind([stmt.out], live)
+                # Where the array has another variable, ``b = a`` comes before ``b[i] = v``: what the index and the value read is apart from b.
+                others = set(self._leaves(stmt.args[1:])).difference(self._leaves(stmt.args[:1]))
+                for leaf in others:
+                    if leaf.name == stmt.out.name:
+                        self.classes.separate(stmt.out, self.classes.bits.of(leaf))
+                live.add(self._leaves(stmt.args))
             case _:
                 self._bind(binds(stmt), live)
                 live.add(self._leaves(uses(stmt)))

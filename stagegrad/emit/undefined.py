@@ -22,8 +22,8 @@ def handed_on(plan: Plan, storage: Mapping[Var, str]) -> set[str]:
         if isinstance(stmt, If) and (plan.is_inlined(stmt) or plan.is_expression(stmt)):
             leaves = [leaf for arm in (stmt.then, stmt.orelse) for leaf in plan.leaves(arm.results[0])]
             found.update(storage[leaf] for leaf in leaves if leaf in unbound)
-        elif isinstance(stmt, Stage) and stmt.op in ("store", "to_float"):
-            # A record is written on every trip, and an int becomes a float on every way to where it joins floats.
+        elif isinstance(stmt, Stage) and stmt.op in ("store", "to_float", "duplicate"):
+            # A record is written on every trip; an int becomes a float, and an array is copied, on every way to where they join.
             found.update(storage[leaf] for leaf in plan.leaves(stmt.args[-1]) if leaf in unbound)
     for source, target in flows:
         if source in unbound and isinstance(source, Var) and source in storage and storage[source] != storage.get(target):

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stagegrad.emit.inline import Plan, is_condition, plan
+from stagegrad.emit.ownership import IN_PLACE
 from stagegrad.emit.spelling import AND, COMPARE, OR, TERNARY, Text, constant, fill
 from stagegrad.emit.storage import assign
 from stagegrad.emit.undefined import handed_on
@@ -227,7 +228,7 @@ class _Writer:
             return
         first = stage.args[0] if stage.args else None
         held = isinstance(first, Var) and first not in self.plan.inlined and self.storage[first] == out
-        if held and stage.op in _AUGMENTED:
+        if held and stage.op in _AUGMENTED and (not stage.out.type.rank or IN_PLACE in stage.attrs):
             self.line(f"{out} {_AUGMENTED[stage.op]} {self.text(stage.args[1]).text}{trailing}", stage.span)
             return
         text = self.expression(stage).text

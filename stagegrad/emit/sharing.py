@@ -1,0 +1,372 @@
+"""Which arrays of a function may share memory in its text, and which are still read when one of them is written to.
+
+In the IR arrays are values; in the text a value is a reference to memory, and ``b = store(a, i, v)`` writes into that of ``a``. `Sharing`
+gives each array a set of memories that it may lie in, as the bits of an int: two arrays may share memory where their sets meet. Where
+ways join, at a loop's beginning and behind a branch, the values that come out get new memories of their own: what counts there is only
+which of them came in together, on one of the ways, and which share with a value from before that is still read. So two buffers that a
+loop swaps stay apart, although each has been where the other was.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from stagegrad.ir import (
+    Atom,
+    Block,
+    Call,
+    For,
+    Function,
+    If,
+    Raise,
+    Remark,
+    Stage,
+    Stmt,
+    Var,
+    While,
+    binds,
+    blocks,
+    free,
+    inner_binds,
+    uses,
+    variables,
+)  # fmt: skip
+from stagegrad.names import count_reads
+from stagegrad.ops import find
+
+#: Operations that write into the memory of their first operand.
+WRITES = frozenset({"store", "accumulate"})
+#: Arithmetic that can be written into the memory of its first operand: ``x += y``.
+ARITHMETIC = frozenset({"add", "sub", "mul", "div"})
+#: Views that hold each element once, so that they can be written to; others (a broadcast array) only look as if they did.
+_WRITABLE_VIEWS = frozenset({"copy", "expand_dims", "squeeze", "transpose", "reshape", "unbroadcast"})
+
+
+def arrays(atoms: Iterable[Atom]) -> Iterator[Var]:
+    """The array values among some atoms."""
+    return (atom for atom in variables(atoms) if atom.type.rank)
+
+
+def is_view(stage: Stage) -> bool:
+    """May the result of a stage share memory with its first operand, without having written to it?"""
+    if not stage.out.type.rank:
+        return False
+    return not dict(stage.attrs).get("gather") if stage.op == "load" else find(stage.op).view
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A place where a copy keeps a value out of another's memory: `kind` says on which way, `var` is the value that comes out there.
+
+    "made": behind the statement that makes it; "written": before a stage writes it into its operand's memory; "enters": before a loop
+    begins with it; "trip": at the end of a trip; "then" and "orelse": at the end of an arm; "answer": what a function returns.
+    """
+
+    kind: str
+    var: Var
+    position: int = 0
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A way that a value comes from: `source` is what it was; None as `cut` where no copy can stand."""
+
+    source: Var
+    cut: Cut | None
+
+
+class Lives:
+    """The arrays that are still read behind each statement that may write or join arrays (for a loop: all through it, too)."""
+
+    def __init__(self, function: Function) -> None:
+        self.reads = count_reads(function.body)
+        self._behind: dict[int, frozenset[Var]] = {}
+        self._block(function.body, set(arrays(function.body.results)))
+
+    def behind(self, stmt: Stmt) -> frozenset[Var]:
+        """The arrays from before a statement (or from around a loop) that are read later."""
+        return self._behind[id(stmt)]
+
+    def _block(self, block: Block, live: set[Var]) -> None:
+        """`live` is what is read at the end of the block and later, and becomes what is read from its beginning on."""
+        for stmt in reversed(block.stmts):
+            match stmt:
+                case Stage():
+                    live.discard(stmt.out)
+                    if stmt.op in WRITES or stmt.op in ARITHMETIC:
+                        self._behind[id(stmt)] = frozenset(live)
+                case If():
+                    self._branch(stmt, live)
+                case For() | While():
+                    self._loop(stmt, live)
+                case Call() | Raise() | Remark():
+                    live.difference_update(binds(stmt))
+                case _:
+                    raise TypeError(f"not a statement: {stmt!r}")
+            live.update(arrays(uses(stmt)))
+
+    def _branch(self, stmt: If, live: set[Var]) -> None:
+        wanted = [out in live for out in stmt.outs]
+        live.difference_update(stmt.outs)
+        self._behind[id(stmt)] = frozenset(live)
+        other = set(live)
+        for arm, into in ((stmt.then, live), (stmt.orelse, other)):
+            into.update(arrays(result for result, kept in zip(arm.results, wanted, strict=True) if kept))
+            self._block(arm, into)
+        live |= other
+
+    def _loop(self, loop: For | While, live: set[Var]) -> None:
+        leaving = {carry.var for carry in loop.carries if carry.out in live}
+        live.difference_update(binds(loop))
+        for block in blocks(loop):
+            live.update(arrays(free(block).difference(inner_binds(loop))))
+        self._behind[id(loop)] = frozenset(live)
+        carried = [r for c, r in zip(loop.carries, loop.body.results, strict=True) if self.reads[c.var] or self.reads[c.out]]
+        inside = live | set(arrays(carried))
+        self._block(loop.body, inside)
+        if isinstance(loop, While):
+            inside |= live | leaving
+            self._block(loop.test, inside)
+
+
+class Sharing:
+    """The memories that each array of a function may lie in, as bits; `foreign` are those that nobody may write to.
+
+    `apart` names the functions whose results lie in memory of their own, apart from their arguments and from one another.
+    """
+
+    def __init__(self, function: Function, apart: Container[str] = ()) -> None:
+        self.function, self.apart = function, apart
+        self.lives = Lives(function)
+        self.foreign = 0
+        self.writes: dict[Var, Stage] = {}
+        self._masks: dict[Var, int] = {}
+        self._bits: dict[Hashable, int] = {}
+        self.origins: dict[tuple[Var, int], list[tuple[Cut, Var, int]]] = {}
+        for param in arrays(function.params):
+            self._masks[param] = self._bit(param)
+            self.foreign |= self._masks[param]
+        self._block(function.body)
+
+    def of(self, atom: Atom) -> int:
+        """The memories that a value may lie in; none for a scalar and for what is undefined."""
+        return self._masks.get(atom, 0) if isinstance(atom, Var) else 0
+
+    def victims(self, stage: Stage) -> list[Var]:
+        """The arrays still read that would change if a stage wrote into its first operand's memory."""
+        mask = self.of(stage.args[0])
+        return sorted((var for var in self._read_with(stage) if self.of(var) & mask), key=lambda var: (var.name, var.version))
+
+    def _read_with(self, stage: Stage) -> Iterable[Var]:
+        behind = self.lives.behind(stage)
+        # An assignment between overlapping sections is safe on every target; Numba adds element by element, and NumPy gathers so.
+        return behind.union(arrays(stage.args[1:])) if stage.op == "accumulate" or dict(stage.attrs).get("gather") else behind
+
+    def _bit(self, key: Hashable) -> int:
+        return self._bits.setdefault(key, 1 << len(self._bits))
+
+    def _block(self, block: Block) -> None:
+        for stmt in block.stmts:
+            match stmt:
+                case Stage():
+                    if stmt.out.type.rank:
+                        self._stage(stmt)
+                case Call():
+                    self._call(stmt)
+                case If():
+                    self._block(stmt.then)
+                    self._block(stmt.orelse)
+                    ends = {"then": stmt.then.results, "orelse": stmt.orelse.results}
+                    self._join(stmt.outs, ends, self._kept(stmt))
+                case For() | While():
+                    self._loop(stmt)
+                case Raise() | Remark():
+                    pass
+                case _:
+                    raise TypeError(f"not a statement: {stmt!r}")
+
+    def _stage(self, stage: Stage) -> None:
+        if stage.op in WRITES:
+            self.writes[stage.out] = stage
+        if stage.op in WRITES or stage.op == "grow":
+            self._masks[stage.out] = self.of(stage.args[0])
+        elif is_view(stage):
+            self._masks[stage.out] = self.of(stage.args[0])
+            if stage.op != "load" and stage.op not in _WRITABLE_VIEWS:
+                self._masks[stage.out] |= self._bit(stage.out)
+                self.foreign |= self._bit(stage.out)
+        else:
+            self._masks[stage.out] = self._bit(stage.out)
+
+    def _call(self, call: Call) -> None:
+        for out in arrays(call.outs):
+            self._masks[out] = self._bit(out)
+            if call.fn not in self.apart:
+                self._masks[out] = self._bit(call.outs[0])
+                for arg in shared_arguments(call, out):
+                    self._masks[out] |= self.of(arg)
+
+    def _kept(self, stmt: Stmt) -> int:
+        """The memories that keep their identity where ways join: those of values from before that are still read."""
+        kept = self.foreign
+        for var in self.lives.behind(stmt):
+            kept |= self.of(var)
+        return kept
+
+    def _loop(self, loop: For | While) -> None:
+        vars, kept = [carry.var for carry in loop.carries], self._kept(loop)
+        self._join(vars, {"enters": [carry.init for carry in loop.carries]}, kept)
+        growing = True
+        while growing:
+            for block in blocks(loop):
+                self._block(block)
+            growing = self._join(vars, {"trip": loop.body.results}, kept)
+        for carry in loop.carries:
+            if carry.var.type.rank:
+                self._masks[carry.out] = self._masks[carry.var]
+
+    def _join(self, outs: Sequence[Var], ends: dict[str, Sequence[Atom]], kept: int) -> bool:
+        """Adds ways (their kind and the values that come along) to values that join there; was anything new?"""
+        grown = False
+        for kind, results in ends.items():
+            pairs = [(out, result) for out, result in zip(outs, results, strict=True) if out.type.rank]
+            for out, result in pairs:
+                self.origins.setdefault((out, self._bit(out)), [])
+                grown |= self._grow(out, self._bit(out) | self.of(result) & kept)
+            grown |= self._pair(kind, pairs, kept)
+        return grown
+
+    def _pair(self, kind: str, pairs: Sequence[tuple[Var, Atom]], kept: int) -> bool:
+        """Gives those that come along one way in one memory a memory that they share."""
+        grown, seen = False, 0
+        for position, (out, result) in enumerate(pairs):
+            mask = self.of(result) & ~kept
+            for other, earlier in pairs[:position] if mask & seen else ():
+                common = self.of(earlier) & mask
+                if common:
+                    bit = self._bit((other, out))
+                    grown |= self._grow(out, bit) | self._grow(other, bit)
+                    for var, source in ((out, result), (other, earlier)):
+                        assert isinstance(source, Var)
+                        way = (Cut(kind, var), source, lowest(common))
+                        ways = self.origins.setdefault((var, bit), [])
+                        ways += [way] if way not in ways else []
+            seen |= mask
+        return grown
+
+    def _grow(self, var: Var, mask: int) -> bool:
+        before = self._masks.get(var, 0)
+        self._masks[var] = before | mask
+        return self._masks[var] != before
+
+
+def shared_arguments(call: Call, out: Var) -> Iterator[Var]:
+    """The arguments whose memory a result of a call may lie in: those of its kind of numbers."""
+    return (arg for arg in arrays(call.args) if (arg.type.kind, arg.type.bits) == (out.type.kind, out.type.bits))
+
+
+def lowest(mask: int) -> int:
+    """The lowest bit of a set."""
+    return mask & -mask
+
+
+# ---------------------------------------------------------------------------------------------- where memory comes from
+
+_Ways: TypeAlias = dict[Var, list[_Way]]
+
+
+class Routes:
+    """The ways that arrays come on, with what a copy would cost at each; made only where two arrays meet that must not.
+
+    A copy of an array of rank r, d loops deep, counts as d + r: about the power of the size that it takes in time.
+    """
+
+    def __init__(self, sharing: Sharing) -> None:
+        self.sharing = sharing
+        self.steps = 0
+        self._ways: _Ways = {}
+        self._costs: dict[Cut, float] = {}
+        self._block(sharing.function.body, 0.0)
+
+    def trace(self, var: Var, bit: int) -> list[Cut]:
+        """The cuts along a shortest way from where a memory was made to a value that may lie in it, the last first."""
+        start = (var, bit)
+        came: dict[tuple[Var, int], tuple[tuple[Var, int], Cut | None]] = {}
+        queue = deque([start])
+        seen, here = {start}, start
+        while queue:
+            here = queue.popleft()
+            self.steps += 1
+            sources = list(self._sources(*here))
+            if not sources:
+                break
+            for cut, source, its_bit in sources:
+                if (source, its_bit) not in seen:
+                    seen.add((source, its_bit))
+                    came[source, its_bit] = here, cut
+                    queue.append((source, its_bit))
+        found = []
+        while here != start:
+            here, cut = came[here]
+            found.append(cut)
+        return [cut for cut in reversed(found) if cut is not None]
+
+    def cost(self, cut: Cut) -> float:
+        """About the power of an array's size that a copy at the cut takes in time; an answer is copied once, at the end."""
+        return self._costs.get(cut, float(cut.var.type.rank))
+
+    def _sources(self, var: Var, bit: int) -> Iterator[tuple[Cut | None, Var, int]]:
+        origins = self.sharing.origins.get((var, bit))
+        if origins is not None:
+            yield from origins
+            return
+        for way in self._ways.get(var, ()):
+            if self.sharing.of(way.source) & bit:
+                yield way.cut, way.source, bit
+
+    def _add(self, kind: str, var: Var, source: Atom, cost: float) -> None:
+        if var.type.rank and isinstance(source, Var):
+            cut = Cut(kind, var)
+            self._costs[cut] = cost
+            self._ways.setdefault(var, []).append(_Way(source, cut))
+
+    def _block(self, block: Block, depth: float) -> None:
+        for stmt in block.stmts:
+            match stmt:
+                case Stage():
+                    self._stage(stmt, depth)
+                case Call():
+                    for out in arrays(stmt.outs):
+                        for arg in shared_arguments(stmt, out):
+                            self._add("made", out, arg, depth + out.type.rank)
+                case If():
+                    # What runs on some ways only counts a little less.
+                    for kind, arm in (("then", stmt.then), ("orelse", stmt.orelse)):
+                        self._block(arm, depth - 0.05)
+                        for out, result in zip(stmt.outs, arm.results, strict=True):
+                            self._add(kind, out, result, depth - 0.05 + out.type.rank)
+                case For() | While():
+                    self._loop(stmt, depth)
+                case _:
+                    pass
+
+    def _stage(self, stage: Stage, depth: float) -> None:
+        cost = depth + stage.out.type.rank
+        if stage.op in WRITES:
+            self._add("written", stage.out, stage.args[0], cost)
+        elif stage.op == "grow":
+            self._ways[stage.out] = [_Way(source, None) for source in arrays(stage.args[:1])]
+        elif is_view(stage):
+            self._add("made", stage.out, stage.args[0], cost - (0.5 if stage.op == "load" else 0.0))
+
+    def _loop(self, loop: For | While, depth: float) -> None:
+        for carry, result in zip(loop.carries, loop.body.results, strict=True):
+            self._add("enters", carry.var, carry.init, depth + carry.var.type.rank)
+            self._add("trip", carry.var, result, depth + 1.0 + carry.var.type.rank)
+            if carry.out.type.rank:
+                self._ways[carry.out] = [_Way(carry.var, None)]
+        for block in blocks(loop):
+            self._block(block, depth + 1.0)
