@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,14 +11,15 @@ import numpy as np
 import pytest
 
 from tests.fuzz.array_inputs import LAYOUTS, Input, Same, fresh
-from tests.fuzz.array_judge import Unclear, complex_step, differences
+from tests.fuzz.array_judge import Unclear, at_point, complex_step, differences
 from tests.fuzz.arrays import program
-from tests.fuzz.harness import Outcome, loaded
+from tests.fuzz.harness import Outcome, Wrong, loaded
 from tests.fuzz.programs import Program
 
 #: How many points may lie too near a kink to be compared.
 SKIPPED = 0.1
 
+Spoil = Callable[[list[Any], tuple[Any, ...]], None]
 Judge = Callable[[Sequence[int], str], list[Outcome]]
 
 
@@ -65,6 +67,68 @@ def test_kinks_are_seen(text: str, number: float) -> None:
     point = (Input((number, number), (2,)),)
     with loaded(Program(0, f"import numpy as np\n\ndef f(x):\n    return {text}\n", (point,))) as function, pytest.raises(Unclear):
         differences(function, point, [0])
+
+
+class Honest:
+    """What the judge expects of a compiled function, by differences; `spoil` sees the gradient and the arguments at last."""
+
+    def __init__(self, function: Callable[..., Any], spoil: Spoil = lambda gradient, args: None) -> None:
+        self.function, self.spoil = function, spoil
+
+    def __call__(self, *args: Any) -> Any:
+        return self.function(*args)
+
+    def value_and_grad(self, *args: Any) -> tuple[Any, tuple[Any, ...]]:
+        point = tuple(Input(tuple(a.ravel().tolist()), a.shape, str(a.dtype)) if isinstance(a, np.ndarray) else a for a in args)
+        leaves = [k for k, a in enumerate(args) if getattr(a, "dtype", np.dtype(type(a))).kind == "f"]
+        value = self.function(*fresh(point))
+        try:
+            slopes = differences(self.function, point, leaves)
+        except Unclear:
+            slopes = [np.zeros(np.shape(args[k])) for k in leaves]
+        gradient = [g.astype(args[k].dtype) if g.ndim else float(g) for k, g in zip(leaves, slopes, strict=True)]
+        self.spoil(gradient, args)
+        return value, tuple(gradient)
+
+
+def test_an_honest_answer_is_right() -> None:
+    seen: Counter[str] = Counter()
+    for made in map(program, range(400_000, 400_080)):
+        for point in made.points:
+            if not any(isinstance(item, Same) for item in point):
+                with loaded(made) as function, np.errstate(all="ignore"):
+                    seen[at_point(function, point, Honest(function), "numpy")] += 1
+    assert seen["points"] > 100
+
+
+def _off(gradient: list[Any], args: tuple[Any, ...]) -> None:
+    gradient[0][1] *= 1.0001
+
+
+def _narrow(gradient: list[Any], args: tuple[Any, ...]) -> None:
+    gradient[0] = gradient[0].astype("float32")
+
+
+def _shared(gradient: list[Any], args: tuple[Any, ...]) -> None:
+    gradient[0] = args[0]
+
+
+def _written(gradient: list[Any], args: tuple[Any, ...]) -> None:
+    args[0][0] += 1.0
+
+
+def _missing(gradient: list[Any], args: tuple[Any, ...]) -> None:
+    gradient.pop()
+
+
+@pytest.mark.parametrize("spoil", [_off, _narrow, _shared, _written, _missing])
+def test_a_dishonest_answer_is_wrong(spoil: Spoil) -> None:
+    point = (Input((0.5, -0.7), (2,), layout="offset"), Input((1.5, 0.2), (2,)))
+    text = "import numpy as np\n\ndef f(x, y):\n    return np.sum(x * x * y) + 3.0 * x[1]\n"
+    with loaded(Program(0, text, (point,))) as function:
+        assert at_point(function, point, Honest(function), "numpy") == "points"
+        with pytest.raises(Wrong):
+            at_point(function, point, Honest(function, spoil), "numpy")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

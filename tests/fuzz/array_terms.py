@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from tests.fuzz.array_words import (
+    FEATURES,
     FUNCTIONS,
     KEPT,
     KINKED,
@@ -27,12 +28,6 @@ from tests.fuzz.array_words import (
 from tests.fuzz.programs import ADD, ATOM, CAP, COMPARE, MUL, OR, POWER, TERNARY, UNARY, Maker, Scope, Term, literal
 
 Dims = tuple[str, ...]
-
-#: What a program may use; each has about half of it, so that no single refusal hides everything else.
-FEATURES = tuple(
-    """kinks views steps newaxis transpose gather masks reduce keepdims scans matmul broadcast alias swaps helpers rows while leave
-    tuples lists joins reshape branches writes rebind ellipsis""".split()
-)
 
 
 @dataclass(frozen=True)

@@ -89,3 +89,9 @@ SQUARE_SCANS = ("np.tril({x})", "np.triu({x})", "np.diag(np.diag({x}))")
 #: Augmented stores outside and inside loops: {x} is an expression, {u} the same as an operand.
 AUGMENTED = ("+= {x}", "-= {x}", "+= {x}", "*= np.cos({x})", "*= 0.7", "/= 1.2 + {u} * {u}", "-= 0.3 * {u}", "**= 2")
 AUGMENTED_IN_LOOPS = ("+= 0.3 * np.sin({x})", "-= 0.2 * np.tanh({x})", "*= np.cos({x})", "*= 0.9", "/= 1.1 + {u} * {u}")
+
+#: What a program may use; each has about half of it, so that no single refusal hides everything else.
+FEATURES = _words(
+    """kinks views steps newaxis transpose gather masks reduce keepdims scans matmul broadcast alias swaps helpers rows while leave
+    tuples lists joins reshape branches writes rebind ellipsis"""
+)
