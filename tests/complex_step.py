@@ -115,7 +115,10 @@ def _difference(function: Callable[..., Any], arguments: tuple[Any, ...], place:
 
 def load(path: Path) -> Callable[..., Any]:
     """The function of a file's own name, in the complex world."""
-    scope: dict[str, Any] = {"__name__": path.stem, "__builtins__": {**vars(builtins), **BUILTINS, "__import__": _import}}
+    scope: dict[str, Any] = {
+        "__name__": f"tests.programs.arrays.{path.stem}",
+        "__builtins__": {**vars(builtins), **BUILTINS, "__import__": _import},
+    }
     module = ast.parse(path.read_text())
     module.body = [statement for statement in module.body if not _sample(statement)]
     exec(compile(module, str(path), "exec"), scope)
@@ -142,7 +145,7 @@ def made(function: Callable[..., Any]) -> Callable[..., Any]:
         # The builtin `float` of this world is no dtype.
         args, options = tuple(map(_dtype, args)), {key: _dtype(option) for key, option in options.items()}
         array = function(*args, **options)
-        return array.astype(complex) if array.dtype == float else array
+        return array.astype(complex) if array.dtype.kind == "f" else array
 
     return make
 
@@ -189,6 +192,27 @@ def slogdet(matrix: Any) -> Any:
     return np.sign(det.real), np.log(det * np.sign(det.real))
 
 
+def eigvalsh(matrix: Any) -> Any:
+    """To first order; as in NumPy, only the lower triangle is read."""
+    lower = np.tril(matrix)
+    whole = lower + lower.T - np.diag(np.diag(matrix))
+    values, vectors = np.linalg.eigh(whole.real)
+    return values + 1j * np.sum(vectors * (whole.imag @ vectors), axis=0)
+
+
+def lstsq(matrix: Any, right: Any) -> Any:
+    """By the normal equations, which are analytic."""
+    return np.linalg.solve(matrix.T @ matrix, matrix.T @ right), None, None, None
+
+
+def interp(x: Any, knots: Any, heights: Any) -> Any:
+    """Linear between the knots, constant outside."""
+    k = np.clip(np.searchsorted(np.real(knots), np.real(x), "right") - 1, 0, len(knots) - 2)
+    share = (x - knots[k]) / (knots[k + 1] - knots[k])
+    share = np.where(np.real(share) < 0.0, 0.0, np.where(np.real(share) > 1.0, 1.0, share))
+    return heights[k] + share * (heights[k + 1] - heights[k])
+
+
 def norm(x: Any, axis: Any = None) -> Any:
     return np.sqrt(np.sum(x**2, axis=axis))
 
@@ -214,12 +238,13 @@ NUMPY = {
     "std": lambda x, axis=None: np.sqrt(variance(x, axis)),
     "logaddexp": logaddexp,
     "hypot": hypot,
+    "interp": interp,
     "arctan2": arctan2,
     "sign": real_first(np.sign),
     "round": real_first(np.round),
     "floor": real_first(np.floor),
 }
-LINALG = {"norm": norm, "cholesky": cholesky, "slogdet": slogdet}
+LINALG = {"norm": norm, "cholesky": cholesky, "slogdet": slogdet, "eigvalsh": eigvalsh, "lstsq": lstsq}
 #: What `math` has under NumPy's names, or under its own.
 MATH = {"asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "pow": np.power, "fabs": absolute}
 MATH |= {"atan2": arctan2, "hypot": hypot, "erf": erf, "lgamma": lgamma, "floor": lambda x: math.floor(np.real(x))}

@@ -78,11 +78,12 @@ def judge(name: str, target: str, call: int, arguments: Arguments) -> None:
     value, gradient = staged(name, target).value_and_grad(*given)
     assert same(given, arguments), "a gradient call must not write to its arguments"
     plain = function(name)(*copied(arguments))
-    assert value == pytest.approx(plain, rel=1e-12, abs=1e-12)
+    rounding = precision(arguments)
+    assert value == pytest.approx(plain, rel=1e4 * rounding, abs=1e4 * rounding)
     active = tuple(arguments[k] for k in floats(arguments))
     gradient = gradient if len(active) > 1 else (gradient,)
-    assert shapes(gradient) == shapes(active)
-    agree(flat(gradient), oracle(name, call), 1e-10)
+    assert forms(gradient) == forms(active)
+    agree(flat(gradient), oracle(name, call), 1e6 * rounding)
 
 
 def same(left: Any, right: Any) -> bool:
@@ -90,9 +91,15 @@ def same(left: Any, right: Any) -> bool:
     return np.array_equal(flat(left), flat(right), equal_nan=True)
 
 
-def shapes(tree: Any) -> list[tuple[int, ...]]:
-    """The shapes of all floats of a structure, in order."""
-    return [np.shape(leaf) for leaf in leaves(tree)]
+def forms(tree: Any) -> list[tuple[tuple[int, ...], np.dtype[Any]]]:
+    """The shapes and types of all floats of a structure, in order."""
+    return [(np.shape(leaf), np.asarray(leaf).dtype) for leaf in leaves(tree)]
+
+
+def precision(arguments: Arguments) -> float:
+    """About the rounding unit of the shortest floats among the arguments (for single precision less, as limits are multiples of it)."""
+    single = any(np.asarray(leaf).dtype == np.float32 for leaf in leaves(arguments))
+    return 1e-11 if single else 1e-16
 
 
 def agree(found: np.ndarray, expected: np.ndarray, tolerance: float) -> None:
@@ -107,7 +114,8 @@ def agree(found: np.ndarray, expected: np.ndarray, tolerance: float) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_oracles_agree(name: str) -> None:
     for call, arguments in enumerate(program(name).CALLS):
-        agree(differences(function(name), arguments), oracle(name, call), 1e-8)
+        # Single precision inside the function leaves the differences few digits.
+        agree(differences(function(name), arguments), oracle(name, call), 1e8 * precision(arguments))
 
 
 @pytest.mark.parametrize("target", ["numpy", "numba"])
@@ -124,7 +132,7 @@ def test_a_plain_call_does_what_the_function_does(name: str) -> None:
     for arguments in program(name).CALLS:
         given, expected = copied(arguments), copied(arguments)
         plain = function(name)(*expected)
-        assert staged(name, "numpy")(*given) == pytest.approx(plain, rel=1e-13, abs=1e-13)
+        assert staged(name, "numpy")(*given) == pytest.approx(plain, rel=1e3 * precision(arguments), abs=1e3 * precision(arguments))
         assert np.allclose(flat(given), flat(expected), rtol=1e-13, atol=1e-13, equal_nan=True), "not written as the function writes"
 
 
@@ -133,8 +141,9 @@ def test_a_plain_call_does_what_the_function_does(name: str) -> None:
 def test_any_memory_layout(name: str, layout: str) -> None:
     arguments = replaced(program(name).CALLS[0], lambda leaf: laid_out(leaf, layout))
     value, gradient = staged(name, "numpy").value_and_grad(*arguments)
-    assert value == pytest.approx(function(name)(*copied(program(name).CALLS[0])), rel=1e-12, abs=1e-12)
-    agree(flat(gradient), oracle(name, 0), 1e-10)
+    rounding = precision(arguments)
+    assert value == pytest.approx(function(name)(*copied(program(name).CALLS[0])), rel=1e4 * rounding, abs=1e4 * rounding)
+    agree(flat(gradient), oracle(name, 0), 1e6 * rounding)
     assert not any(np.may_share_memory(g, a) for g in leaves(gradient) for a in leaves(arguments))
 
 
