@@ -1,45 +1,73 @@
-"""Where a call enters compiled code: takes a signature and the kinds of its parameters, returns a fast function of arguments.
+"""Where a call enters compiled code: takes a signature and the specs of its parameters, returns a fast function of arguments.
 
-What a user passes (ints, NumPy scalars, keywords, defaults) becomes the plain float, int or bool that the compiled
-function expects, or an `ArgumentError` that names the argument. Arguments that are plain already, the usual case, go
-straight through a function that is written for their number and kinds.
+What a user passes (ints, NumPy scalars, arrays of any layout, containers, keywords, defaults) becomes the plain numbers and arrays that
+the compiled function expects, or an `ArgumentError` that names the argument; what comes back takes the structure of the user's
+result, or of the arguments whose gradient it is. Arguments that are plain already, the usual case, go straight through a function
+that is written for their number and kinds. Nothing that belongs to the caller is changed, but by `Boundary.write_back`.
 """
 
 from __future__ import annotations
 
 import inspect
 import numbers
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from stagegrad.errors import ArgumentError
+from stagegrad.errors import ArgumentError, StagegradError
+from stagegrad.frontend.specs import Known, Leaf, Reader, Spec, class_of, fill, flatten, leaves, paths
+from stagegrad.ir import Type
 
 _LARGEST = 2**63 - 1
 _PLAIN = {"float": float, "int": int, "bool": bool}
+#: Classes of plain numbers, those of NumPy with 64 bits as they are met: what needs no looking at one by one.
+_NUMBERS: set[type] = {float, int, bool}
 _MISSING: Any = inspect.Parameter.empty
 
 
+def is_number(spec: Spec) -> bool:
+    """Whether it is a number of 64 bits (or a bool), which needs no looking after."""
+    return isinstance(spec, Leaf) and not spec.type.rank and spec.type.bits == 64
+
+
+def are_numbers(values: Sequence[Any]) -> bool:
+    """Whether all arguments are numbers of classes that are known as such; a 0-d array is not."""
+    return _NUMBERS.issuperset(map(type, values))
+
+
+def _remember(number: Any) -> None:
+    if type(number).__module__ == "numpy" and type(number).__name__ in ("float64", "int64", "int32", "bool", "bool_"):
+        _NUMBERS.add(type(number))
+
+
 @dataclass(frozen=True)
-class Boundary:
-    """What a function accepts: its name, its signature, the kind of each parameter, and whether its ints have 64 bits."""
+class Parameters:
+    """A function's parameters as a call binds them; `pinned` are the numbers whose type the user has stated apart from the text."""
 
     name: str
     signature: inspect.Signature
-    kinds: tuple[str, ...]
-    narrow: bool
-
-    def plain(self, args: Sequence[Any], named: Mapping[str, Any]) -> tuple[float | int | bool, ...]:
-        """The arguments of a call in the order of the parameters, defaults filled in, each of its parameter's kind."""
-        return tuple(map(self._convert, self._names, self.kinds, self._bound(args, named)))
+    pinned: Mapping[str, Spec]
 
     @cached_property
-    def _names(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
+        """The names, in order."""
         return tuple(self.signature.parameters)
 
-    def _bound(self, args: Sequence[Any], named: Mapping[str, Any]) -> Sequence[Any]:
-        if not named and len(args) == len(self._names) and self.positional:
+    @cached_property
+    def positional(self) -> bool:
+        """Whether every argument may be given by its position alone."""
+        return not any(parameter.kind is parameter.KEYWORD_ONLY for parameter in self.signature.parameters.values())
+
+    @cached_property
+    def annotated(self) -> frozenset[str]:
+        """The parameters whose annotation says that they are numbers."""
+        return frozenset(name for name, one in self.signature.parameters.items() if _is_annotated(one.annotation))
+
+    def bound(self, args: Sequence[Any], named: Mapping[str, Any]) -> Sequence[Any]:
+        """The arguments of a call in the order of the parameters, defaults filled in."""
+        if not named and len(args) == len(self.names) and self.positional:
             return args  # the usual case, and `bind` takes microseconds
         try:
             bound = self.signature.bind(*args, **named)
@@ -48,34 +76,178 @@ class Boundary:
         bound.apply_defaults()
         return tuple(bound.arguments.values())
 
-    @cached_property
-    def positional(self) -> bool:
-        """Whether every argument may be given by its position alone."""
-        return not any(parameter.kind is parameter.KEYWORD_ONLY for parameter in self.signature.parameters.values())
+    def specs(self, values: Sequence[Any], *, every: bool) -> dict[str, Spec]:
+        """What the arguments are, as far as the text of the function cannot say it: arrays, containers, known values.
 
-    def _convert(self, name: str, kind: str, value: Any) -> float | int | bool:
+        Numbers of 64 bits are among them only if `every` asks for them, since a function takes an int as a float or as an int by
+        what it does with it.
+        """
+        found: dict[str, Spec] = {}
+        if not every and not self.pinned and are_numbers(values):
+            return found
+        reader = Reader(self.name)
+        for name, value in zip(self.names, values, strict=True):
+            if name in self.annotated:
+                spec = self.pinned.get(name)
+            else:
+                spec = reader.spec(value, name)
+                if is_number(spec):
+                    _remember(value)
+                    spec = self.pinned.get(name, spec if every else None)
+            if spec is not None:
+                found[name] = spec
+        if any(leaf.type.bits == 32 for spec in found.values() for leaf in leaves(spec)):
+            self._refuse_wide_scalars(reader, values)
+        return found
+
+    def _refuse_wide_scalars(self, reader: Reader, values: Sequence[Any]) -> None:
+        """Beside float32, NumPy takes a Python float as one of 32 bits and a float64 of its own as one of 64: the latter is refused."""
+        for name, value in zip(self.names, values, strict=True):
+            spec = reader.spec(value, name)
+            for path, leaf, inner in zip(paths(spec, name), leaves(spec), flatten(spec, value), strict=True):
+                if is_number(leaf) and leaf.type.kind != "bool" and hasattr(inner, "dtype"):
+                    reason = f"argument `{path}` of {self.name}() is {_shown(inner)} beside float32, which makes float64 of the result"
+                    raise ArgumentError(reason, advice=f"{leaf.type.kind}({path})")
+
+
+def _is_annotated(annotation: object) -> bool:
+    words = ("float", "int", "bool", "np.float64", "numpy.float64", "np.int64", "numpy.int64")
+    return annotation in (float, int, bool) or (isinstance(annotation, str) and annotation.strip() in words)
+
+
+def _shown(value: Any) -> str:
+    return f"a 0-d array of {value.dtype}" if type(value).__name__ == "ndarray" else f"a {class_of(value)}"
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """What a compiled function accepts: its parameters, what each of them is, and whether it was compiled by Numba.
+
+    Numba's ints have 64 bits, and its arrays are contiguous. `apart` are the leaves that may not share memory with others, `written`
+    those whose final values come back.
+    """
+
+    parameters: Parameters
+    specs: tuple[Spec, ...]
+    numba: bool
+    apart: tuple[int, ...] = ()
+    written: tuple[int, ...] = ()
+
+    @cached_property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """The leaves of all parameters: what the compiled function takes."""
+        return tuple(leaf for spec in self.specs for leaf in leaves(spec))
+
+    @cached_property
+    def _paths(self) -> tuple[str, ...]:
+        return tuple(path for name, spec in zip(self.parameters.names, self.specs, strict=True) for path in paths(spec, name))
+
+    @cached_property
+    def _scalar(self) -> bool:
+        return all(map(is_number, self.specs))
+
+    def given(self, values: Sequence[Any]) -> Sequence[Any]:
+        """The leaves of a call's arguments, as the user gave them."""
+        if self._scalar:
+            return values
+        return tuple(leaf for spec, value in zip(self.specs, values, strict=True) for leaf in flatten(spec, value))
+
+    def plain(self, given: Sequence[Any]) -> tuple[Any, ...]:
+        """The leaves as the compiled function takes them: each of its parameter's kind, arrays in their native layout."""
+        if self.apart:
+            self._refuse_overlaps(given)
+        return tuple(map(self._leaf, self._paths, self.leaves, given))
+
+    # ------------------------------------------------------------------------------------------ numbers
+
+    def _leaf(self, path: str, leaf: Leaf, value: Any) -> Any:
+        type_ = leaf.type
+        if type_.rank:
+            return self._array(path, type_, value)
+        if type_.bits == 64:
+            return self._convert(path, type_.kind, value)
+        if isinstance(value, (numbers.Real, sys.modules["numpy"].ndarray)) and getattr(value, "ndim", 0) == 0:
+            return sys.modules["numpy"].float32(value)
+        raise self._refused(path, "float", value)
+
+    def _convert(self, path: str, kind: str, value: Any) -> float | int | bool:
         if kind == "float" and isinstance(value, float):
             return float(value)
         if isinstance(value, (int, numbers.Integral)) or _is_numpy_bool(value):
-            return self._from_int(name, kind, value)
-        raise ArgumentError(f"argument `{name}` of {self.name}() {_wrong(kind, value)}", advice=_advice(name, kind, value))
+            return self._from_int(path, kind, value)
+        if type(value).__name__ == "ndarray" and type(value).__module__ == "numpy" and value.ndim == 0:
+            return self._convert(path, kind, value[()])
+        raise self._refused(path, kind, value)
 
-    def _from_int(self, name: str, kind: str, value: Any) -> float | int | bool:
+    def _from_int(self, path: str, kind: str, value: Any) -> float | int | bool:
         """An int or a bool, of Python or of NumPy, as what the parameter is."""
         if kind == "bool":
             if isinstance(value, bool) or _is_numpy_bool(value):
                 return bool(value)
-            raise ArgumentError(f"argument `{name}` of {self.name}() {_wrong(kind, value)}", advice=f"bool({name})")
+            raise self._refused(path, kind, value)
         number = int(value)
         if kind == "int":
-            if self.narrow and not -_LARGEST - 1 <= number <= _LARGEST:
-                reason = f"argument `{name}` of {self.name}() does not fit in the 64 bits of an int of the numba target"
+            if self.numba and not -_LARGEST - 1 <= number <= _LARGEST:
+                reason = f"argument `{path}` of {self.parameters.name}() does not fit in the 64 bits of an int of the numba target"
                 raise ArgumentError(reason, advice='target="python"')
             return number
         if not -(2**53) <= number <= 2**53 and not _exact(number):
-            reason = f"argument `{name}` of {self.name}() is an int that no float equals"
-            raise ArgumentError(reason, advice=f"float({name}), if rounding is meant")
+            reason = f"argument `{path}` of {self.parameters.name}() is an int that no float equals"
+            raise ArgumentError(reason, advice=f"float({path}), if rounding is meant")
         return float(number)
+
+    def _refused(self, path: str, kind: str, value: Any) -> ArgumentError:
+        reason = f"argument `{path}` of {self.parameters.name}() {_wrong(kind, value)}"
+        return ArgumentError(reason, advice=_advice(path, kind, value, annotated=path in self.parameters.annotated))
+
+    # ------------------------------------------------------------------------------------------ arrays
+
+    def _array(self, path: str, type_: Type, value: Any) -> Any:
+        """The array itself where the compiled code takes it as it is, else a copy of the right kind and layout."""
+        numpy = sys.modules["numpy"]
+        wanted = _dtype(type_, numpy)
+        if not isinstance(value, numpy.ndarray) or value.ndim != type_.rank:
+            reason = f"argument `{path}` of {self.parameters.name}() is {_shown_array(value, numpy)}"
+            raise ArgumentError(f"{reason}; it needs an array of {type_.rank} dimensions")
+        if value.dtype == wanted and value.dtype.isnative and (value.flags.carray or not self.numba):
+            return value if type(value) is numpy.ndarray else numpy.asarray(value)
+        return numpy.array(value, dtype=wanted, order="C")
+
+    def _refuse_overlaps(self, given: Sequence[Any]) -> None:
+        """A function that writes to an argument must not see that writing through another one."""
+        numpy = sys.modules["numpy"]
+        for written in self.apart:
+            for other, value in enumerate(given):
+                if other != written and isinstance(value, numpy.ndarray) and numpy.may_share_memory(given[written], value):
+                    first, second = sorted((written, other))
+                    reason = (
+                        f"arguments `{self._paths[first]}` and `{self._paths[second]}` of {self.parameters.name}() share memory, "
+                        f"and the function writes to `{self._paths[written]}`"
+                    )
+                    raise ArgumentError(reason, advice=f"{self._paths[second]}.copy()")
+            if _overlaps_itself(given[written]):
+                reason = f"argument `{self._paths[written]}` of {self.parameters.name}() is written to, but its elements share memory"
+                raise ArgumentError(reason, advice=f"{self._paths[written]}.copy()")
+
+    def write_back(self, given: Sequence[Any], final: Sequence[Any]) -> None:
+        """Puts the final values of the arrays that the function writes to where the caller sees them."""
+        numpy = sys.modules["numpy"]
+        for position, value in zip(self.written, final, strict=True):
+            numpy.copyto(given[position], value, casting="same_kind")
+
+
+def _dtype(type_: Type, numpy: Any) -> Any:
+    return numpy.dtype({"float": f"float{type_.bits}", "int": "int64", "bool": "bool"}[type_.kind])
+
+
+def _shown_array(value: Any, numpy: Any) -> str:
+    return f"an array of {value.ndim}" if isinstance(value, numpy.ndarray) else f"a {class_of(value)}"
+
+
+def _overlaps_itself(array: Any) -> bool:
+    """Whether an array surely holds an element twice: it spans less memory than its elements have."""
+    span = array.itemsize + sum((extent - 1) * abs(stride) for extent, stride in zip(array.shape, array.strides, strict=True))
+    return bool(array.size and span < array.size * array.itemsize)
 
 
 def _exact(number: int) -> bool:
@@ -92,33 +264,116 @@ def _is_numpy_bool(value: Any) -> bool:
 
 def _wrong(kind: str, value: Any) -> str:
     """Says what a value is that cannot be accepted."""
-    word = (
-        type(value).__name__ if type(value).__module__ in ("builtins", "__main__") else f"{type(value).__module__}.{type(value).__name__}"
-    )
+    word = class_of(value)
     wanted = {"float": "a float", "int": "an int", "bool": "a bool"}[kind]
     if value is None:
         return f"is None; it needs {wanted}"
     if isinstance(value, complex) or word in ("numpy.complex64", "numpy.clongdouble"):
         return f"is complex ({word}); stagegrad differentiates real functions only"
     if word == "numpy.ndarray":
-        return f"is an array ({value.dtype}, shape {value.shape}); arrays are not supported yet, it needs {wanted}"
+        return f"is an array ({value.dtype}, shape {value.shape}); it needs {wanted}"
     if word in ("numpy.float32", "numpy.float16", "numpy.longdouble"):
-        return f"is {word}; stagegrad computes in 64 bits"
+        return f"is {word}; it needs {wanted} of 64 bits"
     if kind == "int" and isinstance(value, float):
         return f"is a float ({float(value)!r}), but the function uses it as an int"
     return f"is {'an' if word[0] in 'aeiou' else 'a'} {word}; it needs {wanted}"
 
 
-def _advice(name: str, kind: str, value: Any) -> str:
+def _advice(path: str, kind: str, value: Any, *, annotated: bool) -> str:
     if value is None:
         return ""
     if type(value).__name__ == "ndarray":
-        return f"one number at a time: [f({name}) for {name} in ...]"
+        one_by_one = f"one number at a time: [f({path}) for {path} in ...]"
+        return f"def f(..., {path}: np.ndarray, ...)" if annotated and value.ndim else one_by_one
     if isinstance(value, complex):
-        return f"{name}.real"
+        return f"{path}.real"
     if kind == "int" and isinstance(value, float):
-        return f"int({name}), or annotate the parameter if it is meant to be one: {name}: float"
-    return f"{kind}({name})"
+        return f"int({path}), or annotate the parameter if it is meant to be one: {path}: float"
+    return f"{kind}({path})"
+
+
+# ---------------------------------------------------------------------------------------------- what comes back
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What becomes of a raw result, a number, an array or nested tuples of them: the user's result, of the spec's structure."""
+
+    title: str
+    spec: Spec
+
+    @cached_property
+    def _leaves(self) -> tuple[Leaf, ...]:
+        return tuple(leaves(self.spec))
+
+    def __call__(self, raw: Any, given: Sequence[Any], plain: Sequence[Any]) -> Any:
+        """The result; `given` are the leaves that the user gave, `plain` those that the compiled function took."""
+        found: list[Any] = []
+        taken = [*plain]
+        for leaf, value in zip(self._leaves, _flat(raw), strict=True):
+            if leaf.like is None:
+                made = _result(leaf.type, value)
+            elif leaf.type.rank:
+                made = self._fresh(leaf, value, given[leaf.like], taken)
+                taken.append(made)
+            else:
+                made = _dressed(leaf.type, value, given[leaf.like])
+            found.append(made)
+        return fill(self.spec, iter(found))
+
+    def _fresh(self, leaf: Leaf, value: Any, argument: Any, taken: Sequence[Any]) -> Any:
+        """A gradient array that is contiguous, of the argument's shape and kind, and shares memory with nothing that the caller has."""
+        numpy = sys.modules["numpy"]
+        if value.shape != argument.shape:
+            reason = f"the gradient of {self.title}() has shape {value.shape} for an argument of shape {argument.shape}"
+            raise StagegradError(f"{reason}; this is a bug of stagegrad, please report it")
+        dtype = argument.dtype if argument.dtype.kind == "f" else _dtype(leaf.type, numpy)
+        own = value.base is None or not isinstance(value.base, numpy.ndarray)  # compiled code's arrays have a base of Numba's
+        if not own or value.dtype != dtype or not value.flags.carray or _is_shared(value, taken, numpy):
+            return numpy.array(value, dtype=dtype, order="C")
+        return value
+
+
+def _is_shared(value: Any, taken: Sequence[Any], numpy: Any) -> bool:
+    if value.base is None:
+        return any(value is other for other in taken)
+    return any(isinstance(other, numpy.ndarray) and numpy.may_share_memory(value, other) for other in taken)
+
+
+def _flat(raw: Any) -> Iterator[Any]:
+    if isinstance(raw, tuple):
+        for part in raw:
+            yield from _flat(part)
+    else:
+        yield raw
+
+
+def _result(type_: Type, value: Any) -> Any:
+    """A part of a user's result: an array as it is, a number as Python has it, but one of 32 bits as NumPy has it."""
+    if type_.rank:
+        return value
+    return plain_result(value) if type_.bits == 64 else sys.modules["numpy"].float32(value)
+
+
+def _dressed(type_: Type, value: Any, argument: Any) -> Any:
+    """The gradient of a number: a 0-d array for a 0-d array, a float32 for a float32, else a Python float."""
+    if type(argument).__name__ == "ndarray":
+        numpy = sys.modules["numpy"]
+        return numpy.array(value, dtype=argument.dtype if argument.dtype.kind == "f" else numpy.float64)
+    return _result(type_, value)
+
+
+def plain_result(result: Any) -> Any:
+    """A result of Python code as compiled code gives it: every NumPy scalar in it becomes the Python number that it equals."""
+    if isinstance(result, tuple):
+        return tuple(map(plain_result, result))
+    if isinstance(result, float):
+        return float(result)
+    if type(result).__name__ == "ndarray" and result.ndim == 0:
+        return plain_result(result[()])
+    if _is_numpy_bool(result):
+        return bool(result)
+    return int(result) if type(result).__module__ == "numpy" and isinstance(result, numbers.Integral) else result
 
 
 # ---------------------------------------------------------------------------------------------- the fast way
@@ -132,20 +387,24 @@ def enter(
     watched: Sequence[tuple[Callable[[], object], object]],
     slow: Callable[[tuple[Any, ...], dict[str, Any]], Any],
     failed: Callable[[Exception, tuple[Any, ...]], BaseException],
+    answer: Answer | None = None,
 ) -> Callable[..., Any]:
     """A function of a user's arguments that calls `compiled`, written for their number and kinds.
 
-    `second` asks for the second part of the result alone. A call goes to `slow(args, named)` where an argument is not plain, or
-    where what one of the `watched` functions reads is not the object beside it any more; an exception of the compiled code
-    becomes what `failed(error, args)` returns.
+    `second` asks for the second part of the result alone, `answer` says what becomes of it. A call goes to `slow(args, named)` where an
+    argument is not plain, or where what one of the `watched` functions reads is not the object beside it any more; an exception of
+    the compiled code becomes what `failed(error, args)` returns.
     """
-    words = [f"a{k}" for k in range(len(boundary.kinds))]
-    tests = [_test(word, kind, boundary.narrow) for word, kind in zip(words, boundary.kinds, strict=True)]
-    if not boundary.positional:
+    scope: dict[str, Any] = {"missing": _MISSING, "compiled": compiled, "slow": slow, "failed": failed, "answer": answer}
+    words = [f"a{k}" for k in range(len(boundary.specs))]
+    tests = [_test(word, spec, boundary.numba, scope) for word, spec in zip(words, boundary.specs, strict=True)]
+    if not boundary.parameters.positional or boundary.apart:
         tests.append("False")
     same = " and ".join(f"read{k}() is value{k}" for k in range(len(watched)))
     given = "".join(f"{word}, " for word in words)
+    leaf = "".join(f"{word}, " for word, spec in zip(words, boundary.specs, strict=True) if not isinstance(spec, Known))
     parameters = ", ".join([*(f"{word}=missing" for word in words), *("/" for _ in words[:1]), "*rest", "**named"])
+    result = f"compiled({leaf.rstrip(', ')}){'[1]' if second else ''}"
     text = f"""
 def call({parameters}):
     try:
@@ -154,13 +413,13 @@ def call({parameters}):
         same = False  # what was read is not there any more
     if {" and ".join(["same and not rest and not named", *tests])}:
         try:
-            return compiled({given.rstrip(", ")}){"[1]" if second else ""}
+            {"return" if answer is None else "raw ="} {result}
         except Exception as error:
             reason = error
-        raise failed(reason, ({given}))
+        {"" if answer is None else f"else: return answer(raw, ({leaf}), ({leaf}))"}
+        raise failed(reason, ({leaf}))
     return slow((*(a for a in ({given}) if a is not missing), *rest), named)
 """
-    scope = {"missing": _MISSING, "compiled": compiled, "slow": slow, "failed": failed}
     for k, (read, value) in enumerate(watched):
         scope |= {f"read{k}": read, f"value{k}": value}
     exec(compile(text, "<stagegrad call>", "exec"), scope)
@@ -179,16 +438,22 @@ def run(compiled: Callable[..., Any], args: tuple[Any, ...], *, second: bool, fa
     raise failed(reason, args)
 
 
-def _test(word: str, kind: str, narrow: bool) -> str:
-    if kind == "int" and narrow:
-        return f"type({word}) is int and {-_LARGEST - 1} <= {word} <= {_LARGEST}"
-    return f"type({word}) is {_PLAIN[kind].__name__}"
+def _test(word: str, spec: Spec, numba: bool, scope: dict[str, Any]) -> str:
+    """The condition under which an argument is what compiled code takes as it is; what it compares with goes into the scope."""
+    match spec:
+        case Known(value):
+            scope[f"known_{word}"] = value
+            return f"{word} is known_{word}"
+        case Leaf(Type(kind, 0, 64)):
+            if kind == "int" and numba:
+                return f"type({word}) is int and {-_LARGEST - 1} <= {word} <= {_LARGEST}"
+            return f"type({word}) is {_PLAIN[kind].__name__}"
+        case Leaf(type_) if type_.rank:
+            import numpy  # lazily: a heavy package, and only those who compile for arrays need it
 
-
-def plain_result(result: Any) -> Any:
-    """A result of Python code as compiled code gives it: every NumPy scalar in it becomes the Python number that it equals."""
-    if isinstance(result, tuple):
-        return tuple(map(plain_result, result))
-    if isinstance(result, float):
-        return float(result)
-    return bool(result) if _is_numpy_bool(result) else result
+            dtype = f"{type_.kind}{type_.bits}"
+            scope |= {"ndarray": numpy.ndarray, dtype: _dtype(type_, numpy)}
+            layout = f" and {word}.flags.carray" if numba else ""
+            return f"type({word}) is ndarray and {word}.dtype is {dtype} and {word}.ndim == {type_.rank}{layout}"
+        case _:
+            return "False"

@@ -8,7 +8,7 @@ Blocks nest as deeply as the user's branches do, so every arrow has a stack that
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -19,21 +19,25 @@ from stagegrad.errors import ArgumentError, NameChoiceError
 from stagegrad.frontend import formula, python
 from stagegrad.frontend.deep import deeply
 from stagegrad.frontend.program import Program
-from stagegrad.ir import Function, Module, Shape, Stage, Type, check, walk
+from stagegrad.frontend.specs import Leaf, Spec, Tree, gradient_of, leaves, word_of
+from stagegrad.ir import Atom, Function, Module, Shape, Stage, bound, check, walk
 from stagegrad.names import name_stages
 from stagegrad.ops import REGISTRY
 from stagegrad.reverse import reverse
 from stagegrad.rules.idioms import restage
 
-TARGETS = ("python", "numba")
+TARGETS = ("python", "numpy", "numba")
 LEVELS = ("user", "gates", "fine")
 #: What can be computed of a function: its value, its gradient, or both at once.
 ANSWERS = ("value", "value_and_grad", "grad")
 
 
-def read(function: Callable[..., Any], source: str | None = None) -> Program:
-    """A Python function -> its program: the IR of its text (`source`, if no file has it), and the globals and cells it reads."""
-    program = python.lower(function, source)
+def read(function: Callable[..., Any], source: str | None = None, specs: Mapping[str, Spec] | None = None) -> Program:
+    """A Python function -> its program: the IR of its text (`source`, if no file has it), and the globals and cells it reads.
+
+    `specs` says what the parameters are that are not plain numbers; without, NeedsTypes is raised where it makes a difference.
+    """
+    program = python.lower(function, source, specs) if specs else python.lower(function, source)
     return replace(program, module=_checked(program.module))
 
 
@@ -138,8 +142,29 @@ class Build:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What each parameter is: "float", "int" or "bool"."""
+        """What each parameter of the compiled function is: "float", "int", "bool", "float[2]", "float32[1]"."""
         return tuple(str(param.type) for param in self.program.module.main.params)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the user's parameters."""
+        return tuple(self.program.signature.parameters)
+
+    @cached_property
+    def scalar(self) -> bool:
+        """Whether only numbers of 64 bits go in and come out, alone or in tuples."""
+        types = [param.type for param in self.program.module.main.params] + [atom.type for atom in self._results]
+        return (
+            all(isinstance(spec, Leaf) for spec in self.program.specs)
+            and all(not type_.rank and type_.bits == 64 for type_ in types)
+            and (self.program.result is None or _is_plain(self.program.result))
+        )
+
+    @cached_property
+    def arrays(self) -> bool:
+        """Whether the function works on arrays, or on NumPy's numbers of 32 bits."""
+        functions = self.program.module.functions
+        return any(var.type.rank or var.type.bits == 32 for one in functions for var in (*one.params, *bound(one.body)))
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -159,32 +184,103 @@ class Build:
         """The text that computes an answer on a target."""
         _one_of("answer", answer, ANSWERS)
         _one_of("target", target, TARGETS)
+        target = self.spelled(target)
         key = (answer, _key(wrt), target)
         if key not in self._sources:
             self._sources[key] = spell(self.module(answer, wrt), target, cache=self.options.cache)
         return self._sources[key]
 
+    def spelled(self, target: str) -> str:
+        """The target whose text is meant: what needs no Numba is "python" for numbers and "numpy" for arrays."""
+        return target if target == "numba" else "numpy" if self.arrays else "python"
+
     def loaded(self, answer: str, target: str, wrt: Choice = None) -> runtime.Loaded:
         """The compiled function that computes an answer on a target."""
-        return load(self.source(answer, target, wrt), target, cache=self.options.cache, kinds=self.kinds)
+        return load(self.source(answer, target, wrt), self.spelled(target), cache=self.options.cache, kinds=self.kinds)
 
     def derived(self, answer: str, wrt: Choice) -> Program:
         """The program of an answer, to be differentiated again."""
-        return replace(self.program, module=self.module(answer, wrt))
+        wrt = self.options.wrt if wrt is None else wrt
+        return replace(self.program, module=self.module(answer, wrt), result=self.answer(answer, wrt), written=())
+
+    def answer(self, answer: str, wrt: Choice = None) -> Spec:
+        """What an answer is made of, as a user gets it."""
+        if answer == "value":
+            return self.program.result or _spec_of(self._shape, self._results)
+        positions, several = self.positions(self.options.wrt if wrt is None else wrt)
+        specs, firsts = self.program.specs, self._firsts
+        found = tuple(gradient_of(specs[k], firsts[k]) for k in positions)
+        gradient = Tree("tuple", (), found) if several else found[0]
+        return gradient if answer == "grad" else Tree("tuple", (), (self.answer("value"), gradient))
 
     def _made(self, answer: str, wrt: Choice) -> Module:
         if answer == "value":
             return self.primal
         positions, several = self.positions(wrt)
-        _require_one_float(self.program.module.main)
-        adjoint = differentiate(self.primal, positions, several=several)
+        self._require_one_float()
+        chosen = [k for position in positions for k in self._float_leaves(position)]
+        adjoint = differentiate(self._without_written(self.primal), chosen, several=several or len(chosen) > 1)
         return gradient_alone(adjoint, f"{self.name}_grad") if answer == "grad" else adjoint
 
+    # ------------------------------------------------------------------------------------------ results
+
+    @property
+    def _shape(self) -> Shape:
+        """The shape of the user's result."""
+        shape = self.program.module.main.shape
+        return shape[0] if self.program.written and isinstance(shape, tuple) else shape
+
+    @property
+    def _results(self) -> tuple[Atom, ...]:
+        """The user's results, without the final values of the arrays that the function writes to."""
+        results = self.program.module.main.body.results
+        return results[: len(results) - len(self.program.written)]
+
+    def _without_written(self, module: Module) -> Module:
+        """``f -> (result, a)`` -> ``f -> result``: to the gradient, what is written to an argument is nobody's concern."""
+        if not self.program.written:
+            return module
+        main = module.main
+        results = main.body.results[: len(self._results)]
+        return _checked(_with_main(module, replace(main, body=replace(main.body, results=results), shape=self._shape)))
+
+    def _require_one_float(self) -> None:
+        """Refuses a gradient of what is not one float, and names the alternative."""
+        main, results, found = self.program.module.main, self._results, self.answer("value")
+        if not isinstance(found, Leaf):
+            is_tuple = isinstance(found, Tree) and found.kind == "tuple" and results
+            what = f"a tuple of {len(results)}" if is_tuple else word_of(found) if results else "nothing"
+            advice = "return one of them, or a sum of them, from a function of its own" if results else "return a float"
+            raise ArgumentError(f"{main.name}() returns {what}; a gradient needs one float", main.span, advice)
+        type_ = results[0].type
+        if type_.rank:
+            reason = f"{main.name}() returns an array ({word_of(Leaf(type_))}); a gradient needs one float"
+            raise ArgumentError(reason, main.span, "return its sum, or one of its elements")
+        if type_.kind != "float":
+            reason = f"{main.name}() returns {'an int' if type_.kind == 'int' else f'a {type_.kind}'}, which has no gradient"
+            raise ArgumentError(reason, main.span, "return a float")
+
+    # ------------------------------------------------------------------------------------------ parameters
+
+    @cached_property
+    def _firsts(self) -> tuple[int, ...]:
+        """For each of the user's parameters, the position of its first leaf."""
+        found, first = [], 0
+        for spec in self.program.specs:
+            found.append(first)
+            first += sum(1 for _ in leaves(spec))
+        return tuple(found)
+
+    def _float_leaves(self, position: int) -> Iterator[int]:
+        """The positions of the leaves of a parameter that have a gradient."""
+        for k, leaf in enumerate(leaves(self.program.specs[position])):
+            if leaf.type.kind == "float":
+                yield self._firsts[position] + k
+
     def positions(self, wrt: Choice) -> tuple[tuple[int, ...], bool]:
-        """The positions of the parameters that `wrt` chooses, and whether the gradient is a tuple."""
-        params = self.program.module.main.params
+        """The positions of the user's parameters that `wrt` chooses, and whether the gradient is a tuple."""
         if wrt is None:
-            floats = tuple(k for k, param in enumerate(params) if param.type.kind == "float")
+            floats = tuple(k for k in range(len(self.parameters)) if [*self._float_leaves(k)])
             if not floats:
                 raise ArgumentError(f"{self.name}() has no float parameter to differentiate with respect to", self.program.module.main.span)
             return floats, len(floats) > 1
@@ -193,12 +289,12 @@ class Build:
         if not found or len(set(found)) < len(found):
             raise NameChoiceError(f"{wrt!r} names {'no parameter' if not found else 'a parameter twice'}", advice=self._advice())
         for position in found:
-            if params[position].type.kind != "float":
-                self._refuse(params[position].name, params[position].type)
+            if not [*self._float_leaves(position)]:
+                self._refuse(position)
         return found, several
 
     def _position(self, choice: str | int) -> int:
-        names = [param.name for param in self.program.module.main.params]
+        names = self.parameters
         if isinstance(choice, str) and choice in names:
             return names.index(choice)
         if isinstance(choice, int) and not isinstance(choice, bool) and -len(names) <= choice < len(names):
@@ -208,26 +304,32 @@ class Build:
         )
 
     def _advice(self) -> str:
-        floats = [repr(param.name) for param in self.program.module.main.params if param.type.kind == "float"]
-        return " or ".join(floats)
+        return " or ".join(repr(name) for k, name in enumerate(self.parameters) if [*self._float_leaves(k)])
 
-    def _refuse(self, name: str, type: Type) -> None:
-        raise ArgumentError(
-            f"argument `{name}` of {self.name}() is {type}; only a float has a gradient", advice=f"def {self.name}(..., {name}: float, ...)"
-        )
+    def _refuse(self, position: int) -> None:
+        name, spec = self.parameters[position], self.program.specs[position]
+        what = str(spec.type) if isinstance(spec, Leaf) and not spec.type.rank else word_of(spec)
+        reason = f"argument `{name}` of {self.name}() is {what}; only a float has a gradient"
+        is_array = isinstance(spec, Leaf) and spec.type.rank
+        raise ArgumentError(reason, advice=f"{name}.astype(float)" if is_array else f"def {self.name}(..., {name}: float, ...)")
 
 
-def _require_one_float(main: Function) -> None:
-    """Refuses a gradient of what is not one float, and names the alternative."""
-    results = main.body.results
-    if main.shape != 0:
-        reason = f"{main.name}() returns a tuple of {len(results)}; a gradient needs one float"
-        raise ArgumentError(reason, main.span, "return one of them, or a sum of them, from a function of its own")
-    kind = results[0].type.kind
-    if kind != "float":
-        raise ArgumentError(
-            f"{main.name}() returns {'an int' if kind == 'int' else f'a {kind}'}, which has no gradient", main.span, "return a float"
-        )
+def _is_plain(spec: Spec) -> bool:
+    """Whether it is a number or nothing but tuples of numbers."""
+    match spec:
+        case Leaf(type_):
+            return not type_.rank and type_.bits == 64
+        case Tree("tuple", (), parts):
+            return all(map(_is_plain, parts))
+        case _:
+            return False
+
+
+def _spec_of(shape: Shape, results: Sequence[Atom]) -> Spec:
+    """The spec of a result that is a number, an array, or nested tuples of them."""
+    if isinstance(shape, int):
+        return Leaf(results[shape].type)
+    return Tree("tuple", (), tuple(_spec_of(part, results) for part in shape))
 
 
 def _key(wrt: Choice) -> Choice:

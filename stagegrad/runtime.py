@@ -66,9 +66,10 @@ class CacheInfo:
 def load(text: str, entry: str, *, target: str, cache: bool = True, types: Sequence[str] | None = None) -> Loaded:
     """Returns the function `entry` of the module `text`, from this process, from the cache folder, or newly compiled.
 
-    `target` is "python" or "numba". With `types` (one of "float", "int", "bool" for each parameter) Numba compiles the
-    function at once and for those types only; a later call converts its arguments to them. Without, Numba compiles
-    at the first call, for the types that it sees. Safe in threads and among processes.
+    `target` is "python", "numpy" or "numba". With `types` (one of "float", "float32", "int", "bool" for each parameter, and behind it
+    the rank of an array, as in "float[2]"; arrays are contiguous, as in C) Numba compiles the function at once and for those types
+    only; a later call converts its numbers to them. Without, Numba compiles at the first call, for the types that it sees.
+    Safe in threads and among processes.
     """
     if not cache:
         text = without_disk_cache(text)
@@ -114,7 +115,7 @@ def _load(module: _Module, cache: bool) -> Loaded:
     path = _file_for(module.text, module.stem) if cache else None
     if path is None:
         return _load_in_memory(module)
-    if module.target == "python":
+    if module.target != "numba":
         return _run(module, str(path))
     for _ in range(2):
         # When what Numba kept on disk is damaged, or the disk is full, its errors come out raw. It is then removed, and the
@@ -183,9 +184,15 @@ def _compile(function: Any, types: tuple[str, ...] | None) -> None:
     numba = _numba()
     if types is None or numba.config.DISABLE_JIT:
         return  # with NUMBA_DISABLE_JIT=1 the decorator gives back the plain Python function
-    known = {"float": numba.float64, "float32": numba.float32, "int": numba.int64, "bool": numba.boolean}
-    function.compile(tuple(known[word] for word in types))
+    function.compile(tuple(_numba_type(word, numba) for word in types))
     function.disable_compile()
+
+
+def _numba_type(word: str, numba: Any) -> Any:
+    """``"float"`` -> float64, ``"float32[2]"`` -> a contiguous matrix of float32."""
+    kind, _, rank = word.rstrip("]").partition("[")
+    scalar = {"float": numba.float64, "float32": numba.float32, "int": numba.int64, "bool": numba.boolean}[kind]
+    return numba.types.Array(scalar, int(rank), "C") if rank else scalar
 
 
 def _compile_kept(function: Any, types: tuple[str, ...] | None, path: Path) -> None:

@@ -2,11 +2,13 @@
 
 A `Staged` is called like the function it was made from, and knows its gradient, its generated code, its stages and its
 proof. It is lowered when it is made, so that what cannot be differentiated is refused at the decorator (later,
-at first use, only where the function names a global that does not exist yet), and compiled at its first call.
+at first use, only where the function names a global that does not exist yet, or where it matters what its arguments
+are: arrays, containers, functions), and compiled at its first call, once for each combination of argument types.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dis
 import functools
 import inspect
@@ -14,14 +16,18 @@ import os
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from types import CellType, CodeType
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
 
 from stagegrad import pipeline
-from stagegrad.boundary import Boundary, enter, plain_result, run
-from stagegrad.errors import ArgumentError, NameChoiceError, StagegradError
+from stagegrad.boundary import Answer, Boundary, Parameters, are_numbers, enter, is_number, plain_result, run
+from stagegrad.errors import ArgumentError, NameChoiceError, NeedsTypes, Problem, StagegradError, UnsupportedError
+from stagegrad.frontend.calls import plain_function
 from stagegrad.frontend.program import Program
+from stagegrad.frontend.specs import Spec, parse, word_of
 from stagegrad.pipeline import Build, Choice, Options
 from stagegrad.tracebacks import locate
 from stagegrad.tracing import Trace, trace
@@ -29,10 +35,14 @@ from stagegrad.version import __version__
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Target = Literal["python", "numba"]
+Target = Literal["python", "numpy", "numba"]
 Level = Literal["user", "gates", "fine"]
 Part = Literal["both", "forward", "backward"]
 Several = tuple[int | str, ...] | list[int] | list[str]
+#: What parameters are, by name: ``{"x": "float64[:, :]", "n": "int64"}``; a dict, tuple or list of texts for a container.
+Types = Mapping[str, Any]
+Specs = Mapping[str, Spec]
+Key = tuple[tuple[str, Spec], ...]
 
 #: Lowering and compiling are done by one thread at a time; calls of compiled functions need no lock.
 _making = threading.RLock()
@@ -47,11 +57,18 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
     os.register_at_fork(after_in_child=_renew_lock)
 
 
+_NOTHING: Specs = {}
+#: How many combinations of argument types a function is kept compiled for.
+_MOST_BUILDS = 128
+
+
 class Staged(Generic[P, R]):
     """A compiled function that knows its gradient.
 
-    Made by `stagegrad.compile`, `stagegrad.formula`, `stagegrad.grad` and `stagegrad.value_and_grad`. Arguments are floats
-    (ints are converted), ints and bools; results are Python numbers. Safe to call from many threads.
+    Made by `stagegrad.compile`, `stagegrad.formula`, `stagegrad.grad` and `stagegrad.value_and_grad`. Arguments are floats (ints are
+    converted), ints, bools, NumPy arrays of those with up to 5 dimensions, and tuples, lists, dicts, NamedTuples and dataclasses of
+    them; None, texts and functions are part of the program. It is compiled once for each combination of their types, never for shapes.
+    Results are Python numbers, arrays and containers. Safe to call from many threads.
 
     Globals and closure cells are read when the function is lowered; a call looks whether they still hold the same
     objects, and compiles again if not. A reference to a bound method, ``g = f.grad``, does the same.
@@ -61,11 +78,24 @@ class Staged(Generic[P, R]):
     __qualname__: str
     __wrapped__: Callable[P, R]
 
-    def __init__(self, lower: Callable[[], Program], options: Options, function: Callable[P, R] | None = None) -> None:
+    def __init__(
+        self,
+        lower: Callable[[Specs], Program],
+        options: Options,
+        function: Callable[P, R] | None = None,
+        *,
+        signature: Callable[[], inspect.Signature],
+        declared: Specs | None = None,
+        typed: bool = True,
+    ) -> None:
         if function is not None:
             functools.update_wrapper(self, function, updated=())
-        self._lower, self._options, self._function = lower, options, function
-        self._current: Build | None = None
+        self._lower, self._options, self._function, self._find_signature = lower, options, function, signature
+        self._declared, self._typed = dict(declared or {}), typed
+        self._every = False  # whether the types of plain numbers are needed, too
+        self._builds: dict[Key, Build] = {}
+        self._recent: Specs = self._declared  # the types of the most recent call
+        self._passages: dict[tuple[Build, str, Choice], _Passage] = {}
         self._shown = "value_and_grad"
 
     # ------------------------------------------------------------------------------------------ calls
@@ -76,37 +106,43 @@ class Staged(Generic[P, R]):
         return answer
 
     def _value(self, *args: Any, **kwargs: Any) -> Any:
-        return self._entry("_value")(*args, **kwargs)
+        return self._call("_value", args, kwargs)
 
     def grad(self, *args: P.args, **kwargs: P.kwargs) -> Any:
-        """The gradient at a point: a float, or a tuple of floats if there are several, in the units of value / argument.
+        """The gradient at a point, or a tuple of them if there are several, in the units of value / argument.
 
-        With respect to what `wrt=` chose when the function was compiled, else to all float parameters, in their order. An
-        extra keyword ``wrt=`` chooses for this call only, unless the function has a parameter of that name.
-        Raises ArgumentError for an argument of the wrong kind and where the function does not return one float.
+        The gradient of a number is a float, that of an array a new array of the same shape and dtype, that of a container one of the
+        same class, with None for what has none (ints, texts). With respect to what `wrt=` chose when the function was compiled, else to
+        all parameters that are or hold floats, in their order. An extra keyword ``wrt=`` chooses for this call only, unless the function
+        has a parameter of that name. Raises ArgumentError for an argument of the wrong kind and where the function does not return one
+        float.
         """
-        return self._entry("grad", kwargs)(*args, **kwargs)
+        return self._call("grad", args, kwargs)
 
     def value_and_grad(self, *args: P.args, **kwargs: P.kwargs) -> tuple[R, Any]:
         """The value and the gradient, ``(f, df)`` or ``(f, (dx, dy, ...))``, for the price of little more than the gradient.
 
         See `grad` for what the gradient is with respect to.
         """
-        both: tuple[R, Any] = self._entry("value_and_grad", kwargs)(*args, **kwargs)
+        both: tuple[R, Any] = self._call("value_and_grad", args, kwargs)
         return both
 
     # ------------------------------------------------------------------------------------------ code
 
-    def source(self, target: Target | None = None, part: Part = "both", *, answer: str | None = None) -> str:
+    def source(
+        self, target: Target | None = None, part: Part = "both", *, answer: str | None = None, types: Types | None = None
+    ) -> str:
         """The generated module that computes value and gradient, as it is compiled; `part` cuts one pass out of it.
 
-        `target` is "python" or "numba", by default the function's own. `answer` is what the module computes: "value_and_grad", "grad"
-        or "value", the function itself. What `grad(f)` returns is a gradient itself, so "value" is its default.
+        `target` is "python" ("numpy" is the same, where there are arrays) or "numba", by default the function's own. `answer` is what the
+        module computes: "value_and_grad", "grad" or "value", the function itself. What `grad(f)` returns is a gradient itself, so "value"
+        is its default. `types` says for which arguments, ``{"x": "float64[:, :]", "n": "int64"}``; by default those of the latest call.
         """
         answer = answer or self._shown
         if part not in ("both", "forward", "backward"):
             raise NameChoiceError(f"part={part!r} is not one of 'both', 'forward', 'backward'")
-        source = self._build().source(answer, target or self._options.chosen_target)
+        build = self._build() if types is None else self._made(self._parsed(types))
+        source = build.source(answer, target or self._options.chosen_target)
         if part == "both":
             return source.text
         start, stop = source.forward if part == "forward" else source.backward
@@ -125,8 +161,12 @@ class Staged(Generic[P, R]):
 
     @property
     def build(self) -> Build:
-        """Everything that stagegrad has made of the function: IR, text and compiled code."""
+        """Everything that stagegrad has made of the function for the types of the latest call: IR, text and compiled code."""
         return self._build()
+
+    def build_for(self, *args: P.args, **kwargs: P.kwargs) -> Build:
+        """What stagegrad has made, or makes now, of the function for arguments of these types."""
+        return self._chosen(self._parameters.bound(args, kwargs))
 
     @property
     def options(self) -> Options:
@@ -135,18 +175,26 @@ class Staged(Generic[P, R]):
 
     @property
     def numba(self) -> NumbaFunctions:
-        """The compiled functions themselves, to be called from your own ``@njit`` code."""
-        return NumbaFunctions(self._build())
+        """The compiled functions themselves, to be called from your own ``@njit`` code; for the one list of types that there is."""
+        if len(self._builds) > 1 and not self._declared:
+            known = "; ".join(", ".join(f"{name}: {word_of(spec)}" for name, spec in key) or "numbers" for key in self._builds)
+            raise NameChoiceError(f"{self.__name__}() is compiled for several lists of types ({known})", advice=_FOR_TYPES)
+        return NumbaFunctions(self._build() if not self._declared else self._made(self._declared))
 
     def trace(self, *args: P.args, **kwargs: P.kwargs) -> Trace:
         """Every stage's value and gradient at a point, by name; a table when printed.
 
-        The generated Python code is run, so what is traced is what `source` prints.
+        The generated Python code is run, so what is traced is what `source` prints. For functions of numbers only.
         """
-        build = self._build()
-        point = self._boundary(build, "python").plain(args, kwargs)
+        values = self._parameters.bound(args, kwargs)
+        build = self._chosen(values)
+        if not build.scalar:
+            reason = f"trace() shows numbers, and {build.name}() takes or returns more than that"
+            raise ArgumentError(reason, build.program.module.main.span, "value_and_grad(...), or trace a function of numbers")
         # First without probes, so that what the function raises points to its own lines.
-        self._enter(build, "value_and_grad", None, "python")(*point)
+        passage = self._passage(build, "value_and_grad", None, "python")
+        passage(values)
+        point = passage.boundary.plain(values)
         params = [param.name for param in build.primal.main.params]
         return trace(build.source("value_and_grad", "python"), point, params, build.positions(self._options.wrt)[0])
 
@@ -171,7 +219,7 @@ class Staged(Generic[P, R]):
 
     @property
     def __signature__(self) -> inspect.Signature:
-        return self._build().program.signature
+        return self._find_signature()
 
     def __repr__(self) -> str:
         return f"<stagegrad function {self.__name__}>"
@@ -186,77 +234,174 @@ class Staged(Generic[P, R]):
         """By name where an import finds it, as for a plain function; else by its IR, globals and closure as they are now."""
         if self.__module__ != "__main__" and _found(self.__module__, self.__qualname__) is self:
             return self.__qualname__
-        program = self._build().program
+        self._build()
         words = (self.__module__, self.__name__, self.__qualname__, self.__doc__)
-        return _restore, (__version__, program.module, _bare(program.signature), program.text, self._options, self._shown, words)
+        programs = {key: build.program for key, build in self._builds.items()}
+        known = [(key, replace(one, signature=_bare(one.signature), captures=())) for key, one in programs.items()]
+        return _restore, (__version__, known, self._options, self._shown, words)
 
-    # ------------------------------------------------------------------------------------------ inside
+    # ------------------------------------------------------------------------------------------ inside: types
+
+    @property
+    def _current(self) -> Build | None:
+        """What was made for the types of the latest call, if anything was."""
+        return self._builds.get(tuple(self._recent.items()))
 
     def _build(self) -> Build:
-        """What was made of the function, made again if a global that it reads has changed."""
-        build = self._current
+        """What is made of the function for the types of the latest call, or for what its text says of them."""
+        try:
+            return self._made(self._recent)
+        except NeedsTypes as error:
+            reason = f"what {self.__name__}() computes depends on the types of its arguments, and it has not been called"
+            raise NeedsTypes([*error.problems, Problem(reason, None, _FOR_TYPES)]) from None
+
+    def _made(self, specs: Specs) -> Build:
+        """What was made of the function for these types, made again if a global that it reads has changed."""
+        key = tuple(specs.items())
+        build = self._builds.get(key)
         if build is None or build.program.changed():
             with _making:
-                build = self._current
-                if build is None or build.program.changed():
-                    build = Build(self._lower(), self._options)
-                    for answer in ("_value", "grad", "value_and_grad"):
-                        self.__dict__.pop(answer, None)
-                    self._current = build
+                build = self._builds.get(key)
+                if build is not None and build.program.changed():
+                    self._forget()
+                    build = None
+                if build is None:
+                    build = Build(self._lower(specs), self._options)
+                    while len(self._builds) >= _MOST_BUILDS:
+                        del self._builds[next(iter(self._builds))]
+                    self._builds[key] = build
         return build
 
-    def _entry(self, method: str, named: dict[str, Any] | None = None) -> Callable[..., Any]:
-        """The compiled method, which from now on takes the place of the one in the class."""
-        with _making:
-            build = self._build()
-            if named and "wrt" in named and "wrt" not in build.program.signature.parameters:
-                return self._enter(build, method, named.pop("wrt"))
-            # `_build` has dropped what was made of an earlier version. A bound method, ``g = f.grad``, comes here at every call.
-            if method not in self.__dict__:
-                self.__dict__[method] = self._enter(build, method, None)
-            entry: Callable[..., Any] = self.__dict__[method]
-            return entry
+    def _forget(self) -> None:
+        for method in ("_value", "grad", "value_and_grad"):
+            self.__dict__.pop(method, None)
+        self.__dict__.pop("_parameters", None)
+        self._passages.clear()
+        self._builds.clear()
 
-    def _enter(self, build: Build, method: str, wrt: Choice, target: str | None = None) -> Callable[..., Any]:
-        target = target or self._options.chosen_target
+    def _chosen(self, values: Sequence[Any]) -> Build:
+        """What is made of the function for arguments such as these, which from now on is what it shows."""
+        specs = self._specs(values)
+        try:
+            build = self._made(specs)
+        except NeedsTypes:
+            if self._every:
+                raise
+            self._every = True
+            specs = self._specs(values)
+            build = self._made(specs)
+        self._recent = specs
+        return build
+
+    def _specs(self, values: Sequence[Any]) -> Specs:
+        return self._parameters.specs(values, every=self._every) if self._typed else _NOTHING
+
+    @cached_property
+    def _parameters(self) -> Parameters:
+        name = self._current.name if self._current is not None else self.__name__ if self.__name__.isidentifier() else "f"
+        return Parameters(name, self._find_signature(), {name: spec for name, spec in self._declared.items() if is_number(spec)})
+
+    def _parsed(self, types: Types) -> Specs:
+        """The specs that `types` states, in the order of the parameters."""
+        if not self._typed:
+            raise ArgumentError(f"the parameters of {self.__name__}() are floats", advice="stagegrad.compile for functions of arrays")
+        return _parsed(types, self._find_signature(), self.__name__)
+
+    # ------------------------------------------------------------------------------------------ inside: calls
+
+    def _call(self, method: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """A call that no installed entry takes; what it finds is installed in its place, so that the next such call is fast."""
+        wrt = named.pop("wrt") if method != "_value" and "wrt" in named and "wrt" not in self._parameters.names else None
+        values = self._parameters.bound(args, named)
+        passage = self._passage(self._chosen(values), method, wrt)
+        if wrt is None:
+            self.__dict__[method] = passage.entry
+        return passage(values)
+
+    def _passage(self, build: Build, method: str, wrt: Choice, target: str | None = None) -> _Passage:
+        key = (build, method if target is None else f"{method} {target}", tuple(wrt) if isinstance(wrt, list) else wrt)
+        passage = self._passages.get(key)
+        if passage is None:
+            with _making:
+                passage = self._new_passage(build, method, wrt, target or self._options.chosen_target)
+                self._passages[key] = passage
+        return passage
+
+    def _new_passage(self, build: Build, method: str, wrt: Choice, target: str) -> _Passage:
         # A gradient is the second part of value and gradient: one compilation serves both.
-        answer = "value" if method == "_value" else "value_and_grad"
-        loaded = build.loaded(answer, target, wrt)
-        compiled = loaded.function
-        if target == "python" and "numpy" in loaded.text:
-            compiled = functools.partial(_plainly, compiled)
-        boundary = self._boundary(build, target)
-        second, explain = method == "grad", self._explain(build, target, answer, wrt)
+        kind = "value" if method == "_value" else "value_and_grad"
+        compiled = _compiled(build, kind, target, wrt)
+        program = build.program
+        boundary = Boundary(
+            self._parameters, program.specs, target == "numba", program.apart, program.written if method == "_value" else ()
+        )
+        answer = Answer(build.name, build.answer("grad" if method == "grad" else kind, wrt))
+        explain = _explaining(build, target, kind, wrt)
+        straight = self._parameters.positional and build is self._builds.get(()) and not self._every
 
         def slow(args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-            if build.program.changed() or ("wrt" in named and "wrt" not in build.program.signature.parameters):
-                return self._entry(method, named)(*args, **named)
-            return run(compiled, boundary.plain(args, named), second=second, failed=explain)
+            if straight and not named and len(args) == len(program.specs) and are_numbers(args) and not program.changed():
+                return passage(args)  # what `_call` would find
+            return self._call(method, args, named)
 
-        watched = [(capture.read, capture.value) for capture in build.program.captures]
-        entry = enter(boundary, compiled, second=second, watched=watched, slow=slow, failed=explain)
+        watched = [(capture.read, capture.value) for capture in program.captures]
+        second, shown = method == "grad", None if build.scalar else answer
+        entry = enter(boundary, compiled, second=second, watched=watched, slow=slow, failed=explain, answer=shown)
         entry.__name__ = entry.__qualname__ = build.name if method == "_value" else method
         entry.__doc__ = getattr(type(self), method).__doc__
-        return entry
+        passage = _Passage(boundary, compiled, second, build.scalar, answer, explain, entry)
+        return passage
 
-    def _boundary(self, build: Build, target: str) -> Boundary:
-        return Boundary(build.name, build.program.signature, build.kinds, narrow=target == "numba")
 
-    def _explain(self, build: Build, target: str, answer: str = "value_and_grad", wrt: Choice = None) -> Callable[..., BaseException]:
-        """How an exception of generated code becomes Python's own, at the user's line."""
+@dataclass(frozen=True)
+class _Passage:
+    """The way of a call through one compiled function; `entry` takes the same way where the arguments are plain already."""
 
-        def explain(error: Exception, args: tuple[Any, ...]) -> BaseException:
-            python = build.loaded(answer, "python", wrt)
-            if target == "numba" and not isinstance(error, MemoryError):
-                # Compiled code knows neither the line nor all of the message. Python knows both; if it does not raise, Numba was right to.
-                try:
-                    python.function(*args)
-                except Exception as found:
-                    error = found
-            names = [function.name for function in build.program.module.functions]
-            return locate(error, python.path, build.source(answer, "python", wrt).spans, names)
+    boundary: Boundary
+    compiled: Callable[..., Any]
+    second: bool
+    scalar: bool
+    answer: Answer
+    explain: Callable[..., BaseException]
+    entry: Callable[..., Any]
 
-        return explain
+    def __call__(self, values: Sequence[Any]) -> Any:
+        given = self.boundary.given(values)
+        plain = self.boundary.plain(given)
+        raw = run(self.compiled, plain, second=self.second, failed=self.explain)
+        if self.scalar and are_numbers(given):
+            return raw
+        if self.boundary.written:
+            raw, *final = raw
+            self.boundary.write_back(given, final)
+        return self.answer(raw, given, plain)
+
+
+def _compiled(build: Build, kind: str, target: str, wrt: Choice) -> Callable[..., Any]:
+    """The compiled function; NumPy's warnings are the user's own in a plain call, and of no use in what a gradient computes besides."""
+    loaded = build.loaded(kind, target, wrt)
+    if target == "numba":
+        return loaded.function
+    if build.arrays:
+        return loaded.function if kind == "value" else functools.partial(_quietly, loaded.function)
+    return functools.partial(_plainly, loaded.function) if "numpy" in loaded.text else loaded.function
+
+
+def _explaining(build: Build, target: str, answer: str, wrt: Choice) -> Callable[..., BaseException]:
+    """How an exception of generated code becomes Python's own, at the user's line."""
+
+    def explain(error: Exception, args: tuple[Any, ...]) -> BaseException:
+        python = build.loaded(answer, "python", wrt)
+        if target == "numba" and not isinstance(error, MemoryError):
+            # Compiled code knows neither the line nor all of the message. Python knows both; if it does not raise, Numba was right to.
+            try:
+                python.function(*args)
+            except Exception as found:
+                error = found
+        names = [function.name for function in build.program.module.functions]
+        return locate(error, python.path, build.source(answer, "python", wrt).spans, names)
+
+    return explain
 
 
 class NumbaFunctions:
@@ -289,6 +434,24 @@ def _plainly(compiled: Callable[..., Any], *args: Any) -> Any:
     return plain_result(compiled(*args))
 
 
+def _quietly(compiled: Callable[..., Any], *args: Any) -> Any:
+    import numpy  # lazily: it is there where there are arrays
+
+    with numpy.errstate(all="ignore"):
+        return compiled(*args)
+
+
+_FOR_TYPES = 'stagegrad.compile(types={"x": "float64[:]", "n": "int64"}), with the types of your parameters'
+
+
+def _parsed(types: Types, signature: inspect.Signature, title: str) -> Specs:
+    unknown = [name for name in types if name not in signature.parameters]
+    if unknown:
+        names = ", ".join(signature.parameters) or "none"
+        raise NameChoiceError(f"{title}() has no parameter {unknown[0]!r}; its parameters are {names}")
+    return {name: parse(types[name], name) for name in signature.parameters if name in types}
+
+
 def _found(module: str, path: str) -> object:
     found: object = sys.modules.get(module)
     for word in path.split("."):
@@ -303,18 +466,28 @@ def _bare(signature: inspect.Signature) -> inspect.Signature:
 
 
 def _restore(
-    version: str, module: Any, signature: inspect.Signature, text: str, options: Options, shown: str, words: Sequence[str]
+    version: str, known: Sequence[tuple[Key, Program]], options: Options, shown: str, words: Sequence[str]
 ) -> Staged[..., Any]:
     """A pickled `Staged`, in the process that reads it."""
     if version != __version__:
         raise StagegradError(f"this function was pickled by stagegrad {version}; this is stagegrad {__version__}")
-    missing = pipeline.undeclared(module)
+    missing = sorted({name for _, program in known for name in pipeline.undeclared(program.module)})
     if missing:
         raise StagegradError(
             f"this pickled function uses {', '.join(missing)}, which no gate of this process declares; import its module first"
         )
-    program = Program(module, signature, (), text)
-    made: Staged[..., Any] = Staged(lambda: program, options)
+    programs = dict(known)
+
+    def lower(specs: Specs) -> Program:
+        program = programs.get(tuple(specs.items()))
+        if program is None:
+            given = ", ".join(f"{name}: {word_of(spec)}" for name, spec in specs.items()) or "numbers alone"
+            reason = f"{words[1]}() was pickled without code for {given}"
+            raise UnsupportedError(reason, advice="call it with such arguments, then pickle it")
+        return program
+
+    made: Staged[..., Any] = Staged(lower, options, signature=lambda: known[-1][1].signature)
+    made._recent = dict(known[-1][0])
     made._shown = shown
     return _named(made, *words)
 
@@ -337,12 +510,19 @@ def compile(
     stages: Level = ...,
     cache: bool = ...,
     source: str | None = ...,
+    types: Types | None = ...,
 ) -> Staged[P, R]: ...
 
 
 @overload
 def compile(
-    *, wrt: Choice = ..., target: Target | None = ..., stages: Level = ..., cache: bool = ..., source: str | None = ...
+    *,
+    wrt: Choice = ...,
+    target: Target | None = ...,
+    stages: Level = ...,
+    cache: bool = ...,
+    source: str | None = ...,
+    types: Types | None = ...,
 ) -> Callable[[Callable[P, R]], Staged[P, R]]: ...
 
 
@@ -355,23 +535,26 @@ def compile(
     stages: Level = "user",
     cache: bool = True,
     source: str | None = None,
+    types: Types | None = None,
 ) -> Any:
     """Makes a compiled function that knows its gradient out of a Python function; to be used as a decorator, bare or with options.
 
-    - `wrt`: the parameters to differentiate with respect to, a name, a position or a tuple of them; by default all float parameters.
-    - `target`: "numba" (the default, where Numba is installed) or "python".
+    - `wrt`: the parameters to differentiate with respect to, a name, a position or a tuple of them; by default all that are or hold floats.
+    - `target`: "numba" (the default, where Numba is installed) or "python", which for functions of arrays is also called "numpy".
     - `stages`: "user" keeps the function's own arithmetic to the last bit; "gates" recognises named gates such as sigmoid and
       divides by a reciprocal; "fine" goes down to ``+ * exp 1/x``.
     - `cache`: whether generated files and machine code are kept on disk.
     - `source`: the text of the function, for one that was made from a string and is in no file.
+    - `types`: what the parameters are, ``{"x": "float64[:, :]", "n": "int64"}``, so that it is known before the first call. Arguments of
+      other types are still accepted, but a parameter that is stated to be a number of one kind stays one.
 
     Raises UnsupportedError, with all problems in one report, for what cannot be differentiated, and StagegradSourceError where
     the text of the function cannot be found, or is not what is running.
     """
     options = Options(wrt, target, stages, cache)
     if function is None:
-        return lambda found: compile(found, wrt=wrt, target=target, stages=stages, cache=cache, source=source)
-    staged = _staged(function, options, source)
+        return lambda found: compile(found, wrt=wrt, target=target, stages=stages, cache=cache, source=source, types=types)
+    staged = _staged(function, options, source, types)
     if staged._current is not None and wrt is not None:
         staged._current.positions(wrt)
     return staged
@@ -387,7 +570,7 @@ def formula(
     """
     options = Options(wrt, target, stages, cache)
     program = pipeline.read_formula(text, wrt)
-    made: Staged[..., float] = Staged(lambda: program, options)
+    made: Staged[..., float] = Staged(lambda _: program, options, signature=lambda: program.signature, typed=False)
     build = made._build()
     if wrt is not None:
         build.positions(wrt)
@@ -429,26 +612,47 @@ def _derived(f: Callable[..., Any], answer: str, argnums: Choice) -> Staged[...,
     base = f if isinstance(f, Staged) else _staged(f, Options())
     # The stages of `f` are made; its answer keeps them as they are.
     options = Options(None, base.options.target, "user", base.options.cache)
-    made: Staged[..., Any] = Staged(lambda: base.build.derived(answer, argnums), options)
+    made: Staged[..., Any] = Staged(
+        lambda specs: base._made(specs).derived(answer, argnums),
+        options,
+        signature=base._find_signature,
+        declared=base._declared,
+        typed=base._typed,
+    )
     made._shown = "value"
+    made._recent = base._recent
     if base._current is not None:
         made._build()
     doc = f"The {'gradient' if answer == 'grad' else 'value and the gradient'} of {base.__name__} with respect to {argnums!r}."
     return _named(made, base.__module__, f"{base.__name__}_{answer}", f"{base.__qualname__}_{answer}", doc)
 
 
-def _staged(function: Callable[..., Any], options: Options, source: str | None = None) -> Staged[..., Any]:
-    """A `Staged` of a function, lowered at once if everything that it names exists."""
+def _staged(function: Callable[..., Any], options: Options, source: str | None = None, types: Types | None = None) -> Staged[..., Any]:
+    """A `Staged` of a function, lowered at once if everything that it names exists and its text says what its parameters are."""
     if isinstance(function, Staged):
-        again = Staged(function._lower, options, function._function)
-        again._build()
+        declared = function._declared if types is None else function._parsed(types)
+        again = Staged(
+            function._lower, options, function._function, signature=function._find_signature, declared=declared, typed=function._typed
+        )
+        _made_at_once(again)
         return _named(again, function.__module__, function.__name__, function.__qualname__, function.__doc__)
     if not callable(function):
         raise ArgumentError(f"{function!r} is not a function", advice="a function, or stagegrad.formula for text")
-    made = Staged(lambda: pipeline.read(function, source), options, function)
+
+    def signature() -> inspect.Signature:
+        return inspect.signature(plain_function(function) or function, follow_wrapped=False)
+
+    declared = {} if types is None else _parsed(types, signature(), getattr(function, "__name__", "f"))
+    made = Staged(lambda specs: pipeline.read(function, source, specs), options, function, signature=signature, declared=declared)
     if _resolvable(function):
-        made._build()
+        _made_at_once(made)
     return made
+
+
+def _made_at_once(staged: Staged[..., Any]) -> None:
+    """Lowers a function, so that what it refuses is refused where it is decorated; what must wait for its arguments waits."""
+    with contextlib.suppress(NeedsTypes):
+        staged._build()
 
 
 _EMPTY = CellType()

@@ -39,7 +39,7 @@ ONLY = {
     "ir": set(),  # knows no derivative
     "emit": {"ir", "ops", "analysis", "names", "shapes"},  # does not know that it prints an adjoint
     "runtime": {"errors", "version"},  # takes text and never sees IR
-    "boundary": {"errors"},
+    "boundary": {"errors", "ir", "frontend"},  # of the frontend the specs alone: what arguments are
     "tracebacks": set(),
     "tracing": {"emit"},  # the text and the lines' places, not the IR
 }

@@ -60,4 +60,4 @@ class Program:
 
     def changed(self) -> tuple[str, ...]:
         """The names read at compile time that hold something else now, so that the module is out of date."""
-        return tuple(capture.name for capture in self.captures if capture.changed())
+        return tuple([capture.name for capture in self.captures if capture.changed()])

@@ -1,7 +1,7 @@
 """What is known of an argument before a function is compiled: the type of a number or array, a container's parts, or the value itself.
 
 `Reader` reads it off arguments, `parse` off texts such as ``"float64[:, :]"``. A container is flattened into its leaves, left to right;
-`flatten` and `fill` go there and back. A spec can be compared and hashed: a function is compiled once for each combination of them.
+`flatten` and `fill` lead there and back. A spec can be compared and hashed: a function is compiled once for each combination of them.
 """
 
 from __future__ import annotations
@@ -114,26 +114,31 @@ def leaves(spec: Spec) -> Iterator[Leaf]:
                 yield from leaves(part)
 
 
-def flatten(spec: Spec, value: Any) -> Iterator[tuple[Leaf, str, Any]]:
-    """The leaves of a value of that spec: for each its own spec, where it is (``.mass``, ``['w']``, ``[0]``), and the value."""
+def paths(spec: Spec, name: str) -> Iterator[str]:
+    """What the leaves of an argument are called: ``p['w']``, ``body.mass``, ``x[0]``."""
     match spec:
         case Leaf():
-            yield spec, "", value
-        case Tree():
-            for at, part, inner in _parts(spec, value):
-                for leaf, path, found in flatten(part, inner):
-                    yield leaf, at + path, found
+            yield name
+        case Tree(kind, keys, parts):
+            for k, part in enumerate(parts):
+                at = f"[{k}]" if not keys else f"[{keys[k]!r}]" if kind == "dict" else f".{keys[k]}"
+                yield from paths(part, name + at)
 
 
-def _parts(tree: Tree, value: Any) -> Iterator[tuple[str, Spec, Any]]:
-    for k, part in enumerate(tree.parts):
-        match tree.kind:
-            case "dict":
-                yield f"[{tree.keys[k]!r}]", part, value[tree.keys[k]]
-            case "record":
-                yield f".{tree.keys[k]}", part, getattr(value, tree.keys[k])
-            case _:
-                yield f".{tree.keys[k]}" if tree.keys else f"[{k}]", part, value[k]
+def flatten(spec: Spec, value: Any) -> Iterator[Any]:
+    """The leaves of a value that has that spec."""
+    match spec:
+        case Leaf():
+            yield value
+        case Tree("dict", keys, parts):
+            for key, part in zip(keys, parts, strict=True):
+                yield from flatten(part, value[key])
+        case Tree("record", keys, parts):
+            for key, part in zip(keys, parts, strict=True):
+                yield from flatten(part, getattr(value, key))
+        case Tree(parts=parts):
+            for part, inner in zip(parts, value, strict=True):
+                yield from flatten(part, inner)
 
 
 def fill(spec: Spec, values: Iterator[Any]) -> Any:
