@@ -12,12 +12,17 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from tests.fuzz.array_words import (
+    EINSUMS,
     FEATURES,
     FUNCTIONS,
     KEPT,
     KINKED,
+    PRODUCTS,
     REDUCED,
     SCANS,
+    SOLVED,
+    SQUARE_ALGEBRA,
+    SQUARE_FACTORS,
     SQUARE_SCANS,
     SQUARE_WHOLE,
     SQUASHES,
@@ -223,6 +228,8 @@ class ArrayTerms(Maker):
         if not arrays:
             return self.variable()
         name, held = self.one(arrays)
+        if len(held.dims) == 1 and "kinks" in self.on and self.chance(0.06):
+            return Term(f"{name}[{self.np}.{self.one(('argmax', 'argmin'))}({name})]", ATOM, held.size)
         return Term(self.subscripted(name, [self.index(dim) for dim in held.dims]), ATOM, held.size)
 
     def whole_array(self, depth: int) -> Term:
@@ -233,7 +240,7 @@ class ArrayTerms(Maker):
         if len(dims) == 1:
             options += VECTOR_WHOLE
         if len(dims) == 2 and dims[0] == dims[1]:
-            options += SQUARE_WHOLE * 4
+            options += SQUARE_WHOLE * 4 + SQUARE_ALGEBRA * (4 if "linalg" in self.on else 0)
         form = self.one(options)
         if "masks" in self.on and self.chance(0.2):
             masked = self.named(dims)
@@ -281,6 +288,7 @@ class ArrayTerms(Maker):
             (4 if "keepdims" in on else 0, lambda: self.kept(dims, depth)),
             (4 if "scans" in on else 0, lambda: self.scanned(dims, depth)),
             (8 if "matmul" in on else 0, lambda: self.multiplied(dims, depth)),
+            (5 if "linalg" in on and len(dims) < 3 else 0, lambda: self.solved(dims, depth)),
             (8 if "gather" in on else 0, lambda: self.gathered(dims, depth)),
             (3 if "masks" in on else 0, lambda: self.chosen(dims, depth)),
             (4 if "helpers" in on else 0, lambda: self.by_helper(dims, depth)),
@@ -408,9 +416,19 @@ class ArrayTerms(Maker):
         one, two = self.one(pairs)
         left, right = self.array(one, depth - 1), self.array(two, depth - 1)
         size = 3.0 * left.size * right.size
-        form = self.one(("{u} @ {v}", "{u} @ {v}", f"{self.np}.dot({{x}}, {{y}})", f"{self.np}.matmul({{x}}, {{y}})", "{u}.dot({y})"))
-        level = MUL if "@" in form else ATOM
-        return Term(form.format(x=left.text, y=right.text, u=left.at(ATOM), v=right.at(ATOM)), level, size)
+        form = self.one(PRODUCTS)
+        if self.chance(0.1):
+            form = f"np.einsum('{EINSUMS[len(one), len(two)]}', {{x}}, {{y}})"
+        text = form.replace("np.", f"{self.np}.").format(x=left.text, y=right.text, u=left.at(ATOM), v=right.at(ATOM))
+        return Term(text, MUL if "@" in form else ATOM, size)
+
+    def solved(self, dims: Dims, depth: int) -> Term:
+        """A linear system solved, an inverse or a factor."""
+        matrix = self.array((dims[0], dims[0]), depth - 1)
+        other = self.array(dims, depth - 1)
+        forms = SOLVED + SQUARE_FACTORS * (len(dims) == 2 and dims[0] == dims[1])
+        text = self.one(forms).replace("np.", f"{self.np}.").format(x=matrix.text, y=other.text, u=matrix.at(ATOM), v=other.at(ATOM))
+        return Term(text, MUL, 3.0 + other.size)
 
     def gathered(self, dims: Dims, depth: int) -> Term:
         """Rows or elements at positions that an int array names, repeats included."""

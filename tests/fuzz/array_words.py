@@ -68,7 +68,13 @@ WHOLE = (
 #: From a vector to a number.
 VECTOR_WHOLE = ("np.dot({x}, {y})", "{u} @ {v}", "sum({x})", "np.inner({x}, {y})", "np.vdot({x}, {y})")
 #: From a square matrix to a number.
-SQUARE_WHOLE = ("np.trace({x})",)
+SQUARE_WHOLE = ("np.trace({x})", "np.sum(np.diag({x}) ** 2)")
+SQUARE_ALGEBRA = (
+    "np.linalg.det(np.eye(len({x})) + 0.2 * np.sin({x}))",
+    "np.linalg.slogdet(3.0 * np.eye(len({x})) + np.cos({x}))[1]",
+    "np.linalg.norm({x})",
+    "np.sum(np.linalg.eigvalsh({u} + {u}.T) ** 3)",
+)
 
 #: One axis reduced: {k} is the axis.
 REDUCED = (
@@ -86,6 +92,14 @@ SCANS = ("np.cumsum({x}, axis={k})", "np.flip({x}, {k})", "np.roll({x}, 1, axis=
 VECTOR_SCANS = ("np.cumsum({x})", "{u}.cumsum()", "np.cumprod(np.cos({x}))", "np.roll({x}, -1)", "np.sort({x})", "np.flip({x})")
 SQUARE_SCANS = ("np.tril({x})", "np.triu({x})", "np.diag(np.diag({x}))")
 
+#: Linear algebra with matrices that have an inverse: {x} is a square matrix, {y} a vector or matrix beside it.
+SOLVED = ("np.linalg.solve(3.0 * np.eye(len({x})) + np.sin({x}), {y})", "np.linalg.inv(3.0 * np.eye(len({x})) + np.cos({x})) @ {v}")
+SQUARE_FACTORS = ("np.linalg.inv(4.0 * np.eye(len({x})) + np.tanh({x}))", "np.linalg.cholesky(np.eye(len({x})) + {u} @ {u}.T)")
+
+#: Products: of a matrix and a vector, a vector and a matrix, two matrices.
+PRODUCTS = ("{u} @ {v}", "{u} @ {v}", "{u} @ {v}", "np.dot({x}, {y})", "np.matmul({x}, {y})", "{u}.dot({y})", "np.tensordot({x}, {y}, 1)")
+EINSUMS = {(2, 1): "ij,j->i", (1, 2): "i,ij->j", (2, 2): "ij,jk->ik"}
+
 #: Augmented stores outside and inside loops: {x} is an expression, {u} the same as an operand.
 AUGMENTED = ("+= {x}", "-= {x}", "+= {x}", "*= np.cos({x})", "*= 0.7", "/= 1.2 + {u} * {u}", "-= 0.3 * {u}", "**= 2")
 AUGMENTED_IN_LOOPS = ("+= 0.3 * np.sin({x})", "-= 0.2 * np.tanh({x})", "*= np.cos({x})", "*= 0.9", "/= 1.1 + {u} * {u}")
@@ -93,5 +107,5 @@ AUGMENTED_IN_LOOPS = ("+= 0.3 * np.sin({x})", "-= 0.2 * np.tanh({x})", "*= np.co
 #: What a program may use; each has about half of it, so that no single refusal hides everything else.
 FEATURES = _words(
     """kinks views steps newaxis transpose gather masks reduce keepdims scans matmul broadcast alias swaps helpers rows while leave
-    tuples lists joins reshape branches writes rebind ellipsis"""
+    tuples lists joins reshape branches writes rebind ellipsis linalg"""
 )

@@ -265,7 +265,8 @@ def operands(expr: ast.expr) -> list[ast.expr]:
     """What may stand in an expression's place: the expressions inside it."""
     match expr:
         case ast.Call():
-            return [*expr.args, *(keyword.value for keyword in expr.keywords)]
+            owner = [expr.func.value] if isinstance(expr.func, ast.Attribute) else []
+            return [*owner, *expr.args, *(keyword.value for keyword in expr.keywords)]
         case ast.Attribute() | ast.Tuple() | ast.Lambda():
             return []
         case _:
