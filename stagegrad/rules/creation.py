@@ -79,6 +79,20 @@ def empty_like(g: Value, out: Value, x: Value) -> Pulled:
     return None
 
 
+def _kind(types: Sequence[Type], attrs: Mapping[str, Attr]) -> Type:
+    return Type(cast(str, attrs["kind"]), types[0].rank)
+
+
+def _as_kind(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
+    return f"{{x}}.astype({_DTYPES[cast(str, attrs['kind']), 64]})"
+
+
+@general(_as_kind, _kind, stage="{x}{kind}", title="convert")
+def astype(g: Value, out: Value, x: Value, *, kind: str) -> Pulled:
+    """The numbers of an array as ints, without their fractions, or as truth values; these have no slope (`ndarray.astype`)."""
+    return None
+
+
 def _square(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
     return f"np.eye({{n}}, {{m}}, {attrs.get('k', 0)}{_dtype(attrs)})"
 
@@ -123,16 +137,15 @@ def positions(g: Value, out: Value, x: Value) -> Pulled:
 
 helper(
     '''
-    def linspace(start, stop, n):
-        """np.linspace(start, stop, n), rounded as NumPy rounds it."""
+    def linspace(start, stop, n, parts):
+        """np.linspace(start, stop, n), rounded as NumPy rounds it; the last number is stop where there are n - 1 parts."""
         if n < 0:
-            raise ValueError("linspace needs a number of samples that is not negative")
-        parts = max(n - 1, 1)
-        step = (stop - start) / parts
+            raise ValueError("the number of samples must not be negative")
+        step = (stop - start) / max(parts, 1)
         out = np.empty(n)
         for k in range(n):
-            out[k] = start + k * step if step != 0.0 else start + k / parts * (stop - start)
-        if n > 1:
+            out[k] = k * step + start if step != 0.0 else k / max(parts, 1) * (stop - start) + start
+        if n > 1 and parts < n:
             out[n - 1] = stop
         return out
     '''
@@ -143,9 +156,16 @@ def _line_type(types: Sequence[Type]) -> Type:
     return Type("float", 1)
 
 
-@general({"python": "np.linspace({start}, {stop}, {n})", "numba": "linspace({start}, {stop}, {n})"}, _line_type, stage="line",
-         helpers=("linspace",))  # fmt: skip
-def linspace(g: Value, out: Value, start: Value, stop: Value, n: Value) -> tuple[Value | None, ...]:
-    """Numbers at even distances from one to another, both included; each is a mean of the two (`np.linspace`)."""
-    upper = sum_(g * linspace(0.0, 1.0, n))
+def _line(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
+    return "np.linspace({start}, {stop}, {n})" if attrs.get("endpoint", True) else "np.linspace({start}, {stop}, {n}, endpoint=False)"
+
+
+def _line_of_numba(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
+    return "linspace({start}, {stop}, {n}, {n} - 1)" if attrs.get("endpoint", True) else "linspace({start}, {stop}, {n}, {n})"
+
+
+@general({"python": _line, "numba": _line_of_numba}, _line_type, stage="line", helpers=("linspace",))
+def linspace(g: Value, out: Value, start: Value, stop: Value, n: Value, *, endpoint: bool = True) -> tuple[Value | None, ...]:
+    """Numbers at even distances from one to another, by default both included; each is a mean of the two (`np.linspace`)."""
+    upper = sum_(g * (linspace(0.0, 1.0, n) if endpoint else linspace(0.0, 1.0, n, endpoint=False)))
     return sum_(g) - upper, upper, None
