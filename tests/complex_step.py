@@ -13,7 +13,7 @@ import builtins
 import dataclasses
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -88,7 +88,7 @@ def moved(arguments: tuple[Any, ...], position: int, step: complex, kind: type) 
 
 def complex_step(path: Path, arguments: tuple[Any, ...]) -> np.ndarray:
     """The gradient of the function of a file's own name with respect to all floats among the arguments."""
-    function = load(path)
+    function = load(path, WORLD, BUILTINS)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("error", np.exceptions.ComplexWarning)
         slopes = [np.imag(function(*moved(arguments, k, 1j * STEP, complex))) / STEP for k in range(flat(arguments).size)]
@@ -113,12 +113,14 @@ def _difference(function: Callable[..., Any], arguments: tuple[Any, ...], place:
     return sum(rises)
 
 
-def load(path: Path) -> Callable[..., Any]:
-    """The function of a file's own name, in the complex world."""
-    scope: dict[str, Any] = {
-        "__name__": f"tests.programs.arrays.{path.stem}",
-        "__builtins__": {**vars(builtins), **BUILTINS, "__import__": _import},
-    }
+def load(path: Path, modules: Mapping[str, Any], names: Mapping[str, Any]) -> Callable[..., Any]:
+    """The function of a file's own name, with other modules and builtins in place of some that the file names."""
+
+    def import_(name: str, *rest: Any) -> Any:
+        return modules[name] if name in modules else __import__(name, *rest)
+
+    scope: dict[str, Any] = {"__name__": f"tests.programs.arrays.{path.stem}"}
+    scope["__builtins__"] = {**vars(builtins), **names, "__import__": import_}
     module = ast.parse(path.read_text())
     module.body = [statement for statement in module.body if not _sample(statement)]
     exec(compile(module, str(path), "exec"), scope)
@@ -129,10 +131,6 @@ def load(path: Path) -> Callable[..., Any]:
 def _sample(statement: ast.stmt) -> bool:
     """Whether a statement only makes the arguments to call with, which stay real: ``CALLS = ...`` and ``_name = ...``."""
     return isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]).startswith(("CALLS", "_"))
-
-
-def _import(name: str, *rest: Any) -> Any:
-    return WORLD[name] if name in WORLD else __import__(name, *rest)
 
 
 # ---------------------------------------------------------------------------------------------- the complex world

@@ -14,7 +14,7 @@ import pytest
 
 import stagegrad
 from stagegrad import Staged
-from tests.complex_step import complex_step, copied, differences, flat, leaves, replaced
+from tests.complex_step import complex_step, copied, differences, flat, leaves, load, replaced
 
 FOLDER = Path(__file__).parent / "programs" / "arrays"
 NAMES = sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
@@ -39,6 +39,13 @@ CURVED = {
     "sinkhorn": 4,
     "soft_dtw": 2,
 }
+#: Programs that autograd can express: no writes in place, and only functions that it knows.
+KNOWN_TO_AUTOGRAD = (
+    *("bundle_adjustment", "choice_of_activation", "closure_over_data", "crf_log_partition", "dictionary_of_parameters"),
+    *("embedding_cross_entropy", "forward_kinematics", "gaussian_process", "haar_wavelet", "history_by_append", "hmm_forward"),
+    *("ising_energy", "kalman_filter", "layer_norm", "list_of_layers", "lstm_sequence", "mlp_digits", "pca_power_iteration"),
+    *("portfolio_penalty", "quadrature_of_a_callable", "sinkhorn", "softmax_regression", "tucker_contraction"),
+)
 
 Arguments = tuple[Any, ...]
 
@@ -116,6 +123,19 @@ def test_the_oracles_agree(name: str) -> None:
     for call, arguments in enumerate(program(name).CALLS):
         # Single precision inside the function leaves the differences few digits.
         agree(differences(function(name), arguments), oracle(name, call), 1e8 * precision(arguments))
+
+
+@pytest.mark.parametrize("name", KNOWN_TO_AUTOGRAD)
+def test_autograd_agrees_with_the_oracle(name: str) -> None:
+    autograd = pytest.importorskip("autograd", reason="a third opinion, where it is installed")
+    function = load(FOLDER / f"{name}.py", {"numpy": autograd.numpy}, {})
+    for call, arguments in enumerate(program(name).CALLS):
+        active = floats(arguments)
+
+        def value(point: Arguments, arguments: Arguments = arguments, active: tuple[int, ...] = active) -> Any:
+            return function(*(point[active.index(k)] if k in active else argument for k, argument in enumerate(arguments)))
+
+        agree(flat(autograd.grad(value)(tuple(arguments[k] for k in active))), oracle(name, call), 1e-9)
 
 
 @pytest.mark.parametrize("target", ["numpy", "numba"])
