@@ -178,7 +178,7 @@ def squeeze(g: Value, out: Value, x: Value, *, axis: int) -> Pulled:
     return expand_dims(g, axis=axis)
 
 
-@general("unbroadcast({grad}, {x})", _like_last, stage="{x}back", title="unbroadcast", helpers=("unbroadcast",))
+@general("unbroadcast({grad}, {x})", _like_last, stage="{x}back", title="unbroadcast", view=True, helpers=("unbroadcast",))
 def unbroadcast(g: Value, out: Value, grad: Value, x: Value) -> Pulled:
     """The sum over the axes along which broadcasting repeated an operand."""
     return broadcast_like(g, grad), None
