@@ -16,6 +16,7 @@ an operand that has none), and may read the result `out`. Operations whose opera
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -51,9 +52,9 @@ class Helper:
         return self.numba if self.numba and target == "numba" else self.text
 
     def needs_on(self, target: str) -> tuple[str, ...]:
-        """The helpers that the text for the target calls."""
-        text = self.for_target(target)
-        return tuple(need for need in self.needs if f"{need}(" in text)
+        """The helpers that the text for the target names."""
+        code = re.sub(r'""".*?"""', "", self.for_target(target), flags=re.DOTALL)
+        return tuple(need for need in self.needs if re.search(rf"\b{need}\b", code))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from stagegrad.ir import BOOL
-from stagegrad.ops import Value, elementwise, flat, helper
+from stagegrad.ops import Value, each, elementwise, flat, helper
 
 Partials: TypeAlias = "Value | float | tuple[Value | float | None, ...] | None"
 
@@ -28,7 +28,8 @@ def mul(out: Value, x: Value, y: Value) -> Partials:
     return y, x
 
 
-@elementwise({"python": "{x} / {y}", "numpy": "np.divide({x}, {y})"}, stage="{x}o{y}", title="divide", exact="x / y", pole=True, cost=2.0)
+@elementwise({"python": "{x} / {y}", "numpy": "np.divide({x}, {y})", "array": "{x} / {y}"}, stage="{x}o{y}", title="divide",
+             exact="x / y", pole=True, cost=2.0)  # fmt: skip
 def div(out: Value, x: Value, y: Value) -> Partials:
     """A quotient's slope is 1/y in the numerator and -(x/y)/y in the denominator."""
     return 1.0 / y, -(out / y)
@@ -40,7 +41,8 @@ def neg(out: Value, x: Value) -> Partials:
     return -1.0
 
 
-@elementwise({"python": "{x}**2", "numpy": "np.square({x})"}, stage="{x}sqr", title="square", exact="x**2", integer=True)
+@elementwise({"python": "{x}**2", "numpy": "np.square({x})", "array": "{x}**2"}, stage="{x}sqr", title="square", exact="x**2",
+             integer=True)  # fmt: skip
 def square(out: Value, x: Value) -> Partials:
     """The slope of a square is twice its root."""
     return 2.0 * x
@@ -58,7 +60,8 @@ def quartic(out: Value, x: Value) -> Partials:
     return 4.0 * x**3
 
 
-@elementwise({"python": "1.0 / {x}", "numpy": "np.reciprocal({x})"}, stage="inv{x}", title="reciprocal", exact="1/x", pole=True, cost=2.0)
+@elementwise({"python": "1.0 / {x}", "numpy": "np.reciprocal({x})", "array": "1.0 / {x}"}, stage="inv{x}", title="reciprocal",
+             exact="1/x", pole=True, cost=2.0)  # fmt: skip
 def reciprocal(out: Value, x: Value) -> Partials:
     """The slope of 1/x is minus its own square."""
     return -(out**2)
@@ -94,7 +97,7 @@ def ne(x: Value, y: Value) -> None:
     """Does x differ from y?"""
 
 
-@flat("not {x}", BOOL, title="not", exact="Not(x)")
+@flat({"python": "not {x}", "array": "~{x}"}, BOOL, title="not", exact="Not(x)")
 def not_(x: Value) -> None:
     """Is x false?"""
 
@@ -134,22 +137,40 @@ helper(
         return gradient * slope if gradient != 0.0 else 0.0
     '''
 )
+each(
+    '''
+    def quotient_each(num, den):
+        """num / den, save that a zero num gives zero: where no gradient arrives, none leaves."""
+        return np.where(num == 0.0, 0.0, num / den)
+    ''',
+    "num / den if num != 0.0 else 0.0",
+)
+each(
+    '''
+    def scaled_each(gradient, slope):
+        """gradient * slope, save that a zero gradient gives zero, whatever the slope is."""
+        return np.where(gradient == 0.0, 0.0, gradient * slope)
+    ''',
+    "gradient * slope if gradient != 0.0 else 0.0",
+)
 
 
-@elementwise("quotient({x}, {y})", stage="{x}o{y}", title="divide", exact="x / y", helpers=("quotient",), cost=2.0)
+@elementwise({"python": "quotient({x}, {y})", "array": "quotient_each({x}, {y})"}, stage="{x}o{y}", title="divide", exact="x / y",
+             helpers=("quotient", "quotient_each"), cost=2.0)  # fmt: skip
 def quotient(out: Value, x: Value, y: Value) -> Partials:
     """A division in a derivative: it never raises, and a zero gradient stops at it."""
     return quotient(1.0, y), -quotient(out, y)
 
 
-@elementwise({"python": "divided({x}, {y})", "numba": "{x} / {y}"}, stage="{x}o{y}", title="divide", exact="x / y", pole=True,
-             helpers=("divided",), cost=2.0)  # fmt: skip
+@elementwise({"python": "divided({x}, {y})", "numba": "{x} / {y}", "array": "{x} / {y}"}, stage="{x}o{y}", title="divide",
+             exact="x / y", pole=True, helpers=("divided",), cost=2.0)  # fmt: skip
 def divided(out: Value, x: Value, y: Value) -> Partials:
     """A division in the derivative of what NumPy computed: its value did not raise at the pole, so its slope must not either."""
     return divided(1.0, y), -divided(out, y)
 
 
-@elementwise("scaled({g}, {slope})", stage="{g}{slope}", title="multiply", exact="g * slope", helpers=("scaled",))
+@elementwise({"python": "scaled({g}, {slope})", "array": "scaled_each({g}, {slope})"}, stage="{g}{slope}", title="multiply",
+             exact="g * slope", helpers=("scaled", "scaled_each"))  # fmt: skip
 def scaled(out: Value, g: Value, slope: Value) -> Partials:
     """A product in a derivative at which a zero gradient stops."""
     return slope, g

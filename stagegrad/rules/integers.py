@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stagegrad.ir import BOOL, INT, Type
-from stagegrad.ops import Value, flat, helper
+from stagegrad.ops import Value, each, flat, helper
 
 helper(
     '''
@@ -36,6 +36,22 @@ helper(
         return x >> min(n, 63)
     '''
 )
+each(
+    '''
+    def shl_each(x, n):
+        """x << n, which is 0 where every bit is shifted out."""
+        return x << n
+    ''',
+    "x << n if 0 <= n < 64 else 0",
+)
+each(
+    '''
+    def shr_each(x, n):
+        """x >> n, which is 0 or -1 where every bit is shifted out."""
+        return x >> n
+    ''',
+    "x >> (n if 0 <= n < 64 else 63)",
+)
 
 
 def _bits(types: Sequence[Type]) -> Type:
@@ -43,13 +59,13 @@ def _bits(types: Sequence[Type]) -> Type:
     return BOOL if all(type.kind == "bool" for type in types) else INT
 
 
-@flat({"python": "{x} // {y}", "numba": "{x} // nonzero({y})"}, INT, stage="{x}div{y}", title="floor division", exact="floor(x / y)",
-      helpers=("nonzero",), cost=5.0)  # fmt: skip
+@flat({"python": "{x} // {y}", "numba": "{x} // nonzero({y})", "array": "{x} // {y}"}, INT, stage="{x}div{y}", title="floor division",
+      exact="floor(x / y)", helpers=("nonzero",), cost=5.0)  # fmt: skip
 def floordiv_int(x: Value, y: Value) -> None:
     """How often y goes into x, between ints, where y may be zero: Numba's answer would be 0."""
 
 
-@flat({"python": "{x} % {y}", "numba": "{x} % nonzero({y})"}, INT, stage="{x}mod{y}", title="remainder",
+@flat({"python": "{x} % {y}", "numba": "{x} % nonzero({y})", "array": "{x} % {y}"}, INT, stage="{x}mod{y}", title="remainder",
       exact="x - y * floor(x / y)", helpers=("nonzero",), cost=5.0)  # fmt: skip
 def mod_int(x: Value, y: Value) -> None:
     """What floor division leaves, between ints, where y may be zero: Numba's answer would be 0."""
@@ -75,17 +91,19 @@ def invert(x: Value) -> None:
     """Every bit turned: -x - 1."""
 
 
-@flat({"python": "{x} << {n}", "numba": "shl64({x}, {n})"}, INT, stage="{x}shl{n}", title="shift left", helpers=("shl64",))
+@flat({"python": "{x} << {n}", "numba": "shl64({x}, {n})", "array": "{x} << {n}", "array:numba": "shl_each({x}, {n})"}, INT,
+      stage="{x}shl{n}", title="shift left", helpers=("shl64", "shl_each"))  # fmt: skip
 def shl(x: Value, n: Value) -> None:
     """x times 2**n."""
 
 
-@flat({"python": "{x} >> {n}", "numba": "shr64({x}, {n})"}, INT, stage="{x}shr{n}", title="shift right", helpers=("shr64",))
+@flat({"python": "{x} >> {n}", "numba": "shr64({x}, {n})", "array": "{x} >> {n}", "array:numba": "shr_each({x}, {n})"}, INT,
+      stage="{x}shr{n}", title="shift right", helpers=("shr64", "shr_each"))  # fmt: skip
 def shr(x: Value, n: Value) -> None:
     """x divided by 2**n, rounded down."""
 
 
-@flat("math.gcd({x}, {y})", INT, stage="gcd{x}{y}", title="greatest common divisor", cost=20.0)
+@flat({"python": "math.gcd({x}, {y})", "array": "np.gcd({x}, {y})"}, INT, stage="gcd{x}{y}", title="greatest common divisor", cost=20.0)
 def gcd(x: Value, y: Value) -> None:
     """The greatest common divisor, never negative."""
 
@@ -120,16 +138,19 @@ helper(
 )
 
 
-@flat({"python": "{x} * {y}", "numba": "mul64({x}, {y})"}, INT, stage="{x}{y}", title="multiply", exact="x * y", helpers=("mul64",))
+@flat({"python": "{x} * {y}", "numba": "mul64({x}, {y})", "array": "{x} * {y}"}, INT, stage="{x}{y}", title="multiply", exact="x * y",
+      helpers=("mul64",))  # fmt: skip
 def mul_int(x: Value, y: Value) -> None:
     """A product of ints that may grow without bound."""
 
 
-@flat({"python": "{x} + {y}", "numba": "add64({x}, {y})"}, INT, stage="{x}p{y}", title="add", exact="x + y", helpers=("add64",))
+@flat({"python": "{x} + {y}", "numba": "add64({x}, {y})", "array": "{x} + {y}"}, INT, stage="{x}p{y}", title="add", exact="x + y",
+      helpers=("add64",))  # fmt: skip
 def add_int(x: Value, y: Value) -> None:
     """A sum of ints that may grow without bound."""
 
 
-@flat({"python": "{x} - {y}", "numba": "sub64({x}, {y})"}, INT, stage="{x}m{y}", title="subtract", exact="x - y", helpers=("sub64",))
+@flat({"python": "{x} - {y}", "numba": "sub64({x}, {y})", "array": "{x} - {y}"}, INT, stage="{x}m{y}", title="subtract", exact="x - y",
+      helpers=("sub64",))  # fmt: skip
 def sub_int(x: Value, y: Value) -> None:
     """A difference of ints that may grow without bound."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stagegrad.ir import BOOL, FLOAT, INT, Type
-from stagegrad.ops import Value, elementwise, flat, helper
+from stagegrad.ops import Value, each, elementwise, flat, helper
 from stagegrad.rules.arithmetic import Partials
 
 helper(
@@ -68,6 +68,32 @@ helper(
     "maximum",
     "minimum",
 )
+each(
+    '''
+    def larger_each(x, y):
+        """1.0 where x > y, 0.0 where x < y, one half at a tie, nan where either is nan."""
+        return np.where(x > y, 1.0, np.where(x < y, 0.0, np.where(x == y, 0.5, x + y)))
+    ''',
+    "larger(x, y)",
+    "larger",
+)
+each(
+    '''
+    def unit_each(x):
+        """1.0 where x is a number, nan where it is nan."""
+        return np.where(x == x, 1.0, x)
+    ''',
+    "1.0 if x == x else x",
+)
+each(
+    '''
+    def chosen(test, x, y):
+        """x where the test holds, y where it does not."""
+        return np.where(test, x, y)
+    ''',
+    "x if test else y",
+    keeps_width=True,
+)
 
 
 def _chosen(types: Sequence[Type]) -> Type:
@@ -96,12 +122,13 @@ def copysign(out: Value, x: Value, y: Value) -> Partials:
     return sign(x) * copysign(1.0, y), None
 
 
-@flat("larger({x}, {y})", FLOAT, stage="larger", exact="Piecewise((1, x > y), (0, x < y), (Rational(1, 2), True))", helpers=("larger",))
+@flat({"python": "larger({x}, {y})", "array": "larger_each({x}, {y})"}, FLOAT, stage="larger",
+      exact="Piecewise((1, x > y), (0, x < y), (Rational(1, 2), True))", helpers=("larger", "larger_each"))  # fmt: skip
 def larger(x: Value, y: Value) -> None:
     """Is x the larger one: 1, 0, or one half at a tie; nan where either is nan."""
 
 
-@flat("unit({x})", FLOAT, stage="unit", exact="1", helpers=("unit",))
+@flat({"python": "unit({x})", "array": "unit_each({x})"}, FLOAT, stage="unit", exact="1", helpers=("unit", "unit_each"))
 def unit(x: Value) -> None:
     """1 for every number, nan for nan."""
 
@@ -132,8 +159,9 @@ def minimum(out: Value, x: Value, y: Value) -> Partials:
     return where(x > y, 0.0, larger(y, x)), where(y > x, 0.0, larger(x, y))
 
 
-@elementwise({"python": "clip({x}, {lo}, {hi})", "numpy": "np.clip({x}, {lo}, {hi})"}, stage="clip{x}", exact="Min(Max(x, lo), hi)",
-             helpers=("clip",), integer=True)  # fmt: skip
+@elementwise({"python": "clip({x}, {lo}, {hi})", "numpy": "np.clip({x}, {lo}, {hi})",
+              "array:numba": "np.minimum(np.maximum({x}, {lo}), {hi})"}, stage="clip{x}", exact="Min(Max(x, lo), hi)",
+             display="clip({x}, {lo}, {hi})", helpers=("clip",), integer=True)  # fmt: skip
 def clip(out: Value, x: Value, lo: Value, hi: Value) -> Partials:
     """Clipping is min(max(x, lo), hi), and has its slopes: one half at a bound, 0 for x where lo > hi."""
     raised = maximum(x, lo)
@@ -141,13 +169,14 @@ def clip(out: Value, x: Value, lo: Value, hi: Value) -> Partials:
     return kept * where(x < lo, 0.0, larger(x, lo)), kept * where(lo < x, 0.0, larger(lo, x)), where(raised < hi, 0.0, larger(raised, hi))
 
 
-@elementwise("max({x}, 0.0)", stage="relu{x}", exact="Max(x, 0)", display="relu({x})")
+@elementwise({"python": "max({x}, 0.0)", "array": "np.maximum({x}, 0.0)"}, stage="relu{x}", exact="Max(x, 0)", display="relu({x})")
 def relu(out: Value, x: Value) -> Partials:
     """The gradient passes where x is positive, and stops at 0."""
     return where(x <= 0.0, 0.0, unit(x))
 
 
-@elementwise("{x} if {test} else {y}", stage="chosen", title="choose", exact="Piecewise((x, test), (y, True))", result=_chosen)
+@elementwise({"python": "{x} if {test} else {y}", "array": "np.where({test}, {x}, {y})", "array:numba": "chosen({test}, {x}, {y})"},
+             stage="chosen", title="choose", exact="Piecewise((x, test), (y, True))", result=_chosen, helpers=("chosen",))  # fmt: skip
 def where(out: Value, test: Value, x: Value, y: Value) -> Partials:
     """The gradient goes to the operand that was chosen."""
     return None, where(test, 1.0, 0.0), where(test, 0.0, 1.0)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 
 from stagegrad.ir import FLOAT, INT, Type
-from stagegrad.ops import Value, elementwise, flat, helper
+from stagegrad.ops import Value, each, elementwise, flat, helper
 from stagegrad.rules.arithmetic import Partials
 
 #: Beyond this size a float exponent no longer tells odd from even, and the general rule is as good.
@@ -84,6 +84,15 @@ helper(
 )
 helper(
     '''
+    def not_negative(n):
+        """n, if an int can be raised to it."""
+        if n < 0:
+            raise ValueError("Integers to negative integer powers are not allowed.")
+        return n
+    '''
+)
+helper(
+    '''
     def pow_int64(x, n):
         """x**n for ints, which stays an int and is checked against 64 bits."""
         if n < 0:
@@ -92,6 +101,54 @@ helper(
             raise OverflowError("an int power exceeds 64 bits")
         return x**n
     '''
+)
+each(
+    '''
+    def power_times_each(x, y, factor):
+        """factor * x**y in two halves, neither of which overflows before the whole does."""
+        half = abs(x) ** (0.5 * y)
+        whole = factor * half * half
+        signed = np.where((np.copysign(1.0, x) < 0.0) & (y % 2.0 == 1.0), -whole, whole)
+        return np.where((x < 0.0) & np.isfinite(y) & (y % 1.0 != 0.0), np.nan, signed)
+    ''',
+    "power_times(x, y, factor)",
+    "power_times",
+)
+each(
+    '''
+    def pow_dx_each(x, y):
+        """The slope of x**y along x, y * x**(y - 1), with its limits at x = 0."""
+        direct = (y >= 0.5) | (x == 0.0) | np.isinf(x)
+        slope = np.where(direct, power_times_each(x, y - 1.0, y), power_times_each(x, y, y) / x)
+        return np.where(y == 0.0, 0.0, slope)
+    ''',
+    "pow_dx(x, y)",
+    "power_times_each",
+    "pow_dx",
+)
+each(
+    '''
+    def pow_dy_each(x, y, n):
+        """x**y * log(x)**n, the n-th slope of x**y along y, with its limits at x = 0."""
+        if n == 0:
+            return power_times_each(x, y, 1.0)
+        slope = power_times_each(x, y, np.log(x) ** n)
+        at_zero = np.where(y >= 0.0, 0.0, np.nan)
+        return np.where(x < 0.0, np.nan, np.where(x == 0.0, at_zero, np.where(np.isinf(x) & (y < 0.0), 0.0, slope)))
+    ''',
+    "pow_dy(x, y, n)",
+    "power_times_each",
+    "pow_dy",
+)
+each(
+    '''
+    def pow_int_each(x, n):
+        """x**n for ints, which stay ints."""
+        return x**n
+    ''',
+    "x ** not_negative(n)",
+    "not_negative",
+    keeps_width=True,
 )
 
 
@@ -126,8 +183,9 @@ def _slopes(out: Value, x: Value, y: Value) -> Partials:
     return dx, out * math.log(base) if base is not None and 0.0 < base < math.inf else pow_dy(x, y, n=1)
 
 
-@elementwise({"python": "power({x}, {y})", "numba": "{x}**{y}", "numpy": "np.power({x}, {y})"}, stage="{x}pow{y}", title="power",
-             exact="x**y", display="{x}**{y}", cost=20.0, pole=True, helpers=("power",), result=_int_or_float)  # fmt: skip
+@elementwise({"python": "power({x}, {y})", "numba": "{x}**{y}", "numpy": "np.power({x}, {y})", "array": "{x}**{y}"},
+             stage="{x}pow{y}", title="power", exact="x**y", display="{x}**{y}", cost=20.0, pole=True, helpers=("power",),
+             result=_int_or_float)  # fmt: skip
 def pow(out: Value, x: Value, y: Value) -> Partials:
     """A power's slope is y * x**(y - 1) in the base and x**y * log(x) in the exponent."""
     return _slopes(out, x, y)
@@ -139,29 +197,30 @@ def pow_positive(out: Value, x: Value, y: Value) -> Partials:
     return _slopes(out, x, y)
 
 
-@elementwise({"python": "{x}**{n}", "numba": "math.pow({x}, float({n}))"}, stage="{x}pow{n}", title="power", exact="x**n",
-             display="{x}**{n}", cost=20.0, pole=True)  # fmt: skip
+@elementwise({"python": "{x}**{n}", "numba": "math.pow({x}, float({n}))", "array": "{x}**{n}"}, stage="{x}pow{n}", title="power",
+             exact="x**n", display="{x}**{n}", cost=20.0, pole=True)  # fmt: skip
 def powi(out: Value, x: Value, n: Value) -> Partials:
     """The slope of a whole power is n * x**(n - 1)."""
     constant = whole(n.literal)
     return (pow_dx(x, n) if constant is None else _whole_slope(out, x, constant)), None
 
 
-@flat({"python": "pow_int({x}, {n})", "numba": "pow_int64({x}, {n})"}, INT, stage="{x}pow{n}", title="power", exact="x**n",
-      display="{x}**{n}", helpers=("pow_int", "pow_int64"), cost=5.0)  # fmt: skip
+@flat({"python": "pow_int({x}, {n})", "numba": "pow_int64({x}, {n})", "array": "{x}**{n}", "array:numba": "pow_int_each({x}, {n})"}, INT,
+      stage="{x}pow{n}", title="power", exact="x**n", display="{x}**{n}", helpers=("pow_int", "pow_int64", "pow_int_each"),
+      cost=5.0)  # fmt: skip
 def pow_int(x: Value, n: Value) -> None:
     """A power of ints, an int."""
 
 
-@elementwise("pow_dx({x}, {y})", stage="slope", title="slope of a power", exact="y * x**(y - 1)", cost=25.0, pole=True, singular=True,
-             helpers=("pow_dx",))  # fmt: skip
+@elementwise({"python": "pow_dx({x}, {y})", "array": "pow_dx_each({x}, {y})"}, stage="slope", title="slope of a power",
+             exact="y * x**(y - 1)", cost=25.0, pole=True, singular=True, helpers=("pow_dx", "pow_dx_each"))  # fmt: skip
 def pow_dx(out: Value, x: Value, y: Value) -> Partials:
     """The slope of y * x**(y - 1): the power rule once more."""
     return y * pow_dx(x, y - 1.0), pow_dy(x, y - 1.0, n=0) + y * pow_dy(x, y - 1.0, n=1)
 
 
-@elementwise("pow_dy({x}, {y}, {n})", stage="slope", title="slope of a power", exact="x**y * log(x)**n", cost=30.0, pole=True,
-             singular=True, helpers=("pow_dy",))  # fmt: skip
+@elementwise({"python": "pow_dy({x}, {y}, {n})", "array": "pow_dy_each({x}, {y}, {n})"}, stage="slope", title="slope of a power",
+             exact="x**y * log(x)**n", cost=30.0, pole=True, singular=True, helpers=("pow_dy", "pow_dy_each"))  # fmt: skip
 def pow_dy(out: Value, x: Value, y: Value, *, n: int) -> Partials:
     """The slopes of x**y * log(x)**n are of the same form."""
     dx = y * pow_dy(x, y - 1.0, n=n)

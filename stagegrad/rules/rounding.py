@@ -187,14 +187,14 @@ def round_int(x: Value) -> None:
 # ---------------------------------------------------------------------------------------------- remainders
 
 
-@flat({"python": "{x} // {y}", "numpy": "np.floor_divide({x}, {y})"}, None,
+@flat({"python": "{x} // {y}", "numpy": "np.floor_divide({x}, {y})", "array": "{x} // {y}"}, None,
       stage="{x}div{y}", title="floor division", exact="floor(x / y)", cost=5.0)  # fmt: skip
 def floordiv(x: Value, y: Value) -> None:
     """How often y goes into x, rounded down; its derivative is zero wherever it exists."""
 
 
-@elementwise({"python": "{x} % {y}", "numpy": "np.mod({x}, {y})"}, stage="{x}mod{y}", title="remainder", exact="x - y * floor(x / y)",
-             integer=True, cost=8.0)  # fmt: skip
+@elementwise({"python": "{x} % {y}", "numpy": "np.mod({x}, {y})", "array": "{x} % {y}"}, stage="{x}mod{y}", title="remainder",
+             exact="x - y * floor(x / y)", integer=True, cost=8.0)  # fmt: skip
 def mod(out: Value, x: Value, y: Value) -> Partials:
     """The slope of a remainder is 1 in x, and minus the whole quotient in y."""
     return unit(out), -floordiv(x, y) * unit(out)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from stagegrad.ops import Value, elementwise, helper
+from stagegrad.ops import Value, each, elementwise, helper
 from stagegrad.rules.arithmetic import Partials, quotient
 
 helper(
@@ -47,6 +47,33 @@ helper(
         return a / h / h
     '''
 )
+each(
+    '''
+    def positive_each(x):
+        """x itself, or nan where x is negative: where a logarithm is nan, its slope must not be a number."""
+        return np.where(x >= 0.0, x, np.nan)
+    ''',
+    "x if x >= 0.0 else math.nan",
+)
+each(
+    '''
+    def cbrt_dx_each(x, root):
+        """The slope of the cube root of x, with its limits at 0 and at infinity."""
+        return np.where(x == 0.0, np.inf, np.where(np.isinf(x), 0.0, root / x / 3.0))
+    ''',
+    "cbrt_dx(x, root)",
+    "cbrt_dx",
+)
+each(
+    '''
+    def over_square_each(a, b):
+        """a / (a**2 + b**2) without overflow; it has no limit at (0, 0), so it is nan there."""
+        h = np.hypot(a, b)
+        return np.where(h == 0.0, np.nan, np.where(np.isinf(h) & (a == a) & (b == b), 0.0, a / h / h))
+    ''',
+    "over_square(a, b)",
+    "over_square",
+)
 
 def both(name: str, operands: str = "x", numba: str = "") -> dict[str, str]:
     """The spellings of a function that `math` and NumPy have under one name, with a word of its own for Numba if need be."""
@@ -55,8 +82,8 @@ def both(name: str, operands: str = "x", numba: str = "") -> dict[str, str]:
     return {**spelling, "numba": f"{numba}({words})"} if numba else spelling
 
 
-@elementwise({"python": "{x}", "numba": "positive({x})", "numpy": "positive({x})"}, stage="{x}", title="positive", exact="x",
-             display="{x}", helpers=("positive",))  # fmt: skip
+@elementwise({"python": "{x}", "numba": "positive({x})", "numpy": "positive({x})", "array": "positive_each({x})"}, stage="{x}",
+             title="positive", exact="x", display="{x}", helpers=("positive", "positive_each"))  # fmt: skip
 def positive(out: Value, x: Value) -> Partials:
     """The operand of a logarithm's slope; on the python target `math` has raised before a negative one gets here."""
     return 1.0
@@ -78,8 +105,8 @@ def cbrt(out: Value, x: Value) -> Partials:
     return cbrt_dx(x, out)
 
 
-@elementwise("cbrt_dx({x}, {root})", stage="slope", title="slope of a cube root", exact="Abs(x)**Rational(-2, 3) / 3", pole=True,
-             singular=True, helpers=("cbrt_dx",), cost=3.0)  # fmt: skip
+@elementwise({"python": "cbrt_dx({x}, {root})", "array": "cbrt_dx_each({x}, {root})"}, stage="slope", title="slope of a cube root",
+             exact="Abs(x)**Rational(-2, 3) / 3", pole=True, singular=True, helpers=("cbrt_dx", "cbrt_dx_each"), cost=3.0)  # fmt: skip
 def cbrt_dx(out: Value, x: Value, root: Value) -> Partials:
     """The slope of x**(-2/3) / 3 is -2/(3x) times itself; the root, which is handed over to save its price, follows x."""
     return (-2.0 / 3.0) * quotient(out, x), None
@@ -185,8 +212,8 @@ def atan2(out: Value, y: Value, x: Value) -> Partials:
     return over_square(x, y), -over_square(y, x)
 
 
-@elementwise("over_square({a}, {b})", stage="turn", title="slope of an angle", exact="a / (a**2 + b**2)", helpers=("over_square",),
-             pole=True, cost=15.0)  # fmt: skip
+@elementwise({"python": "over_square({a}, {b})", "array": "over_square_each({a}, {b})"}, stage="turn", title="slope of an angle",
+             exact="a / (a**2 + b**2)", helpers=("over_square", "over_square_each"), pole=True, cost=15.0)  # fmt: skip
 def over_square(out: Value, a: Value, b: Value) -> Partials:
     """The slopes of a / (a**2 + b**2) are products of it and its mirror image."""
     other = over_square(b, a)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from stagegrad.ops import Value, elementwise, helper
+from stagegrad.ops import Value, each, elementwise, helper
 from stagegrad.rules.arithmetic import Partials, quotient
 from stagegrad.rules.scalar import positive
 
@@ -165,6 +165,100 @@ helper(
     "hurwitz",
     "inverse_power",
 )
+each(
+    '''
+    def logistic_each(x):
+        """1 / (1 + exp(-x)) that never overflows."""
+        e = np.exp(-abs(x))
+        return np.where(x >= 0.0, 1.0, e) / (1.0 + e)
+    ''',
+    "logistic(x)",
+    "logistic",
+)
+each(
+    '''
+    def softplus_each(x):
+        """log(1 + exp(x)) that never overflows."""
+        return np.maximum(x, 0.0) + np.log1p(np.exp(-abs(x)))
+    ''',
+    "softplus(x)",
+    "softplus",
+)
+each(
+    '''
+    def share_each(x, y):
+        """exp(x) / (exp(x) + exp(y)) that never overflows; 0.0 where both are -inf."""
+        d = x - y
+        # What the subtraction lost (Knuth's two-sum): exp would turn it into a relative error many units large.
+        back = d - x
+        lost = (x - (d - back)) - (y + back)
+        e = np.exp(-abs(d)) * np.where(d >= 0.0, 1.0 - lost, 1.0 + lost)
+        finite = np.where(d >= 0.0, 1.0, e) / (1.0 + e)
+        unequal = np.where(d == np.inf, 1.0, np.where(d == -np.inf, 0.0, finite))
+        return np.where((x == y) & (x > -np.inf), 0.5, np.where(x == y, 0.0, unequal))
+    ''',
+    "share(x, y)",
+    "share",
+)
+each(
+    '''
+    def xlogy_each(x, y):
+        """x * log(y), which is 0 where x is; -inf times the sign of x at y = 0, nan below."""
+        return np.where((x == 0.0) & (y == y), 0.0, x * np.log(y))
+    ''',
+    "xlogy(x, y)",
+    "xlogy",
+)
+each(
+    '''
+    def gauss_each(x):
+        """exp(-x**2), with the square in two parts: its rounding error would show in the exponential."""
+        high = np.floor(x * 1048576.0) / 1048576.0
+        inside = np.exp(-high * high) * np.exp((high - x) * (high + x))
+        return np.where(abs(x) < 28.0, inside, np.where(x == x, 0.0, x))
+    ''',
+    "gauss(x)",
+    "gauss",
+)
+helper(
+    '''
+    def gamma_anywhere(x):
+        """The gamma function of a number, with SciPy's values at its poles and where it overflows."""
+        if x == 0.0:
+            return math.copysign(math.inf, x)
+        if x < 0.0 and (x == -math.inf or x % 1.0 == 0.0):
+            return math.nan
+        return math.gamma(x) if x < 171.62437695630272 else x * math.inf
+    '''
+)
+helper(
+    '''
+    def lgamma_anywhere(x):
+        """The logarithm of the gamma function of a number, with SciPy's values at its poles and where it overflows."""
+        if x <= 0.0 and (x == -math.inf or x % 1.0 == 0.0):
+            return math.inf
+        return math.lgamma(x) if x < 2.5e305 else x * math.inf
+    '''
+)
+_ONE_BY_ONE = '''
+def {name}_each({operands}):
+    """{title}, of each element."""
+    return np.vectorize({function}, otypes=[np.result_type({x}, np.float32)])({operands})
+'''
+
+
+def _one_by_one(name: str, title: str, function: str, *needs: str, operands: str = "x") -> None:
+    """Registers the form on arrays of a function that NumPy does not have: the function of a number, called for each element."""
+    text = _ONE_BY_ONE.format(name=name, title=title, function=function, operands=operands, x=operands[-1])
+    each(text, f"{function}({operands})", *needs)
+
+
+_one_by_one("erf", "The error function", "math.erf")
+_one_by_one("erfc", "One minus the error function", "math.erfc")
+_one_by_one("gamma", "The gamma function", "gamma_anywhere", "gamma_anywhere")
+_one_by_one("lgamma", "The logarithm of the gamma function", "lgamma_anywhere", "lgamma_anywhere")
+_one_by_one("digamma", "The logarithmic derivative of the gamma function", "digamma", "digamma")
+_one_by_one("polygamma", "The n-th derivative of digamma", "polygamma", "polygamma", operands="n, x")
 
 
 # ---------------------------------------------------------------------------------------------- sigmoid and relatives
@@ -191,13 +285,15 @@ def growth(out: Value, a: Value, x: Value) -> Partials:
     return logistic(-x), -(out * logistic(x))
 
 
-@elementwise("logistic({x})", stage="sig{x}", title="sigmoid", exact="1 / (1 + exp(-x))", helpers=("logistic",), cost=9.0)
+@elementwise({"python": "logistic({x})", "array": "logistic_each({x})"}, stage="sig{x}", title="sigmoid", exact="1 / (1 + exp(-x))",
+             helpers=("logistic", "logistic_each"), cost=9.0)  # fmt: skip
 def logistic(out: Value, x: Value) -> Partials:
     """The sigmoid that keeps its relative accuracy at both ends: its slope is itself times its mirror image."""
     return out * logistic(-x)
 
 
-@elementwise("softplus({x})", stage="softp{x}", title="softplus", exact="log(1 + exp(x))", helpers=("softplus",), cost=15.0)
+@elementwise({"python": "softplus({x})", "array": "softplus_each({x})"}, stage="softp{x}", title="softplus", exact="log(1 + exp(x))",
+             helpers=("softplus", "softplus_each"), cost=15.0)  # fmt: skip
 def softplus(out: Value, x: Value) -> Partials:
     """The slope of log(1 + exp(x)) is the sigmoid."""
     return logistic(x)
@@ -210,15 +306,16 @@ def logaddexp(out: Value, x: Value, y: Value) -> Partials:
     return share(x, y), share(y, x)
 
 
-@elementwise("share({x}, {y})", stage="share", title="share of exponentials", exact="exp(x) / (exp(x) + exp(y))", helpers=("share",),
-             cost=10.0)  # fmt: skip
+@elementwise({"python": "share({x}, {y})", "array": "share_each({x}, {y})"}, stage="share", title="share of exponentials",
+             exact="exp(x) / (exp(x) + exp(y))", helpers=("share", "share_each"), cost=10.0)  # fmt: skip
 def share(out: Value, x: Value, y: Value) -> Partials:
     """One share grows by the product of both, at the other's expense."""
     slope = out * share(y, x)
     return slope, -slope
 
 
-@elementwise("xlogy({x}, {y})", stage="{x}log{y}", title="x times log y", exact="x * log(y)", helpers=("xlogy",), pole=True, cost=8.0)
+@elementwise({"python": "xlogy({x}, {y})", "array": "xlogy_each({x}, {y})"}, stage="{x}log{y}", title="x times log y",
+             exact="x * log(y)", helpers=("xlogy", "xlogy_each"), pole=True, cost=8.0)  # fmt: skip
 def xlogy(out: Value, x: Value, y: Value) -> Partials:
     """The slopes of x log(y) are log(y) and x/y; where x is zero nothing arrives at y."""
     return xlogy(1.0, y), quotient(x, positive(y, lib="numpy"))
@@ -227,19 +324,22 @@ def xlogy(out: Value, x: Value, y: Value) -> Partials:
 # ---------------------------------------------------------------------------------------------- the error function
 
 
-@elementwise("math.erf({x})", stage="erf{x}", title="error function", exact="erf(x)", cost=15.0)
+@elementwise({"python": "math.erf({x})", "array": "erf_each({x})"}, stage="erf{x}", title="error function", exact="erf(x)",
+             helpers=("erf_each",), cost=15.0)  # fmt: skip
 def erf(out: Value, x: Value) -> Partials:
     """The slope of the error function is 2/sqrt(pi) exp(-x**2)."""
     return (2.0 / math.sqrt(math.pi)) * gauss(x)
 
 
-@elementwise("math.erfc({x})", stage="erfc{x}", title="complementary error function", exact="erfc(x)", cost=15.0)
+@elementwise({"python": "math.erfc({x})", "array": "erfc_each({x})"}, stage="erfc{x}", title="complementary error function",
+             exact="erfc(x)", helpers=("erfc_each",), cost=15.0)  # fmt: skip
 def erfc(out: Value, x: Value) -> Partials:
     """One minus the error function has its slope with the sign turned."""
     return (-2.0 / math.sqrt(math.pi)) * gauss(x)
 
 
-@elementwise("gauss({x})", stage="gauss{x}", title="bell curve", exact="exp(-x**2)", helpers=("gauss",), cost=12.0)
+@elementwise({"python": "gauss({x})", "array": "gauss_each({x})"}, stage="gauss{x}", title="bell curve", exact="exp(-x**2)",
+             helpers=("gauss", "gauss_each"), cost=12.0)  # fmt: skip
 def gauss(out: Value, x: Value) -> Partials:
     """The slope of exp(-x**2) is -2x times itself."""
     return -2.0 * (x * out)
@@ -248,26 +348,29 @@ def gauss(out: Value, x: Value) -> Partials:
 # ---------------------------------------------------------------------------------------------- the gamma family
 
 
-@elementwise("math.gamma({x})", stage="gam{x}", title="gamma function", exact="gamma(x)", pole=True, cost=30.0)
+@elementwise({"python": "math.gamma({x})", "array": "gamma_each({x})"}, stage="gam{x}", title="gamma function", exact="gamma(x)",
+             helpers=("gamma_each",), pole=True, cost=30.0)  # fmt: skip
 def gamma(out: Value, x: Value) -> Partials:
     """The slope of the gamma function is itself times digamma."""
     return out * digamma(x)
 
 
-@elementwise("math.lgamma({x})", stage="lgam{x}", title="log of the gamma function", exact="log(Abs(gamma(x)))", pole=True, cost=30.0)
+@elementwise({"python": "math.lgamma({x})", "array": "lgamma_each({x})"}, stage="lgam{x}", title="log of the gamma function",
+             exact="log(Abs(gamma(x)))", helpers=("lgamma_each",), pole=True, cost=30.0)  # fmt: skip
 def lgamma(out: Value, x: Value) -> Partials:
     """The slope of the logarithm of gamma is digamma."""
     return digamma(x)
 
 
-@elementwise("digamma({x})", stage="psi{x}", title="digamma function", exact="digamma(x)", helpers=("digamma",), pole=True, cost=25.0)
+@elementwise({"python": "digamma({x})", "array": "digamma_each({x})"}, stage="psi{x}", title="digamma function", exact="digamma(x)",
+             helpers=("digamma", "digamma_each"), pole=True, cost=25.0)  # fmt: skip
 def digamma(out: Value, x: Value) -> Partials:
     """The slope of digamma is trigamma."""
     return polygamma(x, n=1)
 
 
-@elementwise("polygamma({n}, {x})", stage="psi{x}", title="polygamma function", exact="polygamma(n, x)", helpers=("polygamma",),
-             pole=True, cost=100.0)  # fmt: skip
+@elementwise({"python": "polygamma({n}, {x})", "array": "polygamma_each({n}, {x})"}, stage="psi{x}", title="polygamma function",
+             exact="polygamma(n, x)", helpers=("polygamma", "polygamma_each"), pole=True, cost=100.0)  # fmt: skip
 def polygamma(out: Value, x: Value, *, n: int) -> Partials:
     """The slope of the n-th derivative of digamma is the next one."""
     return polygamma(x, n=n + 1)
