@@ -7,14 +7,15 @@ import contextlib
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.complex_step import BUILTINS, WORLD, flat, moved
-from tests.fuzz.array_inputs import LAYOUTS, Input, Same, fresh
+from tests import complex_step
+from tests.complex_step import BUILTINS, WORLD, moved
+from tests.fuzz.array_inputs import LAYOUTS, Bundle, Input, Same, flat, fresh, items
 from tests.fuzz.array_judge import Unclear, at_point, differences
 from tests.fuzz.arrays import program
 from tests.fuzz.harness import Outcome, Wrong, loaded
@@ -33,36 +34,31 @@ Judge = Callable[[Sequence[int], str], list[Outcome]]
 # ---------------------------------------------------------------------------------------------- the oracle itself
 
 
-def _by_complex_steps(made: Program, point: tuple[Any, ...], leaves: list[int]) -> np.ndarray:
+def _by_complex_steps(made: Program, point: tuple[Any, ...]) -> np.ndarray:
     """The gradient by complex steps through the program's own text, in a world whose floats are complex."""
     scope: dict[str, Any] = {"__builtins__": {**vars(builtins), **BUILTINS, "__import__": lambda name, *rest: WORLD[name]}}
     exec(made.text, scope)
-    function = scope[made.name]
-    slopes = []
-    for k in range(flat(tuple(fresh(point)[p] for p in leaves)).size):
-        slopes.append(np.imag(function(*moved(tuple(fresh(point)), k, 1e-30j, complex))) / 1e-30)
+    count = complex_step.flat(tuple(fresh(point))).size
+    slopes = [np.imag(scope[made.name](*moved(tuple(fresh(point)), k, 1e-30j, complex))) / 1e-30 for k in range(count)]
     return np.array(slopes, float)
 
 
 def test_differences_agree_with_complex_steps() -> None:
     compared = 0
-    for seed in range(300_000, 300_300):
-        made = program(seed)
-        if re.search(NO_COMPLEX_FORM, made.text):
+    plain = [each for each in map(program, range(300_000, 300_300)) if not re.search(NO_COMPLEX_FORM, each.text)]
+    for made, point in ((each, point) for each in plain for point in each.points):
+        if any(isinstance(item, Same) or getattr(item, "dtype", "") == "float32" for item in items(point)):
             continue
-        for point in made.points:
-            leaves = [k for k, item in enumerate(point) if isinstance(item, float) or getattr(item, "dtype", "") == "float64"]
-            if any(isinstance(item, Same) or getattr(item, "dtype", "") == "float32" for item in point):
-                continue
-            with loaded(made) as function, np.errstate(all="ignore"), warnings.catch_warnings():
-                warnings.simplefilter("error", np.exceptions.ComplexWarning)
-                try:
-                    left = np.concatenate([np.ravel(part) for part in differences(function, point, leaves)])
-                    right = _by_complex_steps(made, point, leaves)
-                except (Unclear, TypeError, np.exceptions.ComplexWarning):
-                    continue  # at a kink, or no complex numbers where they would be needed
-            compared += 1
-            assert np.max(np.abs(left - right), initial=0.0) <= 1e-8 * max(1.0, np.max(np.abs(right), initial=0.0)), made.text
+        with loaded(made) as function, np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            try:
+                left = np.concatenate([np.ravel(part) for part in differences(function, point)])
+                right = _by_complex_steps(made, point)
+            except (Unclear, TypeError, np.exceptions.ComplexWarning):
+                continue  # at a kink, or no complex numbers where they would be needed
+        compared += 1
+        assert np.max(np.abs(left - right), initial=0.0) <= 1e-8 * max(1.0, np.max(np.abs(right), initial=0.0)), made.text
     assert compared > 200
 
 
@@ -81,7 +77,7 @@ def test_differences_agree_with_complex_steps() -> None:
 def test_kinks_are_seen(text: str, number: float) -> None:
     point = (Input((number, number), (2,)),)
     with loaded(Program(0, f"import numpy as np\n\ndef f(x):\n    return {text}\n", (point,))) as function, pytest.raises(Unclear):
-        differences(function, point, [0])
+        differences(function, point)
 
 
 class Honest:
@@ -93,25 +89,54 @@ class Honest:
     def __call__(self, *args: Any) -> Any:
         return self.function(*args)
 
-    def value_and_grad(self, *args: Any) -> tuple[Any, tuple[Any, ...]]:
-        point = tuple(Input(tuple(a.ravel().tolist()), a.shape, str(a.dtype)) if isinstance(a, np.ndarray) else a for a in args)
-        leaves = [k for k, a in enumerate(args) if getattr(a, "dtype", np.dtype(type(a))).kind == "f"]
+    def value_and_grad(self, *args: Any) -> tuple[Any, Any]:
+        point = tuple(map(_written_down, args))
         value = self.function(*fresh(point))
         try:
-            slopes = differences(self.function, point, leaves)
+            slopes = iter(differences(self.function, point))
         except Unclear:
-            slopes = [np.zeros(np.shape(args[k])) for k in leaves]
-        gradient = [g.astype(args[k].dtype) if g.ndim else float(g) for k, g in zip(leaves, slopes, strict=True)]
+            slopes = iter(np.zeros(np.shape(a)) for a in flat(args) if _kind(a) == "f")
+        gradient = [_like(argument, slopes) for argument in args if "f" in map(_kind, flat(argument))]
         self.spoil(gradient, args)
-        return value, tuple(gradient)
+        return value, tuple(gradient) if len(gradient) > 1 else gradient[0]
+
+
+def _written_down(argument: Any) -> Any:
+    match argument:
+        case np.ndarray():
+            return Input(tuple(argument.ravel().tolist()), argument.shape, str(argument.dtype))
+        case dict():
+            return Bundle(dict, tuple(map(_written_down, argument.values())), tuple(argument))
+        case list() | tuple():
+            return Bundle(type(argument), tuple(map(_written_down, argument)))
+        case _:
+            return argument
+
+
+def _kind(leaf: Any) -> str:
+    return "f" if isinstance(leaf, float) else np.asarray(leaf).dtype.kind
+
+
+def _like(argument: Any, slopes: Iterator[np.ndarray]) -> Any:
+    """The next gradients in the argument's containers."""
+    match argument:
+        case dict():
+            return {key: _like(part, slopes) for key, part in argument.items()}
+        case list() | tuple():
+            return type(argument)(_like(part, slopes) for part in argument)
+        case np.ndarray():
+            return next(slopes).astype(argument.dtype)
+        case _:
+            return float(next(slopes))
 
 
 def test_an_honest_answer_is_right() -> None:
     seen: Counter[str] = Counter()
     for made in map(program, range(400_000, 400_080)):
         for point in made.points:
-            if not any(isinstance(item, Same) for item in point):
-                with loaded(made) as function, np.errstate(all="ignore"):
+            if not any(isinstance(item, Same) for item in items(point)):
+                with loaded(made) as function, np.errstate(all="ignore"), warnings.catch_warnings():
+                    warnings.simplefilter("ignore", RuntimeWarning)
                     seen[at_point(function, point, Honest(function), "numpy")] += 1
     assert seen["points"] > 100
 
@@ -136,10 +161,14 @@ def _missing(gradient: list[Any], args: tuple[Any, ...]) -> None:
     gradient.pop()
 
 
-@pytest.mark.parametrize("spoil", [_off, _narrow, _shared, _written, _missing])
+def _listed(gradient: list[Any], args: tuple[Any, ...]) -> None:
+    gradient[2] = list(gradient[2].values())
+
+
+@pytest.mark.parametrize("spoil", [_off, _narrow, _shared, _written, _missing, _listed])
 def test_a_dishonest_answer_is_wrong(spoil: Spoil) -> None:
-    point = (Input((0.5, -0.7), (2,), layout="offset"), Input((1.5, 0.2), (2,)))
-    text = "import numpy as np\n\ndef f(x, y):\n    return np.sum(x * x * y) + 3.0 * x[1]\n"
+    point = (Input((0.5, -0.7), (2,), layout="offset"), Input((1.5, 0.2), (2,)), Bundle(dict, (0.6,), ("c",)))
+    text = "import numpy as np\n\ndef f(x, y, p):\n    return np.sum(x * x * y) + 3.0 * x[1] * p['c']\n"
     with loaded(Program(0, text, (point,))) as function:
         assert at_point(function, point, Honest(function), "numpy") == "points"
         with pytest.raises(Wrong):

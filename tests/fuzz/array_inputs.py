@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,17 +59,63 @@ def _inside(numbers: np.ndarray, where: tuple[slice, ...], shape: Sequence[int])
     return view
 
 
-def fresh(point: Sequence[Any], dtype: str | None = None) -> list[Any]:
-    """New arguments for a call; `dtype` takes the place of float32."""
+@dataclass(frozen=True)
+class Bundle:
+    """Several arguments in one container, a tuple, a list or, if they have keys, a dict."""
+
+    kind: type
+    items: tuple[Any, ...]
+    keys: tuple[str, ...] = ()
+
+
+def items(point: Sequence[Any]) -> list[Any]:
+    """The arguments of a point, those inside containers too, left to right."""
+    return [part for item in point for part in (items(item.items) if isinstance(item, Bundle) else [item])]
+
+
+def refilled(point: Sequence[Any], parts: Iterator[Any]) -> tuple[Any, ...]:
+    """The point with other arguments in the same containers."""
+    return tuple(replace(item, items=refilled(item.items, parts)) if isinstance(item, Bundle) else next(parts) for item in point)
+
+
+def fresh(point: Sequence[Any]) -> list[Any]:
+    """New arguments for a call."""
     made: list[Any] = []
+    for item in items(point):
+        made.append(made[item.position] if isinstance(item, Same) else item.make() if isinstance(item, Input) else item)
+    return _packed(point, iter(made))
+
+
+def _packed(point: Sequence[Any], parts: Iterator[Any]) -> list[Any]:
+    packed: list[Any] = []
     for item in point:
         match item:
-            case Same(position):
-                made.append(made[position])
-            case Input() if dtype and item.dtype == "float32":
-                made.append(Input(item.numbers, item.shape, dtype, item.layout).make())
-            case Input():
-                made.append(item.make())
+            case Bundle(keys=()):
+                packed.append(item.kind(_packed(item.items, parts)))
+            case Bundle():
+                packed.append(dict(zip(item.keys, _packed(item.items, parts), strict=True)))
             case _:
-                made.append(item)
-    return made
+                packed.append(next(parts))
+    return packed
+
+
+def flat(tree: Any) -> list[Any]:
+    """The numbers and arrays in containers, left to right."""
+    match tree:
+        case dict():
+            return flat(list(tree.values()))
+        case list() | tuple():
+            return [leaf for part in tree for leaf in flat(part)]
+        case _:
+            return [tree]
+
+
+def skeleton(tree: Any) -> Any:
+    """The containers alone."""
+    match tree:
+        case dict():
+            return {key: skeleton(part) for key, part in tree.items()}
+        case list() | tuple():
+            return type(tree)(skeleton(part) for part in tree)
+        case _:
+            return None

@@ -7,18 +7,20 @@ to the left and to the right differ, the point lies on or near a kink, and is sk
 
 from __future__ import annotations
 
+import math
 import os
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 import stagegrad
 from stagegrad.errors import StagegradError
-from tests.fuzz.array_inputs import Input, Same, fresh
+from tests.fuzz.array_inputs import Input, Same, flat, fresh, items, refilled, skeleton
 from tests.fuzz.arrays import program as random_program
 from tests.fuzz.harness import Hangs, Outcome, Wrong, loaded, reason_of, time_limit
 from tests.fuzz.programs import Program
@@ -71,8 +73,9 @@ def _with_second(program: Program, outcome: Outcome, target: str) -> Outcome:
 def squared_gradient(program: Program, target: str) -> Program:
     """The program whose value is the sum of the squares of the first array's gradient: its gradient needs second derivatives."""
     params = program.text[program.text.index("def f(") :].partition("(")[2].partition(")")[0]
+    first = next(k for k, argument in enumerate(fresh(program.points[0])) if isinstance(argument, np.ndarray) and _moves(argument))
     lines = (
-        f"import stagegrad\n\nrow = stagegrad.grad(f, {_leaves(program.points[0])[0]}, target={target!r}, cache=False)\n",
+        f"import stagegrad\n\nrow = stagegrad.grad(f, {first}, target={target!r}, cache=False)\n",
         f"def again({params}):\n    return {program.text.partition('import numpy as ')[2][:2]}.sum(row({params}) ** 2)\n",
     )
     return replace(program, text="\n".join((program.text, *lines)), name="again")
@@ -104,23 +107,18 @@ def at_point(function: Function, point: tuple[Any, ...], compiled: Any, target: 
         for call in (compiled,) if "read-only" in str(error) else (compiled, compiled.value_and_grad):
             _require_error(call, point, error)
         return "raised"
-    _require_plain(compiled, point, value, plain, target)
-    untouched, given = fresh(point), fresh(point)
+    _require_plain(compiled, point, value, flat(plain), target)
+    untouched, given = flat(fresh(point)), fresh(point)
     found, gradient = compiled.value_and_grad(*given)
     _require_value("value beside the gradient", found, value, point, target)
-    if not all(map(_same, given, untouched)):
+    if not all(map(_same, flat(given), untouched)):
         raise Wrong(f"the gradient call writes to its arguments at {point}")
-    leaves = _leaves(point)
-    parts = list(gradient) if isinstance(gradient, tuple) else [gradient]
-    if len(parts) != len(leaves):
-        raise Wrong(f"{len(parts)} gradients for {len(leaves)} arguments at {point}")
-    for position, part in zip(leaves, parts, strict=True):
-        _require_form(position, part, given, parts)
+    _require_form(gradient, given)
     try:
-        wanted = differences(function, point, leaves)
+        wanted = differences(function, point)
     except Unclear:
         return "skipped"
-    _require_gradient(parts, wanted, leaves, point)
+    _require_gradient(flat(gradient), wanted, point)
     return "points"
 
 
@@ -130,7 +128,7 @@ def _require_plain(compiled: Any, point: tuple[Any, ...], value: Any, after: lis
     _require_value("value of the plain call", compiled(*given), value, point, target)
     scale = max((float(np.max(np.abs(a))) for a in after if isinstance(a, np.ndarray) and a.size), default=1.0)
     near = _tolerance(point, target) * max(1.0, scale)
-    for k, (mine, theirs) in enumerate(zip(given, after, strict=True)):
+    for k, (mine, theirs) in enumerate(zip(flat(given), after, strict=True)):
         if isinstance(mine, np.ndarray) and not np.allclose(mine, theirs, rtol=0.0, atol=near, equal_nan=True):
             raise Wrong(f"the plain call leaves argument {k} as {mine.tolist()} at {point}, NumPy as {theirs.tolist()}")
 
@@ -146,7 +144,7 @@ def _tolerance(point: tuple[Any, ...], target: str) -> float:
 
 
 def _single(point: tuple[Any, ...]) -> bool:
-    return any(isinstance(item, Input) and item.dtype == "float32" for item in point)
+    return any(isinstance(item, Input) and item.dtype == "float32" for item in items(point))
 
 
 def _require_error(call: Function, point: tuple[Any, ...], error: Exception) -> None:
@@ -162,29 +160,35 @@ def _require_error(call: Function, point: tuple[Any, ...], error: Exception) -> 
     raise Wrong(f"{answer} at {point}, NumPy raises {type(error).__name__}: {error}")
 
 
-def _require_form(position: int, part: Any, given: list[Any], parts: list[Any]) -> None:
-    """Requires a gradient of the argument's shape and dtype, in memory of its own."""
-    argument = given[position]
-    if not isinstance(argument, np.ndarray):
-        if np.ndim(part):
-            raise Wrong(f"the gradient of the number at position {position} is {part!r}")
-        return
-    if not isinstance(part, np.ndarray) or (part.shape, part.dtype) != (argument.shape, argument.dtype):
-        form = f"{part.dtype} {part.shape}" if isinstance(part, np.ndarray) else repr(part)
-        raise Wrong(f"the gradient of the {argument.dtype} {argument.shape} array at position {position} is {form}")
-    others = [other for other in (*given, *parts) if isinstance(other, np.ndarray) and other is not part]
-    if any(np.shares_memory(part, other) for other in others) or sum(part is other for other in parts) > 1:
-        raise Wrong(f"the gradient at position {position} shares its memory")
-    if not part.flags.c_contiguous or not part.flags.writeable:
-        raise Wrong(f"the gradient at position {position} is not contiguous or not writable")
+def _require_form(gradient: Any, given: list[Any]) -> None:
+    """Requires a gradient with the arguments' containers, shapes and dtypes, in memory of its own."""
+    moving = [argument for argument in given if any(map(_moves, flat(argument)))]
+    wanted = skeleton(tuple(moving) if len(moving) > 1 else moving[0])
+    if skeleton(gradient) != wanted:
+        raise Wrong(f"the gradient's containers are {skeleton(gradient)}, not {wanted}")
+    parts = flat(gradient)
+    for argument, part in zip(filter(_moves, flat(given)), parts, strict=True):
+        if not isinstance(argument, np.ndarray):
+            if np.ndim(part):
+                raise Wrong(f"the gradient of a number is {part!r}")
+            continue
+        if not isinstance(part, np.ndarray) or (part.shape, part.dtype) != (argument.shape, argument.dtype):
+            form = f"{part.dtype} {part.shape}" if isinstance(part, np.ndarray) else repr(part)
+            raise Wrong(f"the gradient of a {argument.dtype} {argument.shape} array is {form}")
+        if any(np.shares_memory(part, other) for other in flat(given) if isinstance(other, np.ndarray)):
+            raise Wrong("a gradient shares its memory with an argument")
+        if sum(np.shares_memory(part, other) for other in parts if isinstance(other, np.ndarray)) > (part.size > 0):
+            raise Wrong("two gradients share their memory")
+        if not part.flags.c_contiguous or not part.flags.writeable:
+            raise Wrong("a gradient is not contiguous or not writable")
 
 
-def _require_gradient(parts: list[Any], wanted: list[np.ndarray], leaves: list[int], point: tuple[Any, ...]) -> None:
+def _require_gradient(parts: list[Any], wanted: list[np.ndarray], point: tuple[Any, ...]) -> None:
     scale = max(float(np.max(np.abs(w), initial=1.0)) for w in wanted)
     tolerance = (SINGLE if _single(point) else GRADIENT) * scale
-    for position, part, right in zip(leaves, parts, wanted, strict=True):
+    for k, (part, right) in enumerate(zip(parts, wanted, strict=True)):
         if not np.allclose(part, right, rtol=0.0, atol=tolerance):
-            raise Wrong(f"gradient of argument {position} at {point}: {np.asarray(part).tolist()}, differences give {right.tolist()}")
+            raise Wrong(f"gradient {k} at {point}: {np.asarray(part).tolist()}, differences give {right.tolist()}")
 
 
 def _same(left: Any, right: Any) -> bool:
@@ -195,47 +199,42 @@ def _same(left: Any, right: Any) -> bool:
     return all(np.array_equal(one, two, equal_nan=left.dtype.kind == "f") for one, two in ((left, right), whole))
 
 
-def _leaves(point: Sequence[Any]) -> list[int]:
-    """The positions of the arguments that have gradients: floats and float arrays."""
-    made = fresh(point)
-    return [k for k, item in enumerate(made) if isinstance(item, float) or (isinstance(item, np.ndarray) and item.dtype.kind == "f")]
+def _moves(argument: Any) -> bool:
+    """Whether an argument has a gradient."""
+    return isinstance(argument, float) or (isinstance(argument, np.ndarray) and argument.dtype.kind == "f")
 
 
 # ---------------------------------------------------------------------------------------------- the oracle
 
 
-@dataclass(frozen=True)
-class Moved:
-    """The arguments of a point in double precision, one number of which can be moved."""
-
-    point: tuple[Any, ...]
-
-    def at(self, position: int, index: int, step: float) -> list[Any]:
-        """Fresh arguments with one number moved."""
-        item = self.point[position]
-        if isinstance(item, Input):
-            numbers = (*item.numbers[:index], item.numbers[index] + step, *item.numbers[index + 1 :])
-            item = replace(item, numbers=numbers, layout="readonly" if item.layout == "spread" else item.layout)
-        else:
-            item = item + step
-        return fresh((*self.point[:position], item, *self.point[position + 1 :]), dtype="float64")
-
-
-def differences(function: Function, point: tuple[Any, ...], leaves: list[int]) -> list[np.ndarray]:
-    """The gradient by differences, for each of the arguments; raises `Unclear` near a kink."""
+def differences(function: Function, point: tuple[Any, ...]) -> list[np.ndarray]:
+    """The gradient by differences, in double precision, for each float and array of floats; raises `Unclear` near a kink."""
+    inputs = items(point)
     # An array that is passed twice has two gradients: each is moved alone.
-    apart = tuple(point[item.position] if isinstance(item, Same) else item for item in point)
-    moved = Moved(tuple(_doubled(item) for item in apart))
-    base = _number(function, fresh(moved.point, dtype="float64"))
+    apart = [_doubled(inputs[item.position] if isinstance(item, Same) else item) for item in inputs]
+    base = _number(function, fresh(refilled(point, iter(apart))))
     if _single(point) and abs(base - float(function(*fresh(point)))) > SINGLE / 10.0 * max(1.0, abs(base)):
         raise Unclear  # single precision went another way
+
+    def moved(position: int, index: int, step: float) -> float:
+        there = [*apart[:position], _stepped(apart[position], index, step), *apart[position + 1 :]]
+        return _number(function, fresh(refilled(point, iter(there))))
+
     found = []
-    for position in leaves:
-        item = moved.point[position]
-        count = len(item.numbers) if isinstance(item, Input) else 1
-        slopes = [_slope(lambda step, p=position, k=index: _number(function, moved.at(p, k, step)), base) for index in range(count)]  # type: ignore[misc]
-        found.append(np.array(slopes).reshape(item.shape if isinstance(item, Input) else ()))
+    for position, item in enumerate(apart):
+        if isinstance(item, float) or (isinstance(item, Input) and item.dtype == "float64"):
+            shape = item.shape if isinstance(item, Input) else ()
+            slopes = [_slope(partial(moved, position, index), base) for index in range(math.prod(shape))]
+            found.append(np.array(slopes, float).reshape(shape))
     return found
+
+
+def _stepped(item: Any, index: int, step: float) -> Any:
+    """An argument with one of its numbers moved."""
+    if not isinstance(item, Input):
+        return item + step
+    numbers = (*item.numbers[:index], item.numbers[index] + step, *item.numbers[index + 1 :])
+    return replace(item, numbers=numbers, layout="readonly" if item.layout == "spread" else item.layout)
 
 
 def _doubled(item: Any) -> Any:

@@ -107,5 +107,5 @@ AUGMENTED_IN_LOOPS = ("+= 0.3 * np.sin({x})", "-= 0.2 * np.tanh({x})", "*= np.co
 #: What a program may use; each has about half of it, so that no single refusal hides everything else.
 FEATURES = _words(
     """kinks views steps newaxis transpose gather masks reduce keepdims scans matmul broadcast alias swaps helpers rows while leave
-    tuples lists joins reshape branches writes rebind ellipsis linalg"""
+    tuples lists joins reshape branches writes rebind ellipsis linalg trees"""
 )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-from tests.fuzz.array_inputs import LAYOUTS, Input, Same
+from tests.fuzz.array_inputs import LAYOUTS, Bundle, Input, Same
 from tests.fuzz.array_terms import ArrayScope, ArrayTerms, Counter, Dims, Held, minus, simple
 from tests.fuzz.array_words import (
     ARRAY_NAMES,
@@ -56,6 +56,10 @@ class ArrayMaker(ArrayTerms):
         super().__init__(random)
         self.known: list[Helper] = []
         self.counts: dict[str, str] = {}
+        #: The parameters, by name and sizes (none for a number): those that stand alone, and those that come in a container.
+        self.alone: list[tuple[str, Dims]] = []
+        self.packed: list[tuple[str, Dims]] = []
+        self.container: type = tuple
 
     # ------------------------------------------------------------------------------------------ assignments
 
@@ -564,12 +568,12 @@ class ArrayMaker(ArrayTerms):
             for name in self.random.sample(HELPER_NAMES, self.one((1, 1, 2))):
                 self.reserved.add(name)
                 self.known.append(self.helper(name))
-        makers = self.main()
-        points = tuple(self.point(makers, ordinary) for ordinary in (True, False))
+        self.main()
+        points = tuple(self.point(ordinary) for ordinary in (True, False))
         return Program(seed, "\n".join(self.lines) + "\n", points)
 
-    def main(self) -> list[tuple[str, Dims]]:
-        """The function that is differentiated; returns its parameters' names and sizes (none for a number)."""
+    def main(self) -> None:
+        """The function that is differentiated."""
         arrays = self.random.sample(ARRAY_PARAMS, self.one((1, 2, 2, 3)))
         if not any(dims == ("n",) for _, dims in arrays):
             arrays.insert(0, ("x", ("n",)))
@@ -590,15 +594,32 @@ class ArrayMaker(ArrayTerms):
             self.scope.arrays["mask0"] = Held(dims, kind="bool")
             params.append(("mask0", dims))
         self.budget, self.trips, self.loops = self.one((3, 5, 7, 9)), 1, []
-        self.emit(f"def f({', '.join(name for name, _ in params)}):")
+        self.pack(params)
+        self.emit(f"def f({', '.join([name for name, _ in self.alone] + ['p_'] * bool(self.packed))}):")
         with self.block():
+            self.unpack()
             self.measure(params, symbols)
             if not written:
                 self.assign_copy()
             while self.budget > 0:
                 self.statement()
             self.finish()
-        return params
+
+    def pack(self, params: list[tuple[str, Dims]]) -> None:
+        """Decides which of the parameters come in a container: floats and float arrays, but never the first."""
+        moving = [param for param in params[1:] if param[0] not in ("idx0", "mask0")]
+        self.packed = self.random.sample(moving, self.random.randint(1, len(moving))) if "trees" in self.on and moving else []
+        self.alone = [param for param in params if param not in self.packed]
+        self.container = self.one((tuple, list, dict))
+
+    def unpack(self) -> None:
+        """Names for what is in the container."""
+        names = [name for name, _ in self.packed]
+        if self.container is not dict and names and self.chance(0.5):
+            self.emit(f"{', '.join(names)}{',' if len(names) == 1 else ''} = p_")
+            return
+        for k, name in enumerate(names):
+            self.emit(f"{name} = p_[{repr(name) if self.container is dict else k}]")
 
     def measure(self, params: list[tuple[str, Dims]], symbols: list[str]) -> None:
         """Binds the names of the sizes that the program uses, each from an array that has it."""
@@ -632,7 +653,7 @@ class ArrayMaker(ArrayTerms):
 
     # ------------------------------------------------------------------------------------------ points
 
-    def point(self, params: list[tuple[str, Dims]], ordinary: bool) -> tuple[Any, ...]:
+    def point(self, ordinary: bool) -> tuple[Any, ...]:
         """Arguments: ordinary shapes and layouts, or any."""
         n, m = self.one(((3, 2), (4, 3), (3, 4), (4, 2)))
         if not ordinary:
@@ -642,7 +663,7 @@ class ArrayMaker(ArrayTerms):
         narrow = self.chance(0.12 if ordinary else 0.2)
         widths = self.one((("float32",), ("float32",), ("float32", "float64"))) if narrow else ("float64",)
         made: list[Any] = []
-        for name, dims in params:
+        for name, dims in self.alone + self.packed:
             shape = tuple(int(sizes.get(dim, dim)) for dim in dims)
             twins = [k for k, item in enumerate(made) if isinstance(item, Input) and item.shape == shape and item.dtype in widths]
             layout = "C" if self.chance(0.8 if ordinary else 0.4) else self.one(LAYOUTS)
@@ -652,7 +673,10 @@ class ArrayMaker(ArrayTerms):
                 made.append(Same(twins[0]))
             else:
                 made.append(self.input(name, shape, self.one(widths), layout, sizes))
-        return tuple(made)
+        if not self.packed:
+            return tuple(made)
+        keys = tuple(name for name, _ in self.packed) if self.container is dict else ()
+        return (*made[: len(self.alone)], Bundle(self.container, tuple(made[len(self.alone) :]), keys))
 
     def input(self, name: str, shape: tuple[int, ...], dtype: str, layout: str, sizes: dict[str, int]) -> Input:
         """An array argument."""
