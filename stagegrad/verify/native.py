@@ -51,15 +51,25 @@ def value(function: Callable[..., Any], arguments: Sequence[Any]) -> float:
 
 
 def slope(function: Callable[..., Any], arguments: Sequence[Any], position: int) -> tuple[float, float]:
-    """A derivative by Ridders' method: central differences, extrapolated to step 0; returns it and an error estimate.
+    """The derivative with respect to one argument by Ridders' method; returns it and an error estimate, as `ridders` does."""
+
+    def along(step: float) -> float:
+        moved = list(arguments)
+        moved[position] = arguments[position] + step
+        return value(function, moved)
+
+    return ridders(along, 0.02 * max(1.0, abs(arguments[position])))
+
+
+def ridders(along: Callable[[float], float], step: float) -> tuple[float, float]:
+    """The derivative at 0 by Ridders' method: central differences, extrapolated to step 0; returns it and an error estimate.
 
     Numerical Recipes, section 5.7. (nan, inf) where differences do not settle.
     """
-    step = 0.02 * max(1.0, abs(arguments[position]))
     table: list[list[float]] = []
     best, error_of_best = math.nan, math.inf
     for row in range(10):
-        table.append([_central(function, arguments, position, step)])
+        table.append([(along(step) - along(-step)) / (2.0 * step)])
         factor = 1.4**2
         for column in range(1, row + 1):
             table[row].append((table[row][column - 1] * factor - table[row - 1][column - 1]) / (factor - 1.0))
@@ -69,15 +79,6 @@ def slope(function: Callable[..., Any], arguments: Sequence[Any], position: int)
                 best, error_of_best = table[row][column], spread
         step /= 1.4
     return best, error_of_best
-
-
-def _central(function: Callable[..., Any], arguments: Sequence[Any], position: int, step: float) -> float:
-    ends = []
-    for sign in (1.0, -1.0):
-        moved = list(arguments)
-        moved[position] = arguments[position] + sign * step
-        ends.append(value(function, moved))
-    return (ends[0] - ends[1]) / (2.0 * step)
 
 
 # ---------------------------------------------------------------------------------------------- helper functions

@@ -1,7 +1,7 @@
 """`check_grads`: the compiled gradient at one point, against the untouched function it came from.
 
 The function is run again on 120-digit numbers and its slopes are measured there; where it cannot be run on those, on floats, by
-extrapolated differences. At kinks, and where a slope is not finite, the report names the line.
+extrapolated differences. Arrays and containers are another module's. At kinks, and where a slope is not finite, the report names the line.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from stagegrad.verify import native
 from stagegrad.verify.clock import Clock, OutOfTime
+from stagegrad.verify.differences import check_arrays
 from stagegrad.verify.program import TEXT_FILE, Machine
 from stagegrad.verify.proof import Oracle, Question, questions_of
 from stagegrad.verify.reals import Event, Unsupported, World
@@ -30,8 +31,11 @@ def check_grads(staged: Any, *args: Any, **kwargs: Any) -> GradientCheck:
 
     `staged` is a `Staged`; its compiled code is run, whatever its target. The value has to be within 2 ulp of the user's function (or as
     near to the exact value as that is), each gradient within 1e-9 of the exact slope, or what the function's own sensitivity to rounding
-    makes of it.
+    makes of it. Where arrays or containers go in, each element of a gradient (or a sample of them) is compared with a complex step, or
+    with differences, of the function on floats.
     """
+    if not staged.build_for(*args, **kwargs).scalar:
+        return check_arrays(staged, args, kwargs)
     question, oracles = questions_of(staged)
     bound = staged.program.signature.bind(*args, **kwargs)
     bound.apply_defaults()

@@ -88,9 +88,9 @@ class Machine:
     def helpers(self) -> dict[str, Meaning]:
         """Helper functions of generated code that stand for an operation, by the operation's exact meaning."""
         meanings: dict[str, Meaning] = {}
-        for op in ops.REGISTRY.values():
+        for op in filter(self._known, ops.REGISTRY.values()):
             name, operands = _helper_call(op)
-            if name and self._known(op):
+            if name:
                 meanings[name] = Meaning(self, op, operands)
         for name in ops.HELPERS.keys() & ops.REGISTRY.keys() - meanings.keys():
             if self._known(ops.REGISTRY[name]):

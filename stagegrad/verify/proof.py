@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
+from stagegrad.errors import UnsupportedError
 from stagegrad.verify import native
 from stagegrad.verify.clock import Clock, OutOfTime, TooLarge
 from stagegrad.verify.expressions import Expression
@@ -339,8 +340,11 @@ def prove(staged: Any, *, time_limit: float = 10.0, seed: int = 0, at: Mapping[s
 def questions_of(staged: Any) -> tuple[Question, list[Oracle]]:
     """What there is to prove of a `Staged`, and what it can be proved against, the best first."""
     build = staged.build
-    source = build.source("value_and_grad", "python")
     main = build.program.module.main
+    if not build.scalar:
+        reason = f"a proof is for functions of numbers, and {build.name}() takes or returns more than that"
+        raise UnsupportedError(reason, main.span, "check_grads(...), which compares with differences at a point")
+    source = build.source("value_and_grad", "python")
     parameters = tuple(param.name for param in main.params)
     positions, _ = build.positions(build.options.wrt)
     wrt = tuple(parameters[position] for position in positions)

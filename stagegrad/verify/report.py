@@ -12,7 +12,8 @@ from typing import Any
 #: From the weakest to the strongest. *untested* means that nothing could be run; it is not a success.
 LEVELS = ("refuted", "untested", "tested", "checked", "proved")
 
-Point = Mapping[str, float | int | bool]
+#: The parameters' values by name; an array is there by its type and shape.
+Point = Mapping[str, float | int | bool | str]
 
 
 @dataclass(frozen=True)
