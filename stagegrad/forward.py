@@ -116,7 +116,7 @@ class _Push:
         if stage.op in _ARRAYS:
             self.array(stage, builder)
             return builder.stmts
-        if stage.op == "copy":
+        if stage.op in ("copy", "duplicate"):
             self.finish(stage.out, self.dot(stage.args[0]), builder)
             return builder.stmts
         op = find(stage.op)

@@ -43,13 +43,15 @@ class Helper:
     text: str
     needs: tuple[str, ...] = ()
     numba: str = ""  # the text for Numba, where it must differ
+    numpy: str = ""  # the text beside arrays, where it must differ
     of_user: bool = False  # a gate: its name is taken only where it is used
     each: bool = False  # on Numba it is a function of one element, which Numba spreads over arrays
     keeps_width: bool = False  # on Numba, what it makes of 32-bit floats are 32-bit floats
 
     def for_target(self, target: str) -> str:
         """The text that a module for the target defines."""
-        return self.numba if self.numba and target == "numba" else self.text
+        special = {"numba": self.numba, "numpy": self.numpy}.get(target)
+        return special or self.text
 
     def needs_on(self, target: str) -> tuple[str, ...]:
         """The helpers that the text for the target names."""
@@ -112,7 +114,7 @@ class Op:
         if all(type.rank == 0 and type.bits == 64 for type in types):
             return self.result(types)
         kind = self.result([Type(type.kind) for type in types]).kind
-        return Type(kind, max(type.rank for type in types), _bits(types) if kind == "float" else 64)
+        return Type(kind, max(type.rank for type in types), width(types) if kind == "float" else 64)
 
     def __call__(self, *operands: Operand, **attrs: Attr) -> Value:
         """Emits the operation into the builder of the rule that is running, in the library of the stage that is differentiated."""
@@ -122,7 +124,7 @@ class Op:
         return builder.value(builder.emit(self.name, *map(builder.atom, operands), name="", **attrs))
 
 
-def _bits(types: Sequence[Type]) -> int:
+def width(types: Sequence[Type]) -> int:
     """The width of what numbers of these types make together (NEP 50: beside arrays, and beside float32, a Python float is weak)."""
     strong = [type for type in types if type.rank or type.bits == 32]
     widths = [type.bits for type in strong if type.kind == "float"]
@@ -138,10 +140,10 @@ REGISTRY: dict[str, Op] = {}
 HELPERS: dict[str, Helper] = {}
 
 
-def helper(text: str, *needs: str, numba: str = "") -> Helper:
+def helper(text: str, *needs: str, numba: str = "", numpy: str = "") -> Helper:
     """Registers the text of a helper function under its own name."""
     name = text.strip().removeprefix("def ").partition("(")[0]
-    HELPERS[name] = Helper(name, inspect.cleandoc(text), needs, inspect.cleandoc(numba))
+    HELPERS[name] = Helper(name, inspect.cleandoc(text), needs, inspect.cleandoc(numba), inspect.cleandoc(numpy))
     return HELPERS[name]
 
 
@@ -451,7 +453,8 @@ def partials_of(op: Op, builder: Builder, out: Atom, args: Sequence[Atom],
     if op.partials is None:
         return (None,) * len(args)
     given = dict(attrs)
-    with builder.running(str(given.get("lib", ""))):
+    on_arrays = any(arg.type.rank for arg in args)
+    with builder.running("numpy" if on_arrays else str(given.get("lib", ""))):
         own = {name: given[name] for name in op.attrs}
         found = op.partials(builder.value(out), *map(builder.value, args), **own)
     many = found if isinstance(found, tuple) else (found,)

@@ -157,11 +157,11 @@ class _Tidy:
             mapping[stage.out] = folded
             return []
         op = find(stage.op)
-        if op.kind == "structural":
+        if op.kind == "structural" and stage.op != "load":
             return [stage]
         key = (stage.op, stage.args, stage.attrs)
         before = known.get(key)
-        if before is not None and not stage.out.name and (self.share_all or op.cost > _CHEAP):
+        if before is not None and not stage.out.name and (self.share_all or op.cost > _CHEAP or (stage.op == "load" and not stage.out.type.rank)):
             mapping[stage.out] = before
             return []
         known.setdefault(key, stage.out)

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from itertools import count, zip_longest
 
-from stagegrad.ir import Atom, Block, Call, For, Function, If, Lit, Raise, Remark, Stage, Var, While
+from stagegrad.ir import Atom, Block, Call, For, Function, If, Lit, Raise, Remark, Stage, Type, Var, While
 from stagegrad.ops import find
 
 #: A size: a number, or a name for one that is only known when the program runs.
@@ -31,6 +31,18 @@ def shapes(function: Function) -> dict[Var, Shape]:
             found.of[param] = tuple(found.axis(mark) for mark in axes.ljust(param.type.rank, "?"))
     found.block(function.body)
     return {var: tuple(map(found.equal, dims)) for var, dims in found.of.items()}
+
+
+def section(stage: Stage, of: dict[Var, Shape]) -> Shape | None:
+    """The dimensions of the section of an array that a `store` writes to; None where they are not known."""
+    array = stage.args[0]
+    if not isinstance(array, Var) or array not in of:
+        return None
+    rank = dict(stage.attrs).get("rank", array.type.rank - 1)
+    assert isinstance(rank, int)
+    read = Stage(Var("", Type(array.type.kind, rank), -1), "load", stage.args[:-1], stage.attrs)
+    found = _Shapes({array: of[array]}, numbers=count(-10**9))
+    return found.section(read)
 
 
 @dataclass

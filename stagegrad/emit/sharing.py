@@ -42,7 +42,7 @@ WRITES = frozenset({"store", "accumulate"})
 #: Arithmetic that can be written into the memory of its first operand: ``x += y``.
 ARITHMETIC = frozenset({"add", "sub", "mul", "div"})
 #: Views that hold each element once, so that they can be written to; others (a broadcast array) only look as if they did.
-_WRITABLE_VIEWS = frozenset({"copy", "expand_dims", "squeeze", "transpose", "reshape", "unbroadcast"})
+_WRITABLE_VIEWS = frozenset({"copy", "expand_dims", "squeeze", "transpose", "reshape", "reserve", "unbroadcast"})
 
 
 def arrays(atoms: Iterable[Atom]) -> Iterator[Var]:
@@ -68,14 +68,6 @@ class Cut:
     kind: str
     var: Var
     position: int = 0
-
-
-@dataclass(frozen=True)
-class _Way:
-    """A way that a value comes from: `source` is what it was; None as `cut` where no copy can stand."""
-
-    source: Var
-    cut: Cut | None
 
 
 class Lives:
@@ -142,10 +134,10 @@ class Sharing:
         self.function, self.apart = function, apart
         self.lives = Lives(function)
         self.foreign = 0
-        self.writes: dict[Var, Stage] = {}
+        self._writes: dict[Var, Stage] = {}
         self._masks: dict[Var, int] = {}
         self._bits: dict[Hashable, int] = {}
-        self.origins: dict[tuple[Var, int], list[tuple[Cut, Var, int]]] = {}
+        self.origins: dict[Place, list[_Way]] = {}
         for param in arrays(function.params):
             self._masks[param] = self._bit(param)
             self.foreign |= self._masks[param]
@@ -155,10 +147,16 @@ class Sharing:
         """The memories that a value may lie in; none for a scalar and for what is undefined."""
         return self._masks.get(atom, 0) if isinstance(atom, Var) else 0
 
-    def victims(self, stage: Stage) -> list[Var]:
-        """The arrays still read that would change if a stage wrote into its first operand's memory."""
+    @property
+    def writes(self) -> Iterable[Stage]:
+        """The stages that write to arrays, in the order of the text."""
+        return self._writes.values()
+
+    def victims(self, stage: Stage, settled: Container[Var] = ()) -> list[Var]:
+        """The arrays still read, save those `settled`, that would change if a stage wrote into its first operand's memory."""
         mask = self.of(stage.args[0])
-        return sorted((var for var in self._read_with(stage) if self.of(var) & mask), key=lambda var: (var.name, var.version))
+        found = [var for var in self._read_with(stage) if var not in settled and self.of(var) & mask]
+        return sorted(found, key=lambda var: (var.name, var.version))
 
     def _read_with(self, stage: Stage) -> Iterable[Var]:
         behind = self.lives.behind(stage)
@@ -190,7 +188,7 @@ class Sharing:
 
     def _stage(self, stage: Stage) -> None:
         if stage.op in WRITES:
-            self.writes[stage.out] = stage
+            self._writes[stage.out] = stage
         if stage.op in WRITES or stage.op == "grow":
             self._masks[stage.out] = self.of(stage.args[0])
         elif is_view(stage):
@@ -251,7 +249,7 @@ class Sharing:
                     grown |= self._grow(out, bit) | self._grow(other, bit)
                     for var, source in ((out, result), (other, earlier)):
                         assert isinstance(source, Var)
-                        way = (Cut(kind, var), source, lowest(common))
+                        way = Cut(kind, var), (source, lowest(common))
                         ways = self.origins.setdefault((var, bit), [])
                         ways += [way] if way not in ways else []
             seen |= mask
@@ -275,63 +273,69 @@ def lowest(mask: int) -> int:
 
 # ---------------------------------------------------------------------------------------------- where memory comes from
 
-_Ways: TypeAlias = dict[Var, list[_Way]]
+#: A value, and one of the memories that it may lie in.
+Place: TypeAlias = tuple[Var, int]
+#: Where something comes from; None where no copy can stand on the way.
+_Way: TypeAlias = "tuple[Cut | None, Place]"
 
 
 class Routes:
-    """The ways that arrays come on, with what a copy would cost at each; made only where two arrays meet that must not.
+    """The ways that arrays come on, with what a copy would cost on each.
 
-    A copy of an array of rank r, d loops deep, counts as d + r: about the power of the size that it takes in time.
+    A copy of an array of rank r, d loops deep, costs d + r: about the power of the size that it takes in time.
     """
 
     def __init__(self, sharing: Sharing) -> None:
         self.sharing = sharing
-        self.steps = 0
-        self._ways: _Ways = {}
+        self._ways: dict[Var, list[tuple[Cut | None, Var]]] = {}
         self._costs: dict[Cut, float] = {}
         self._block(sharing.function.body, 0.0)
 
-    def trace(self, var: Var, bit: int) -> list[Cut]:
-        """The cuts along a shortest way from where a memory was made to a value that may lie in it, the last first."""
-        start = (var, bit)
-        came: dict[tuple[Var, int], tuple[tuple[Var, int], Cut | None]] = {}
-        queue = deque([start])
-        seen, here = {start}, start
-        while queue:
-            here = queue.popleft()
-            self.steps += 1
-            sources = list(self._sources(*here))
-            if not sources:
-                break
-            for cut, source, its_bit in sources:
-                if (source, its_bit) not in seen:
-                    seen.add((source, its_bit))
-                    came[source, its_bit] = here, cut
-                    queue.append((source, its_bit))
-        found = []
-        while here != start:
-            here, cut = came[here]
-            found.append(cut)
-        return [cut for cut in reversed(found) if cut is not None]
-
     def cost(self, cut: Cut) -> float:
-        """About the power of an array's size that a copy at the cut takes in time; an answer is copied once, at the end."""
+        """What a copy costs; an answer is copied once, at the end."""
         return self._costs.get(cut, float(cut.var.type.rank))
 
-    def _sources(self, var: Var, bit: int) -> Iterator[tuple[Cut | None, Var, int]]:
-        origins = self.sharing.origins.get((var, bit))
+    def apart(self, first: Place, second: Place) -> list[Cut]:
+        """The cuts between two values that share memory and the value that both come from."""
+        searches = _Search(first), _Search(second)
+        if first == second:
+            return []
+        while any(search.queue for search in searches):
+            for this, that in (searches, searches[::-1]):
+                for place in this.step(self):
+                    if place in that.came:
+                        return this.cuts(place) + that.cuts(place)
+        return []
+
+    def back(self, place: Place, settled: Container[Var]) -> list[Cut]:
+        """The cuts between a value and the one that its memory was made for; none where a settled value is on the way."""
+        search = _Search(place)
+        last = place
+        while search.queue:
+            last = search.queue[0]
+            found = search.step(self)
+            if any(var in settled for var, _ in found):
+                return []
+            if not found and not list(self.sources(last)):
+                break
+        return search.cuts(last)
+
+    def sources(self, place: Place) -> Iterator[_Way]:
+        """Where a value has a memory from; nowhere, if the memory was made for it."""
+        var, bit = place
+        origins = self.sharing.origins.get(place)
         if origins is not None:
             yield from origins
             return
-        for way in self._ways.get(var, ()):
-            if self.sharing.of(way.source) & bit:
-                yield way.cut, way.source, bit
+        for cut, source in self._ways.get(var, ()):
+            if self.sharing.of(source) & bit:
+                yield cut, (source, bit)
 
     def _add(self, kind: str, var: Var, source: Atom, cost: float) -> None:
         if var.type.rank and isinstance(source, Var):
             cut = Cut(kind, var)
             self._costs[cut] = cost
-            self._ways.setdefault(var, []).append(_Way(source, cut))
+            self._ways.setdefault(var, []).append((cut, source))
 
     def _block(self, block: Block, depth: float) -> None:
         for stmt in block.stmts:
@@ -350,15 +354,17 @@ class Routes:
                             self._add(kind, out, result, depth - 0.05 + out.type.rank)
                 case For() | While():
                     self._loop(stmt, depth)
-                case _:
+                case Raise() | Remark():
                     pass
+                case _:
+                    raise TypeError(f"not a statement: {stmt!r}")
 
     def _stage(self, stage: Stage, depth: float) -> None:
         cost = depth + stage.out.type.rank
         if stage.op in WRITES:
             self._add("written", stage.out, stage.args[0], cost)
         elif stage.op == "grow":
-            self._ways[stage.out] = [_Way(source, None) for source in arrays(stage.args[:1])]
+            self._ways[stage.out] = [(None, source) for source in arrays(stage.args[:1])]
         elif is_view(stage):
             self._add("made", stage.out, stage.args[0], cost - (0.5 if stage.op == "load" else 0.0))
 
@@ -367,6 +373,35 @@ class Routes:
             self._add("enters", carry.var, carry.init, depth + carry.var.type.rank)
             self._add("trip", carry.var, result, depth + 1.0 + carry.var.type.rank)
             if carry.out.type.rank:
-                self._ways[carry.out] = [_Way(carry.var, None)]
+                self._ways[carry.out] = [(None, carry.var)]
         for block in blocks(loop):
             self._block(block, depth + 1.0)
+
+
+class _Search:
+    """A search backwards from a place, the nearest first."""
+
+    def __init__(self, start: Place) -> None:
+        self.came: dict[Place, tuple[Cut | None, Place] | None] = {start: None}
+        self.queue = deque([start])
+
+    def step(self, routes: Routes) -> list[Place]:
+        """Follows the ways of one more place; returns what is new."""
+        if not self.queue:
+            return []
+        here = self.queue.popleft()
+        found = [(cut, source) for cut, source in routes.sources(here) if source not in self.came]
+        for cut, source in found:
+            self.came[source] = cut, here
+            self.queue.append(source)
+        return [source for _, source in found]
+
+    def cuts(self, place: Place) -> list[Cut]:
+        """The cuts between the start and a place that was reached."""
+        found: list[Cut] = []
+        came = self.came[place]
+        while came is not None:
+            cut, place = came
+            found += [cut] if cut else []
+            came = self.came[place]
+        return found

@@ -36,7 +36,7 @@ def _hand_over(sweep: Sweep, stage: Stage, value: Atom, g: Atom, gradients: Grad
     section = builder.emit("load", g, *stage.args[1:-1], **dict(stage.attrs))
     if section.type.rank and not value.type.rank:
         section = builder.emit("sum", section)
-    elif section.type.rank:
+    elif section.type.rank and not sweep.fills(stage, value):
         section = builder.emit("unbroadcast", section, value)
     sweep.add(gradients, value, section, builder)
 
@@ -60,4 +60,5 @@ def _undo_grow(sweep: Sweep, stage: Stage, g: Atom, gradients: Gradients, builde
         gradients[stage.args[0]] = g
 
 
-ARRAY_RULES = {"store": _undo_store, "accumulate": _undo_accumulate, "load": _undo_load, "grow": _undo_grow}
+ARRAY_RULES = {"store": _undo_store, "accumulate": _undo_accumulate, "load": _undo_load, "grow": _undo_grow,
+               "reserve": _undo_grow}  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from stagegrad.analysis import active, needed
@@ -35,7 +35,8 @@ from stagegrad.names import Words, describe, describe_call, reserved, title
 from stagegrad.ops import Builder, Op, Value, contributions_of, find, literal, partials_of
 from stagegrad.reverse.arrays import ARRAY_RULES
 from stagegrad.reverse.loops import LoopReversal
-from stagegrad.shapes import Shape, shapes
+from stagegrad.reverse.nest import WRITES, Level, Nest, NestReversal, Use, lineages, read_again, same_facts
+from stagegrad.shapes import Shape, section, shapes
 
 #: The gradient that has reached each value so far.
 Gradients = dict[Var, Atom]
@@ -67,6 +68,12 @@ class Sweep:
         self.made = {stmt.out: stmt for stmt in walk(function.body) if isinstance(stmt, Stage)}
         self.shapes: dict[Var, Shape] = shapes(function)
         self.scopes = _scopes(function)
+        self.function = function
+        self.lineages = lineages(function.params, function.body)
+        self.current: dict[Var, Atom] = {}  # arrays as they are restored at this point of the backward pass
+        self.nest: Nest | None = None  # the loops that write to arrays in place, while such are undone
+        self.levels: list[Level] = []
+        self.tape_words: dict[Var, str] = {}  # what the tape of a value without a name is called
         self.numbered = function.origin == "formula"
         self.number = {s.out: k for k, s in enumerate((s for s in function.body.stmts if isinstance(s, Stage)), 1)}
 
@@ -155,10 +162,55 @@ class Sweep:
         forward: list[Stmt] = []
         backward: list[Stmt] = []
         for stmt in reversed(stmts):
-            before, after = self.stmt(stmt, gradients)
+            state = dict(self.current)
+            if isinstance(stmt, Stage) and stmt.op in WRITES and self.lineages.changing(stmt.out):
+                before, after = self.write(stmt, gradients)
+            else:
+                before, after = self.stmt(stmt, gradients)
+                after = self.met(after, state)
             forward[:0] = before
             backward += after
         return forward, backward
+
+    def met(self, stmts: list[Stmt], state: dict[Var, Atom]) -> list[Stmt]:
+        """Statements of the backward pass with every array as it is at this point."""
+        level = self.levels[-1] if self.levels else Level({}, set())
+        return read_again(self, level, stmts, state, Builder(self.fresh))
+
+    def write(self, stage: Stage, gradients: Gradients) -> tuple[list[Stmt], list[Stmt]]:
+        """A write to an array keeps what it overwrites; undone, it puts that back before anything else."""
+        array = stage.args[0]
+        kept, restore = Builder(self.fresh, "", stage.span), Builder(self.fresh, "", stage.span)
+        if isinstance(array, Var):
+            attrs = dict(stage.attrs)
+            was = kept.emit("load", array, *stage.args[1:-1], **attrs)
+            assert isinstance(was, Var)
+            self.tape_words[was] = f"{array.name or 'it'}_was"
+            self.shapes.update({was: found for found in [section(stage, self.shapes)] if found})
+            before = self.current.get(stage.out, stage.out)
+            back = restore.emit("store", before, *stage.args[1:-1], was, name=array.name, **attrs)
+            if isinstance(back, Var):
+                same_facts(self, {array: back})
+            after = self.met(restore.stmts, {})
+            self.current[array] = back
+        undone = self.stage(stage, gradients)
+        return [*kept.stmts, stage], [*after, *self.met(undone, dict(self.current))]
+
+    def outside_of(self, loop: For | While) -> set[Var]:
+        """The values that are bound when a loop of the function's own statements begins."""
+        found = set(self.function.params)
+        for stmt in self.function.body.stmts:
+            if stmt is loop:
+                break
+            found.update(binds(stmt))
+        else:
+            return set(self.function.params)
+        return found
+
+    def fills(self, stage: Stage, value: Atom) -> bool:
+        """Has a value the shape of the section that it is written to?"""
+        known = self.shapes.get(value) if isinstance(value, Var) else None
+        return known is not None and known == section(stage, self.shapes)
 
     def stmt(self, stmt: Stmt, gradients: Gradients) -> tuple[list[Stmt], list[Stmt]]:
         match stmt:
@@ -188,7 +240,7 @@ class Sweep:
         if stage.op in ARRAY_RULES:
             ARRAY_RULES[stage.op](self, stage, g, gradients, builder)
             return builder.stmts
-        if stage.op == "copy":
+        if stage.op in ("copy", "duplicate"):
             self.add(gradients, stage.args[0], g, builder)
             return builder.stmts
         doubled = stage.op == "mul" and stage.args[0] == stage.args[1]
@@ -295,30 +347,64 @@ class Sweep:
         before = Builder(self.fresh)
         for arm in (stmt.then, stmt.orelse):
             self.shadow_arrays(free(arm) - self.conditional, gradients, before)
-        arms = [self._arm(stmt, arm, seeds, dict(gradients)) for arm in (stmt.then, stmt.orelse)]
-        changed = _changed(gradients, [found for _, _, found in arms], bound(stmt.then) | bound(stmt.orelse))
-        if not changed:
+        start = dict(self.current)
+        arms = [self._arm(stmt, arm, seeds, dict(gradients), dict(start)) for arm in (stmt.then, stmt.orelse)]
+        local = bound(stmt.then) | bound(stmt.orelse)
+        changed = _changed(gradients, [arm.gradients for arm in arms], local)
+        restored = [var for var in _changed(start, [arm.current for arm in arms], local) if self.lineages.changing(var)]
+        if not changed and not restored:
+            self.current = start
             return [stmt], []
-        for _, backward, found in arms:
-            self._fill(changed, found, backward)
+        for arm in arms:
+            self._fill(changed, arm.gradients, arm.backward)
         outs = tuple(self.fresh.var(self.gradient_word(var), var.type) for var in changed)
-        back = [needed(Block(tuple(b), tuple(found.get(v, _nothing(v)) for v in changed))) for _, b, found in arms]
-        forward = If(stmt.test, Block(tuple(arms[0][0]), stmt.then.results), Block(tuple(arms[1][0]), stmt.orelse.results),
+        again = tuple(self.fresh.like(var) for var in restored)
+        same_facts(self, dict(zip(restored, again, strict=True)))
+        back = [needed(Block(tuple(arm.backward), (*(arm.gradients.get(v, _nothing(v)) for v in changed),
+                                                   *(arm.current.get(v, v) for v in restored)))) for arm in arms]  # fmt: skip
+        forward = If(stmt.test, Block(tuple(arms[0].forward), stmt.then.results), Block(tuple(arms[1].forward), stmt.orelse.results),
                      stmt.outs, stmt.note, stmt.span)  # fmt: skip
         forward, (then, orelse) = self._export(forward, back)
         for k, (var, out) in enumerate(zip(changed, outs, strict=True)):
             gradients[var] = out
             if any(self.may_stop(arm.results[k]) for arm in back):
                 self.routed.add(out)
-        return [forward], [*before.stmts, If(stmt.test, then, orelse, outs, "", stmt.span)]
+        self.current = {**start, **dict(zip(restored, again, strict=True))}
+        backward = If(stmt.test, then, orelse, (*outs, *again), "", stmt.span)
+        forward, backward = self._lead_through(forward, backward, [arm.uses for arm in arms])
+        return [forward], [*before.stmts, backward]
 
-    def _arm(self, stmt: If, arm: Block, seeds: Gradients, gradients: Gradients) -> tuple[list[Stmt], list[Stmt], Gradients]:
+    def _arm(self, stmt: If, arm: Block, seeds: Gradients, gradients: Gradients, current: dict[Var, Atom]) -> _Arm:
+        """One arm and what undoes it, with the arrays as they are after the branch at first."""
         builder = Builder(self.fresh)
         for out, result in zip(stmt.outs, arm.results, strict=True):
             if out in seeds:
                 self.add(gradients, result, seeds[out], builder)
+            if isinstance(result, Var) and self.lineages.changing(out):
+                current[result] = current.get(out, out)
+        self.current, levels, mark = current, self.levels, len(self.nest.uses) if self.nest else 0
+        if levels:
+            self.levels = [*levels, levels[-1].inside(arm)]
         forward, backward = self.block(arm.stmts, gradients)
-        return forward, [*builder.stmts, *backward], gradients
+        self.levels = levels
+        uses = self.nest.uses[mark:] if self.nest else []
+        if self.nest:
+            del self.nest.uses[mark:]
+        return _Arm(forward, [*builder.stmts, *backward], gradients, self.current, uses)
+
+    def _lead_through(self, forward: If, backward: If, uses: list[list[Use]]) -> tuple[If, If]:
+        """The threads of loops inside a branch pass through it: as they leave the loop in its own arm, unchanged in the other."""
+        for side, threads in enumerate(uses):
+            for use in threads:
+                assert self.nest is not None
+                out = self.fresh.like(use.leaves)
+                forward = _with_out(forward, out, side, use.leaves, use.enters)
+                back_out: Var | None = None
+                if use.back_enters is not None and use.back_leaves is not None:
+                    back_out = self.fresh.like(use.back_leaves)
+                    backward = _with_out(backward, back_out, side, use.back_leaves, use.back_enters)
+                self.nest.uses.append(Use(use.thread, use.enters, out, use.back_enters, back_out))
+        return forward, backward
 
     def _fill(self, vars: Sequence[Var], gradients: Gradients, stmts: list[Stmt]) -> None:
         """At the end of an arm, the gradients of arrays are arrays."""
@@ -361,6 +447,8 @@ class Sweep:
 
     def loop(self, loop: For | While, gradients: Gradients) -> tuple[list[Stmt], list[Stmt]]:
         """Runs the trips again, last first: restore what a trip began with, run its body, undo its body."""
+        if self.nest is not None or self.lineages.written_in(loop.body):
+            return NestReversal(self, loop).run(gradients)
         if not any(c.out in gradients and c.out in self.active for c in loop.carries):
             for carry in loop.carries:
                 gradients.pop(carry.out, None)
@@ -376,6 +464,24 @@ class Sweep:
         kept = Stage(self.fresh.var(self.words.fresh("f"), result.type), "copy", (result,))
         return (*body.stmts, kept), kept.out, result
 
+
+
+@dataclass(frozen=True)
+class _Arm:
+    """One arm of a branch, and what undoes it."""
+
+    forward: list[Stmt]
+    backward: list[Stmt]
+    gradients: Gradients
+    current: dict[Var, Atom]
+    uses: list[Use]
+
+
+def _with_out(branch: If, out: Var, side: int, value: Var, other: Var) -> If:
+    """The branch with one more result: `value` in the arm on this side, `other` in the other one."""
+    results = (value, other) if side == 0 else (other, value)
+    then, orelse = (replace(arm, results=(*arm.results, r)) for arm, r in zip((branch.then, branch.orelse), results, strict=True))
+    return replace(branch, then=then, orelse=orelse, outs=(*branch.outs, out))
 
 
 def _scopes(function: Function) -> list[Var]:

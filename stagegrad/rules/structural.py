@@ -68,23 +68,32 @@ trip_count = structural("trip_count", "start stop step", "len(range({start}, {st
 load = structural("load", "a *i", "{a}[{i0}]", _section)
 store = structural("store", "a *i", "{a}[{i0}] = {value}", _first)
 accumulate = structural("accumulate", "a *i", "{a}[{i0}] += {value}", _first)
-helper(
-    '''
+_GROWN = '''
     def grown(tape):
         """A tape twice as long that begins with the same records."""
         if len(tape) >= 2**26:
-            raise MemoryError("a while loop ran more than 67,108,864 trips, which is more than a backward pass can record")
-        return tape + tape
-    ''',
-    numba='''
-    def grown(tape):
-        """A tape twice as long that begins with the same records."""
-        if len(tape) >= 2**26:
-            raise MemoryError("a while loop ran more than 67,108,864 trips, which is more than a backward pass can record")
-        return np.append(tape, np.empty_like(tape))
-    ''',
-)
+            raise MemoryError("a loop made more than 67,108,864 trips whose number was not known before, too many to record")
+        return {}
+'''
+_LONGER = _GROWN.format("np.concatenate((tape, np.empty_like(tape)))")
+helper(_GROWN.format("tape + tape"), numba=_LONGER, numpy=_LONGER)
 #: Makes room for a record at position `n`: the same tape, or one twice as long that begins with the same records.
 grow = structural("grow", "a n", "{a} = grown({a}, {n})", _first)
+
+helper(
+    '''
+    def reserved(tape, n):
+        """A tape with room for n elements that begins with the same ones."""
+        if n <= len(tape):
+            return tape
+        if n > 2**31:
+            raise MemoryError("a loop records more than 2,147,483,648 numbers, which is more than a backward pass can keep")
+        longer = np.empty(max(n, 2 * len(tape)), tape.dtype)
+        longer[:len(tape)] = tape
+        return longer
+    '''
+)
+#: Makes room for `n` elements: the same tape, or a longer one that begins with the same elements.
+reserve = structural("reserve", "tape n", "reserved({tape}, {n})", _first, view=True, helpers=("reserved",))
 
 is_true = structural("is_true", "x", "{x} != 0", always(BOOL))

@@ -1,0 +1,644 @@
+"""The reversal of loops that write to arrays in place, one inside another.
+
+A trip is not run again: the arrays that it began with are gone. Instead the backward pass restores them, write by write, from the
+elements that were overwritten, and so meets every array as the statement that it undoes had met it:
+
+    for i in range(n):                    for i in range(n):                 for i in range(n - 1, -1, -1):
+        v = sin(a[i]) * a[i - 1]              was_tape[i] = a[i]                 a[i] = was_tape[i]
+        a[i] = v                              v = sin(a[i]) * a[i - 1]           ai = a[i]  ...
+                                              a[i] = v
+
+What the backward trip reads of the forward trip is, in this order: read again from a restored array, where that array is as it was;
+computed again from what is known at the start of the trip; recorded. Records of a whole nest lie one behind another on one tape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from stagegrad.analysis import needed
+from stagegrad.ir import (
+    INT,
+    Atom,
+    Block,
+    Carry,
+    For,
+    If,
+    Lit,
+    Stage,
+    Stmt,
+    Type,
+    Var,
+    While,
+    binds,
+    bound,
+    clone,
+    free,
+    substitute,
+    variables,
+    walk,
+)  # fmt: skip
+from stagegrad.ops import Builder, literal
+from stagegrad.reverse.loops import ONE, ZERO, _Range, position_of
+
+if TYPE_CHECKING:
+    from stagegrad.reverse.sweep import Gradients, Sweep
+
+#: Operations that ask an array for nothing but its shape, by the operands that they ask.
+_SHAPE_ONLY = {"extent": (0,), "size": (0,), "zeros_like": (0,), "full_like": (0,), "unbroadcast": (1,), "broadcast_like": (1,)}
+WRITES = ("store", "accumulate")
+
+
+# ---------------------------------------------------------------------------------------------- which arrays are written to
+
+
+@dataclass(frozen=True)
+class Lineages:
+    """The arrays that become one another by writes: `root` names each array's lineage, `mutable` holds the lineages to be restored.
+
+    A lineage that is only read when its last write is done, as a tape is, needs no restoring.
+    """
+
+    root: dict[Var, Var]
+    mutable: frozenset[Var]
+
+    def changing(self, atom: Atom) -> bool:
+        return isinstance(atom, Var) and self.root.get(atom) in self.mutable
+
+    def written_in(self, block: Block) -> set[Var]:
+        """The lineages to be restored that a block writes to."""
+        writes = (stmt.out for stmt in walk(block) if isinstance(stmt, Stage) and stmt.op in WRITES)
+        return {self.root[var] for var in writes if self.changing(var)}
+
+
+def lineages(params: Iterable[Var], block: Block) -> Lineages:
+    """The lineages of a function's arrays."""
+    parent: dict[Var, Var] = {}
+    flows: list[tuple[Atom, Var]] = []
+    readings: list[Var] = []
+    written: set[Var] = set()
+    for stmt in walk(block):
+        match stmt:
+            case Stage(op="store" | "accumulate" | "grow" | "reserve" | "copy"):
+                flows.append((stmt.args[0], stmt.out))
+                readings += variables(stmt.args[1:])
+                if stmt.op in WRITES:
+                    written.update(variables(stmt.args[:1]))
+            case Stage():
+                asked = _SHAPE_ONLY.get(stmt.op, ())
+                readings += variables(arg for k, arg in enumerate(stmt.args) if k not in asked)
+            case If():
+                flows += [pair for arm in (stmt.then, stmt.orelse) for pair in zip(arm.results, stmt.outs, strict=True)]
+            case For() | While():
+                for carry, result in zip(stmt.carries, stmt.body.results, strict=True):
+                    flows += [(carry.init, carry.var), (result, carry.var), (carry.var, carry.out)]
+    flows = [(a, b) for a, b in flows if b.type.rank and isinstance(a, Var)]
+
+    def find(var: Var) -> Var:
+        while parent.get(var, var) != var:
+            var = parent[var]
+        return var
+
+    for a, b in flows:
+        if isinstance(a, Var) and find(a) != find(b):
+            parent[find(b)] = find(a)
+    before = _reaching(written, flows)
+    roots = {var: find(var) for var in (*params, *bound(block)) if var.type.rank}
+    mutable = {roots[var] for var in (*readings, *variables(block.results)) if var in before and var in roots}
+    return Lineages(roots, frozenset(mutable))
+
+
+def _reaching(written: set[Var], flows: list[tuple[Atom, Var]]) -> set[Var]:
+    """The arrays that a later write may change: those that are written to, and what becomes them."""
+    sources: dict[Var, list[Var]] = {}
+    for a, b in flows:
+        if isinstance(a, Var):
+            sources.setdefault(b, []).append(a)
+    found, pending = set(written), list(written)
+    while pending:
+        for source in sources.get(pending.pop(), ()):
+            if source not in found:
+                found.add(source)
+                pending.append(source)
+    return found
+
+
+# ---------------------------------------------------------------------------------------------- what passes through a nest
+
+
+@dataclass
+class Thread:
+    """A tape, or a count of the records on one: made before the outermost loop, carried through all of them, read by the backward pass.
+
+    `start` makes it, `final` is its value after the nest. A count runs back through the backward loops (`returns`).
+    """
+
+    word: str
+    type: Type
+    start: Callable[[Builder], Atom]
+    final: Var
+    returns: bool = False
+
+
+@dataclass(frozen=True)
+class Use:
+    """Where a thread enters and leaves a statement, in the forward pass and, where it returns, in the backward pass."""
+
+    thread: Thread
+    enters: Var
+    leaves: Var
+    back_enters: Var | None = None
+    back_leaves: Var | None = None
+
+
+@dataclass
+class Level:
+    """A trip that is being undone, or an arm in one: what made each of its values, and what was read again so far."""
+
+    makers: dict[Var, Stage]
+    changed: set[Var]  # the lineages that the loop writes to
+    again: dict[Var, Atom] = field(default_factory=dict)
+
+    def inside(self, block: Block) -> Level:
+        """The level of an arm: it sees what is outside it, and what it learns is forgotten after it."""
+        return Level(self.makers | makers_of(block), self.changed, dict(self.again))
+
+
+def makers_of(block: Block) -> dict[Var, Stage]:
+    return {stmt.out: stmt for stmt in block.stmts if isinstance(stmt, Stage)}
+
+
+@dataclass
+class Nest:
+    """A nest on its way: what was there before it, what its outermost loop must prepare, and the threads of the block in work."""
+
+    outside: set[Var]  # what is bound before the nest
+    before: Builder
+    uses: list[Use] = field(default_factory=list)
+    rooms: list[Atom | None] = field(default_factory=list)  # how often each loop's body runs in all, outermost first
+    hoisted: dict[Var, Atom] = field(default_factory=dict)
+
+
+# ---------------------------------------------------------------------------------------------- reading again
+
+
+class Stuck(Exception):
+    """A value cannot be read again here: an array that it came from has been written to since."""
+
+
+def read_again(sweep: Sweep, level: Level, stmts: list[Stmt], state: dict[Var, Atom], builder: Builder) -> list[Stmt]:
+    """Statements of the backward pass, with the arrays as they are restored in `state`, and what was read from them read again."""
+    mapping: dict[Var, Atom] = {}
+    for var in _in_order(free(Block(tuple(stmts)))):
+        if sweep.lineages.changing(var):
+            if var in state:
+                mapping[var] = state[var]
+            continue
+        try:
+            found = _again(sweep, level, var, state, builder)
+        except Stuck:
+            continue
+        if found != var:
+            mapping[var] = found
+    return [*builder.stmts, *substitute(Block(tuple(stmts)), mapping).stmts]
+
+
+def _again(sweep: Sweep, level: Level, atom: Atom, state: dict[Var, Atom], builder: Builder) -> Atom:
+    """The atom itself, if no array that changes is behind it; else a copy of how it was made, from arrays as they are now."""
+    if not isinstance(atom, Var) or atom not in level.makers:
+        return atom
+    if atom in level.again:
+        return level.again[atom]
+    made = level.makers[atom]
+    if made.op in (*WRITES, "grow"):
+        raise Stuck
+    asked = _SHAPE_ONLY.get(made.op, ())
+    args: list[Atom] = []
+    for k, arg in enumerate(made.args):
+        if isinstance(arg, Var) and sweep.lineages.root.get(arg) in level.changed:
+            if arg not in state and k not in asked:
+                raise Stuck
+            args.append(state.get(arg, arg))
+        else:
+            args.append(_again(sweep, level, arg, state, builder))
+    if tuple(args) == made.args:
+        return atom
+    out = sweep.fresh.like(atom)
+    same_facts(sweep, {atom: out})
+    builder.stmts.append(replace(made, out=out, args=tuple(args), note="", span=made.span))
+    level.again[atom] = out
+    return out
+
+
+def same_facts(sweep: Sweep, copies: dict[Var, Var]) -> None:
+    """What is known of a value is true of its copy."""
+    for facts in (sweep.active, sweep.conditional, sweep.unbounded):
+        facts |= {new for old, new in copies.items() if old in facts}  # type: ignore[operator]  # sets of atoms, sets of values
+    sweep.shapes.update({new: sweep.shapes[old] for old, new in copies.items() if old in sweep.shapes})
+    sweep.made.update({new: replace(sweep.made[old], out=new) for old, new in copies.items() if old in sweep.made})
+
+
+def _in_order(vars: Iterable[Var]) -> list[Var]:
+    return sorted(vars, key=lambda var: (var.name, var.version))
+
+
+# ---------------------------------------------------------------------------------------------- one loop
+
+
+class NestReversal:
+    """The reversal of one loop of a nest; the outermost one begins and ends the nest."""
+
+    def __init__(self, sweep: Sweep, loop: For | While) -> None:
+        self.sweep, self.loop, self.fresh = sweep, loop, sweep.fresh
+        self.outermost = sweep.nest is None
+
+    def run(self, gradients: Gradients) -> tuple[list[Stmt], list[Stmt]]:
+        """The loop with what it records, and the loop that undoes it."""
+        sweep = self.sweep
+        if self.outermost:
+            sweep.nest = Nest(set(sweep.outside_of(self.loop)), Builder(self.fresh))
+        try:
+            return self._run(gradients)
+        finally:
+            if self.outermost:
+                sweep.nest = None
+
+    @property
+    def nest(self) -> Nest:
+        assert self.sweep.nest is not None
+        return self.sweep.nest
+
+    def _run(self, gradients: Gradients) -> tuple[list[Stmt], list[Stmt]]:
+        sweep, loop = self.sweep, self.loop
+        before, after = Builder(self.fresh), Builder(self.fresh)
+        kept, inner = self._gradient_carries(gradients, before)
+        restored = self._restored_carries()
+        levels, mark = sweep.levels, len(self.nest.uses)
+        self.nest.rooms.append(room_for(sweep, self.nest, loop))
+        sweep.levels = [*levels, Level(makers_of(loop.body), sweep.lineages.written_in(loop.body))]
+        core, forward = self._undone(kept, inner, restored)
+        sweep.levels = levels
+        uses = self.nest.uses[mark:]
+        del self.nest.uses[mark:]
+        for position, carry in restored:
+            init = loop.carries[position].init
+            if isinstance(init, Var):
+                sweep.current[init] = carry.out
+        forward_stmts, backward_stmts = _Trips(self, forward, core, [c for _, c in kept] + [c for _, c in restored], uses, before).run()
+        self.nest.rooms.pop()
+        self._hand_on(kept, gradients, after)
+        if self.outermost:
+            forward_stmts = [*self.nest.before.stmts, *forward_stmts]
+        return forward_stmts, [*before.stmts, *backward_stmts, *after.stmts]
+
+    # -- gradients
+
+    def _gradient_carries(self, gradients: Gradients, before: Builder) -> tuple[list[tuple[Var, Carry]], Gradients]:
+        """For each active carry, and each active value from outside that the body reads: (value, its gradient's carry)."""
+        sweep, loop = self.sweep, self.loop
+        found: list[tuple[Var, Carry]] = []
+        inner: Gradients = {}
+        for carry in loop.carries:
+            if carry.var in sweep.active:
+                start = sweep.whole(gradients.pop(carry.out, ZERO), carry.out, before)
+                found.append((carry.var, self._carry(carry.var, start)))
+        for var in _in_order(free(loop.body)):
+            if var in sweep.active and all(var != carry.var for carry in loop.carries):
+                start = sweep.whole(gradients.get(var, ZERO), var, before)
+                found.append((var, self._carry(var, start)))
+                inner[var] = found[-1][1].var
+        return found, inner
+
+    def _carry(self, var: Var, start: Atom) -> Carry:
+        word = self.sweep.gradient_word(var)
+        carry = Carry(self.fresh.var(word, var.type), start, self.fresh.var(word, var.type))
+        if self.sweep.may_stop(start):
+            self.sweep.routed.add(carry.var)
+        return carry
+
+    def _hand_on(self, kept: list[tuple[Var, Carry]], gradients: Gradients, after: Builder) -> None:
+        """After the loop: outside values keep what reached them, and each carry's initial value receives its gradient."""
+        owned = {carry.var: carry for carry in self.loop.carries}
+        for var, carry in kept:
+            if self.sweep.may_stop(carry.var):
+                self.sweep.routed.add(carry.out)
+            if var not in owned:
+                gradients[var] = carry.out
+        for var, carry in kept:
+            if var in owned:
+                self.sweep.add(gradients, owned[var].init, carry.out, after)
+
+    # -- arrays
+
+    def _restored_carries(self) -> list[tuple[int, Carry]]:
+        """For each carried array that is written to: the array as the backward loop restores it, trip by trip."""
+        sweep, found = self.sweep, []
+        for position, (carry, result) in enumerate(zip(self.loop.carries, self.loop.body.results, strict=True)):
+            if sweep.lineages.changing(carry.var) and isinstance(result, Var):
+                start = sweep.current.get(carry.out, carry.out)
+                var, out = self.fresh.like(carry.var), self.fresh.like(carry.var)
+                same_facts(sweep, {carry.var: var, carry.out: out})
+                found.append((position, Carry(var, start, out)))
+        for position, carry in found:
+            result = self.loop.body.results[position]
+            assert isinstance(result, Var)
+            sweep.current[result] = carry.var
+        return found
+
+    def _undone(self, kept: list[tuple[Var, Carry]], inner: Gradients, restored: list[tuple[int, Carry]]) -> tuple[Block, list[Stmt]]:
+        """The trip undone, which yields the gradients and the restored arrays of the trip before it; and the trip with its records."""
+        sweep, loop = self.sweep, self.loop
+        seeds, ends = Builder(self.fresh), Builder(self.fresh)
+        arriving = {var: carry.var for var, carry in kept}
+        for carry, result in zip(loop.carries, loop.body.results, strict=True):
+            if carry.var in arriving:
+                sweep.add(inner, result, arriving[carry.var], seeds)
+        forward, undo = sweep.block(loop.body.stmts, inner)
+        results = [sweep.whole(inner.get(var, ZERO), var, ends) for var, _ in kept]
+        vars = [loop.carries[position].var for position, _ in restored]
+        results += [sweep.current.get(var, var) for var in vars]
+        return needed(Block((*seeds.stmts, *undo, *ends.stmts), tuple(results))), forward
+
+
+class _Trips:
+    """The two loops put together: what the backward trip needs to know is recorded by the forward trip, or computed again."""
+
+    def __init__(self, owner: NestReversal, forward: list[Stmt], core: Block, carries: list[Carry], uses: list[Use],
+                 before: Builder) -> None:  # fmt: skip
+        self.owner, self.sweep, self.fresh, self.loop = owner, owner.sweep, owner.fresh, owner.loop
+        self.forward, self.core, self.carries, self.uses, self.before = forward, core, carries, uses, before
+        self.inside = Builder(self.fresh)  # the first statements of the backward trip
+        self.changed = self.sweep.lineages.written_in(self.loop.body)
+        self.extra: list[tuple[Carry, Atom]] = []  # of the forward loop: the carry and what a trip yields for it
+        self.back_extra: list[tuple[Carry, Atom]] = []
+        self.mine: list[Use] = []
+        self.at_start: list[Stmt] = []
+        self.behind: dict[Var, list[Stmt]] = {}  # records, behind what makes the recorded value
+        self.at_end: list[Stmt] = []
+        self.mapping: dict[Var, Atom] = {}
+        self._place: tuple[Atom, Atom] | None = None
+
+    def run(self) -> tuple[list[Stmt], list[Stmt]]:
+        trips = self._counted()
+        self.range = _Range(self.fresh, self.sweep.words, self.loop, trips, self.before, self.inside)
+        again = self._recover()
+        for use in self.uses:
+            self._pass_on(use)
+        forward = self._forward_loop()
+        body = substitute(Block((*again, *self.core.stmts), self.core.results), self.mapping)
+        back = tuple(result for _, result in self.back_extra)
+        whole = Block((*self.inside.stmts, *body.stmts), (*body.results, *back))
+        carries = (*self.carries, *(carry for carry, _ in self.back_extra))
+        backward = replace(self.range.header, carries=carries, body=whole, span=self.loop.span)
+        self.owner.nest.uses += self.mine
+        return [forward], [backward]
+
+    def _forward_loop(self) -> For | While:
+        stmts: list[Stmt] = list(self.at_start)
+        for stmt in self.forward:
+            stmts.append(stmt)
+            for var in binds(stmt):
+                stmts += self.behind.get(var, [])
+        stmts += self.at_end
+        loop = self.loop
+        body = Block(tuple(stmts), (*loop.body.results, *(result for _, result in self.extra)))
+        return replace(loop, carries=(*loop.carries, *(carry for carry, _ in self.extra)), body=body)
+
+    def _counted(self) -> Var | None:
+        """The number of trips, where it cannot be foretold: counted from 0 each time that the loop is entered."""
+        if isinstance(self.loop, For) and self.loop.until is None:
+            return None
+        word = self.sweep.words.fresh("trips")
+        carry = Carry(self.fresh.var(word, INT), literal(0), self.fresh.var(word, INT))
+        more = Builder(self.fresh)
+        result = more.emit("add", carry.var, ONE, name=word)
+        self.at_end += more.stmts
+        self.extra.append((carry, result))
+        return carry.out
+
+    # -- threads
+
+    def _pass_on(self, use: Use) -> None:
+        """A thread of an inner statement passes through this loop as well."""
+        self._carry(use.thread, use.enters, use.leaves, use.back_enters, use.back_leaves)
+
+    def _carry(self, thread: Thread, var: Var, result: Atom, back: Var | None, back_result: Atom | None) -> None:
+        outermost = self.owner.outermost
+        init = thread.start(self.owner.nest.before) if outermost else self.fresh.var(thread.word, thread.type)
+        out = thread.final if outermost else self.fresh.var(thread.word, thread.type)
+        self.extra.append((Carry(var, init, out), result))
+        back_init: Atom | None = None
+        back_out: Var | None = None
+        if back is not None and back_result is not None:
+            back_init = thread.final if outermost else self.fresh.var(thread.word, thread.type)
+            back_out = self.fresh.var(thread.word, thread.type)
+            self.back_extra.append((Carry(back, back_init, back_out), back_result))
+        if not outermost:
+            assert isinstance(init, Var) and (back_init is None or isinstance(back_init, Var))
+            self.mine.append(Use(thread, init, out, back_init, back_out))
+
+    def place(self) -> tuple[Atom, Atom]:
+        """The position of this trip's records on their tapes, in the forward and in the backward trip."""
+        if self._place is None:
+            self._place = self._own_place()
+        return self._place
+
+    def _own_place(self) -> tuple[Atom, Atom]:
+        loop = self.loop
+        if self.owner.outermost and isinstance(loop, For):
+            start = Builder(self.fresh)
+            here = position_of(start, loop.index, loop.start, loop.step, self.sweep.words)
+            self.at_start[:0] = start.stmts
+            return here, self.range.position
+        thread = self._thread("record", INT, lambda builder: literal(0), returns=True)
+        var, back = (self.fresh.var(thread.word, INT) for _ in range(2))
+        more = Builder(self.fresh)
+        result = more.emit("add", var, ONE, name=thread.word)
+        self.at_end += more.stmts
+        at = self.inside.emit("sub", back, ONE, name=thread.word)
+        self._carry(thread, var, result, back, at)
+        return var, at
+
+    # -- what the backward trip reads of the forward trip
+
+    def _recover(self) -> list[Stmt]:
+        """Fills `mapping` with what is known in the backward trip; returns what is computed again, in the order of the trip."""
+        here = {var for stmt in self.forward for var in binds(stmt)}
+        if isinstance(self.loop, For):
+            here.add(self.loop.index)
+        owned = {carry.var: k for k, carry in enumerate(self.loop.carries)}
+        makers = {var: stmt for stmt in self.forward for var in binds(stmt)}
+        threads = {use.leaves for use in self.uses}
+        wanted: list[Stmt] = []
+        seen: set[Var] = set()
+        pending = _in_order(free(self.core))
+        while pending:
+            var = pending.pop(0)
+            if var in seen or var in threads or not (var in here or var in owned):
+                continue
+            seen.add(var)
+            if isinstance(self.loop, For) and var == self.loop.index:
+                self.mapping[var] = self.range.user_index
+            elif var in owned:
+                self._known_at_start(var, owned[var])
+            elif self._repeatable(makers[var]):
+                if makers[var] not in wanted:
+                    wanted.append(makers[var])
+                    pending += _in_order(free(Block((makers[var],))))
+                seen.update(binds(makers[var]))
+            else:
+                self._recorded(var)
+        again = [stmt for stmt in self.forward if stmt in wanted]
+        copied, mapping = clone(Block(tuple(again)), self.fresh)
+        same_facts(self.sweep, mapping)
+        self.mapping.update(mapping)
+        return list(copied.stmts)
+
+    def _repeatable(self, stmt: Stmt) -> bool:
+        """May a statement run again in the backward trip: does it read no array that the trip changes, and is it quick?"""
+        match stmt:
+            case Stage(op="store" | "accumulate" | "grow" | "reserve"):
+                return False
+            case Stage():
+                return not any(isinstance(arg, Var) and self.sweep.lineages.root.get(arg) in self.changed for arg in stmt.args)
+            case If():
+                arms = (stmt.then, stmt.orelse)
+                undefined = any(isinstance(r, Lit) and r.value is None for arm in arms for r in arm.results)
+                return not undefined and all(self._repeatable(inner) for arm in arms for inner in arm.stmts)
+            case _:
+                return False
+
+    def _known_at_start(self, var: Var, position: int) -> None:
+        """A carried value at the start of the trip: what never changes is known, anything else is recorded."""
+        if self.loop.body.results[position] == var:
+            self.mapping[var] = self.loop.carries[position].init
+        else:
+            self._recorded(var)
+
+    # -- records
+
+    def _recorded(self, var: Var) -> None:
+        """A value of the forward trip that nothing else tells: written to a tape where it is made, read at the start of the backward trip."""
+        records = Builder(self.fresh)
+        if not var.type.rank:
+            self.mapping[var] = self._on_tape(var, var.name, records)
+        elif (alike := self._shaped_before(var)) is not None:
+            self.mapping[var] = self._on_tape(var, var.name, records, alike)
+        else:
+            self.mapping[var] = self._array_on_tape(var, records)
+        if any(var == carry.var for carry in self.loop.carries):
+            self.at_start += records.stmts
+        else:
+            self.behind.setdefault(var, []).extend(records.stmts)
+
+    def _on_tape(self, value: Var, name: str, records: Builder, alike: Var | None = None) -> Atom:
+        """One record a trip, of a number or of an array that is shaped like one from before the nest; the record as it is read again."""
+        here, there = self.place()
+        room = self.owner.nest.rooms[-1]
+
+        def start(builder: Builder) -> Atom:
+            sizes = [] if alike is None else [builder.emit("extent", alike, axis=axis) for axis in range(alike.type.rank)]
+            return self._tape(value, builder, literal(16) if room is None else room, *sizes)
+
+        thread = self._thread(f"{name or self.sweep.tape_words.get(value, 'it')}_tape", replace(value.type, rank=value.type.rank + 1), start)
+        tape = self.fresh.var(thread.word, thread.type)
+        roomy = records.emit("grow", tape, here, name=thread.word) if room is None else tape
+        place = {"rank": value.type.rank} if value.type.rank else {}
+        result = records.emit("store", roomy, here, value, name=thread.word, **place)
+        self._activate(value, thread.final, tape, roomy, result)
+        self._carry(thread, tape, result, None, None)
+        return self.inside.emit("load", thread.final, there, name=name, **place)
+
+    def _array_on_tape(self, array: Var, records: Builder) -> Atom:
+        """Arrays whose shape may change from trip to trip lie element behind element on one tape."""
+        name = array.name or self.sweep.tape_words.get(array, "array")
+        values = self._thread(f"{name}_tape", replace(array.type, rank=1), lambda builder: self._tape(array, builder, literal(16)))
+        ends = self._thread(f"{name}_end", INT, lambda builder: literal(0), returns=True)
+        tape, begin, end_again = (self.fresh.var(t.word, t.type) for t in (values, ends, ends))
+        sizes = [records.emit("extent", array, axis=axis) for axis in range(array.type.rank)]
+        known = [self._on_tape(size, "", records) if isinstance(size, Var) else size for size in sizes]
+        end = records.emit("add", begin, _product(records, sizes), name=ends.word)
+        roomy = records.emit("reserve", tape, end, name=values.word)
+        at, shaped = _shaped_section(array.type.rank)
+        place = {"at": at + (f"[{', '.join(':' * array.type.rank)}]" if shaped else ""), "rank": array.type.rank}
+        result = records.emit("store", roomy, begin, end, *(sizes if shaped else ()), array, name=values.word, **place)
+        self._activate(array, values.final, tape, roomy, result)
+        begin_again = self.inside.emit("sub", end_again, _product(self.inside, known), name=ends.word)
+        self._carry(values, tape, result, None, None)
+        self._carry(ends, begin, end, end_again, begin_again)
+        section = (begin_again, end_again, *(known if shaped else ()))
+        return self.inside.emit("load", values.final, *section, name=array.name, at=at, rank=array.type.rank)
+
+    def _thread(self, base: str, type: Type, start: Callable[[Builder], Atom], returns: bool = False) -> Thread:
+        word = self.sweep.words.fresh(base)
+        return Thread(word, type, start, self.fresh.var(word, type), returns)
+
+    def _tape(self, value: Var, builder: Builder, *sizes: Atom) -> Atom:
+        bits = {"bits": 32} if value.type.bits == 32 else {}
+        empty = builder.emit(f"tape_{value.type.kind}", *sizes, **bits)
+        self._activate(value, empty)
+        return empty
+
+    def _activate(self, value: Var, *tapes: Atom) -> None:
+        if value in self.sweep.active:
+            self.sweep.active.update(variables(tapes))
+
+    def _shaped_before(self, array: Var) -> Var | None:
+        """An array from before the nest that has the shape of this one."""
+        shapes = self.sweep.shapes
+        alike = (var for var in self.sweep.scopes if var in self.owner.nest.outside and shapes.get(var) == shapes.get(array, ()))
+        return next(alike, None)
+
+
+def _product(builder: Builder, sizes: Sequence[Atom]) -> Atom:
+    total = sizes[0]
+    for size in sizes[1:]:
+        total = builder.emit("mul", total, size)
+    return total
+
+
+def _shaped_section(rank: int) -> tuple[str, bool]:
+    """The section of a tape that holds an array, and whether it must be given the array's shape."""
+    if rank == 1:
+        return "[{0}:{1}]", False
+    return f"[{{0}}:{{1}}].reshape({', '.join(f'{{{k + 2}}}' for k in range(rank))})", True
+
+
+# ---------------------------------------------------------------------------------------------- how many trips a nest makes
+
+_COUNTS = frozenset({"add", "sub", "mul", "neg", "copy", "extent", "size", "floordiv", "max", "min"})
+
+
+def room_for(sweep: Sweep, nest: Nest, loop: For | While) -> Atom | None:
+    """How often the body of a loop runs in the whole nest, as a number that is known before the nest; None where it is not."""
+    around = nest.rooms[-1] if nest.rooms else literal(1)
+    if isinstance(loop, While) or loop.until is not None or around is None:
+        return None
+    bounds = [_hoisted(sweep, nest, atom) for atom in (loop.start, loop.stop, loop.step)]
+    known = [atom for atom in bounds if atom is not None]
+    if len(known) < 3:
+        return None
+    trips = nest.before.emit("trip_count", *known)
+    return trips if around == literal(1) else nest.before.emit("mul", around, trips)
+
+
+def _hoisted(sweep: Sweep, nest: Nest, atom: Atom) -> Atom | None:
+    """An int of a trip, computed before the nest if it is the same in every trip."""
+    if isinstance(atom, Lit) or atom in nest.outside or atom in nest.hoisted:
+        return nest.hoisted.get(atom, atom) if isinstance(atom, Var) else atom
+    made = sweep.made.get(atom)
+    if made is None or made.op not in _COUNTS:
+        return None
+    if made.op in ("extent", "size"):
+        array = made.args[0]
+        alike = [v for v in sweep.scopes if v in nest.outside and isinstance(array, Var) and sweep.shapes.get(v) == sweep.shapes.get(array, ())]
+        args: list[Atom | None] = [array if array in nest.outside else next(iter(alike), None)]
+    else:
+        args = [_hoisted(sweep, nest, arg) for arg in made.args]
+    known = [arg for arg in args if arg is not None]
+    if len(known) < len(args):
+        return None
+    nest.hoisted[atom] = nest.before.emit(made.op, *known, **dict(made.attrs))
+    return nest.hoisted[atom]
