@@ -27,7 +27,7 @@ from tests.fuzz.array_words import (
     INT_ARRAY_NAMES,
     MASK_NAMES,
 )
-from tests.fuzz.programs import ADD, ATOM, CAP, MUL, NOT, UNARY, Program, Term
+from tests.fuzz.programs import ADD, ATOM, CAP, MUL, NOT, OR, UNARY, Program, Term
 from tests.fuzz.words import FLOAT_NAMES
 
 #: How many trips the loops of a program may make together, one inside the other.
@@ -79,6 +79,7 @@ class ArrayMaker(ArrayTerms):
             (7, self.assign_copy),
             (8 if "views" in on else 0, self.assign_view),
             (4 if "alias" in on else 0, self.assign_alias),
+            (1 if {"alias", "branches"} <= on else 0, self.assign_either),
             (5 if "rebind" in on else 0, self.assign_again),
             (22, self.store),
             (16, self.augment),
@@ -87,7 +88,8 @@ class ArrayMaker(ArrayTerms):
             (6 if "swaps" in on else 0, self.swap_parts),
             (9, self.assign_number),
             (5 if "helpers" in on else 0, self.call_helper),
-            (3 if "tuples" in on else 0, self.assign_pair_of_arrays),
+            (2 if "tuples" in on else 0, self.assign_pair_of_arrays),
+            (2 if "tuples" in on else 0, self.swap_names),
             (3 if "lists" in on else 0, self.assign_list),
             (3 if "masks" in on else 0, self.assign_mask),
             (2 if "gather" in on else 0, self.assign_ints),
@@ -108,9 +110,8 @@ class ArrayMaker(ArrayTerms):
 
     def owned(self, term: Term) -> str:
         """The expression as an array of its own: what only names another array, or a part of it, is copied."""
-        plain = re.fullmatch(r"[\w.]+(\[[^\]]*\])*(\.T|\.transpose\(\))?(\[[^\]]*\])*", term.text) or "transpose(" in term.text
-        plain = plain or re.search(r"ravel|reshape|flip|diag\(", term.text)
-        return f"{term.at(ATOM)}.copy()" if plain else term.text
+        named = re.fullmatch(r"[\w.]+(\[[^\]]*\])*(\.T)?(\[[^\]]*\])*", term.text)
+        return f"{term.at(ATOM)}.copy()" if named or re.search("transpose|ravel|reshape|flip|diag", term.text) else term.text
 
     def blank(self, dims: Dims) -> str:
         """A new array of zeros or ones, by its shape or like another."""
@@ -172,10 +173,35 @@ class ArrayMaker(ArrayTerms):
         self.hold(name, held)
         return None
 
+    def assign_either(self) -> None:
+        """A name for one array or another, as the data have it."""
+        arrays = [(name, held) for name, held in self.writable() if held.dims]
+        same = [(a, b, held) for a, held in arrays for b, other in arrays if a < b and held.dims == other.dims]
+        if not same:
+            return self.assign_alias()
+        one, two, held = self.one(same)
+        name, test = self.fresh(ARRAY_NAMES), self.test(0)
+        if self.chance(0.5):
+            self.emit(f"{name} = {one} if {test.at(OR)} else {two}")
+        else:
+            self.emit(f"if {test.text}:")
+            self.emit(f"    {name} = {one}")
+            self.emit("else:")
+            self.emit(f"    {name} = {two}")
+        self.hold(name, held)
+        return None
+
     def assign_again(self) -> None:
         """A name bound again, to a new array of the same sizes."""
         arrays = [(name, held) for name, held in self.scope.held() if held.dims and name not in self.scope.locked]
         name, held = self.one(arrays)
+        others = [other for other, its in arrays if its.dims == held.dims and other != name]
+        if others and self.chance(0.3):
+            other = self.one(others)
+            alike = "alias" in self.on and self.scope.arrays[other].writable == held.writable
+            self.emit(f"{name} = {other if alike and self.chance(0.5) else f'{other}.copy()'}")
+            self.noted(name, self.scope.arrays[other].size)
+            return
         term = self.tame(held.dims, 2, CAP if self.trips == 1 else 4.0)
         self.emit(f"{name} = {self.owned(term)}")
         self.hold(name, Held(held.dims, term.size))
@@ -295,17 +321,21 @@ class ArrayMaker(ArrayTerms):
         self.emit(f"{name} = {term.text}")
         self.bind(name, term.size)
 
-    def assign_pair_of_arrays(self) -> None:
-        """Two names at once, or two names that change places."""
+    def swap_names(self) -> None:
+        """Two names change places, as in double buffering."""
         arrays = [(name, held) for name, held in self.writable() if held.dims]
         same = [(a, b) for a, held in arrays for b, other in arrays if a < b and held.dims == other.dims]
-        if same and self.chance(0.5):
-            one, two = self.one(same)
-            self.emit(f"{one}, {two} = {two}, {one}")
-            sizes = self.scope.arrays[one].size, self.scope.arrays[two].size
-            self.noted(one, sizes[1])
-            self.noted(two, sizes[0])
-            return
+        if not same:
+            return self.store()
+        one, two = self.one(same)
+        self.emit(f"{one}, {two} = {two}, {one}")
+        sizes = self.scope.arrays[one].size, self.scope.arrays[two].size
+        self.noted(one, sizes[1])
+        self.noted(two, sizes[0])
+        return None
+
+    def assign_pair_of_arrays(self) -> None:
+        """Two new arrays in one assignment."""
         dims = self.any_dims()
         terms = [self.tame(dims, 1), self.tame(dims, 1)]
         one = self.fresh(ARRAY_NAMES)
@@ -537,7 +567,8 @@ class ArrayMaker(ArrayTerms):
 
     def in_loop(self) -> None:
         """A statement in a loop's body: most often one that writes in place."""
-        self.pick((45, self.store), (20, self.augment), (12, self.assign_number), (23, self.statement))
+        swapping = 10 if "tuples" in self.on else 0
+        self.pick((45, self.store), (20, self.augment), (12, self.assign_number), (swapping, self.swap_names), (23, self.statement))
 
     def branch(self) -> None:
         """An if on the data, with or without an else."""
