@@ -72,7 +72,7 @@ _GROWN = '''
     def grown(tape):
         """A tape twice as long that begins with the same records."""
         if len(tape) >= 2**26:
-            raise MemoryError("a loop made more than 67,108,864 trips whose number was not known before, too many to record")
+            raise MemoryError("a while loop ran more than 67,108,864 trips, which is more than a backward pass can record")
         return {}
 '''
 _LONGER = _GROWN.format("np.concatenate((tape, np.empty_like(tape)))")

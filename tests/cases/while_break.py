@@ -75,7 +75,7 @@ def grown(tape):
     """A tape twice as long that begins with the same records."""
     if len(tape) >= 2**26:
         raise MemoryError("a while loop ran more than 67,108,864 trips, which is more than a backward pass can record")
-    return np.append(tape, np.empty_like(tape))
+    return np.concatenate((tape, np.empty_like(tape)))
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
