@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stagegrad.errors import NameChoiceError, Problem, StagegradError
+from stagegrad.errors import NameChoiceError, NeedsTypes, Problem, StagegradError
 from stagegrad.ir import Span
-from stagegrad.show import Answers, comments, plain_answers, print_answers, print_source, print_trace
+from stagegrad.show import Answers, comments, plain_answers, print_answers, print_source, print_trace, simple, written
 from stagegrad.version import __version__
 
 if TYPE_CHECKING:
@@ -73,7 +73,11 @@ def _command(name: str, *options: Callable[[Any], Any]) -> Callable[[Callable[..
     """A command that takes PROGRAM, the options that all commands share, and `options`."""
     shared = (
         click.option(
-            "--target", type=click.Choice(["python", "numba"]), default="python", show_default=True, help="What the code is generated for."
+            "--target",
+            type=click.Choice(["python", "numpy", "numba"]),
+            default="python",
+            show_default=True,
+            help="What the code is generated for; numpy is python for functions of arrays.",
         ),
         click.option(
             "--stages",
@@ -82,6 +86,7 @@ def _command(name: str, *options: Callable[[Any], Any]) -> Callable[[Callable[..
             "By default gates for formulas, user for functions.",
         ),
         click.option("--wrt", metavar="x,y", help="Differentiate with respect to these; by default to all float parameters."),
+        click.option("--types", metavar="x=float64[:]", help="What parameters are, where --at does not say so: x=float32[:, :],n=int64."),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object (keys above); nan, inf and -inf are strings in it."),
         click.option("--no-color", is_flag=True, help="No colours; also the default for pipes and where NO_COLOR is set."),
     )
@@ -99,7 +104,12 @@ def _command(name: str, *options: Callable[[Any], Any]) -> Callable[[Callable[..
 
 def _at(required: bool) -> Callable[[Any], Any]:
     return click.option(
-        "--at", "points", metavar="x=3,y=-4", multiple=True, required=required, help="The point: a value for every parameter."
+        "--at",
+        "points",
+        metavar="x=3,y=-4",
+        multiple=True,
+        required=required,
+        help='The point: a value for every parameter. An array is [1,2,3], a dict {"w": 1.5}, a text "...".',
     )
 
 
@@ -130,7 +140,7 @@ def show(program: str, points: tuple[str, ...], part: Part, prove: bool | None, 
     with _reported(program):
         request = _Request.of(program, **options)
         staged = request.staged
-        report = request.report()
+        report = request.report(points)
         answers = request.answers(points, prove=prove, into=report)
         report.update(stages=list(staged.stages), source=staged.source(part=part))
         if request.as_json:
@@ -154,7 +164,7 @@ def grad(program: str, points: tuple[str, ...], **options: Any) -> None:
     """
     with _reported(program):
         request = _Request.of(program, **options)
-        report = request.report()
+        report = request.report(points)
         answers = request.answers(points, prove=False, into=report)
         if request.as_json:
             _print_json(report)
@@ -177,7 +187,7 @@ def trace(program: str, points: tuple[str, ...], **options: Any) -> None:
         point = request.point(points)
         found = request.run(lambda staged, args, named: staged.trace(*args, **named), point)
         if request.as_json:
-            _print_json({**request.report(), "at": point, "stages": found.as_dict()})
+            _print_json({**request.report(points), "at": point, "stages": found.as_dict()})
         elif console := request.console():
             rows = [re.split(r" {2,}", line + "  ")[:3] for line in str(found).splitlines()]
             print_trace(console, [[*row, "", ""][:3] for row in rows], "")
@@ -197,7 +207,7 @@ def prove(program: str, points: tuple[str, ...], **options: Any) -> None:
     """
     with _reported(program):
         request = _Request.of(program, **options)
-        report = request.report()
+        report = request.report(points)
         answers = request.answers(points, prove=True, into=report)
         if request.as_json:
             _print_json(report)
@@ -242,29 +252,40 @@ class _Request:
     target: str
     as_json: bool
     no_color: bool
+    types: Mapping[str, str]
 
     @classmethod
-    def of(cls, program: str, *, target: str, stages: str | None, wrt: str | None, as_json: bool, no_color: bool) -> _Request:
+    def of(cls, program: str, *, target: str, stages: str | None, wrt: str | None, types: str | None, as_json: bool,
+           no_color: bool) -> _Request:  # fmt: skip
         """Compiles the program; raises StagegradError where it is refused."""
         chosen = None if wrt is None else [name.strip() for name in _decoded(wrt).split(",")]
-        choice = {} if chosen is None else {"wrt": chosen[0] if len(chosen) == 1 else tuple(chosen)}
-        options = {"target": target, **choice, **({} if stages is None else {"stages": stages})}
-        return cls(program, _compiled(program, options), target, as_json, no_color)
+        options: dict[str, Any] = {"target": target} if stages is None else {"target": target, "stages": stages}
+        if chosen is not None:
+            options["wrt"] = chosen[0] if len(chosen) == 1 else tuple(chosen)
+        if types is not None:
+            options["types"] = _read_types(types)
+        return cls(program, _compiled(program, options), target, as_json, no_color, options.get("types", {}))
 
     @property
     def wrt(self) -> list[str]:
         """The parameters that the gradients belong to."""
         names = list(inspect.signature(self.staged).parameters)
-        return [names[k] for k in self.staged.build.positions(self.staged.options.wrt)[0]]
+        return [names[k] for k in self._positions[0]]
 
-    def report(self) -> dict[str, Any]:
-        """What every JSON answer begins with."""
+    @property
+    def _positions(self) -> tuple[tuple[int, ...], bool]:
+        return self.staged.build.positions(self.staged.options.wrt)
+
+    def report(self, points: Sequence[str]) -> dict[str, Any]:
+        """What every JSON answer begins with; where there is a point, it says what the parameters are."""
+        if points:
+            self.run(lambda staged, args, named: staged.build_for(*args, **named), self.point(points))
         parameters = list(inspect.signature(self.staged).parameters)
         return {"program": self.program, "name": self.staged.__name__, "parameters": parameters, "wrt": self.wrt, "target": self.target}
 
-    def point(self, points: Sequence[str]) -> dict[str, float]:
+    def point(self, points: Sequence[str]) -> dict[str, Any]:
         """The point that ``--at`` gives, in the order of the parameters; UsageError where it is malformed or incomplete."""
-        given = _read_point(points)
+        given = _read_point(points, self.types)
         parameters = inspect.signature(self.staged).parameters
         missing = [name for name, one in parameters.items() if name not in given and one.default is inspect.Parameter.empty]
         unknown = [name for name in given if name not in parameters]
@@ -280,7 +301,7 @@ class _Request:
             return f"{name} is a constant here (--wrt {name} makes it a variable)"
         return f"there is no parameter {name}, there are {names}"
 
-    def run(self, call: Callable[..., Any], point: Mapping[str, float]) -> Any:
+    def run(self, call: Callable[..., Any], point: Mapping[str, Any]) -> Any:
         """Calls the program at a point; what it raises there is the user's to see, at the user's line."""
         bound = inspect.BoundArguments(inspect.signature(self.staged), dict(point))
         try:
@@ -295,10 +316,10 @@ class _Request:
         point, value, gradients = self.point(points) if points else {}, None, {}
         if points:
             value, gradient = self.run(lambda staged, args, named: staged.value_and_grad(*args, **named), point)
-            gradients = dict(zip(self.wrt, gradient if isinstance(gradient, tuple) else (gradient,), strict=True))
+            gradients = dict(zip(self.wrt, gradient if self._positions[1] else (gradient,), strict=True))
             into.update(at=point, value=value, gradients=gradients)
         lines: Sequence[str] = ()
-        if prove or (prove is None and points):
+        if prove or (prove is None and points and self.staged.build.scalar):
             proof = self.staged.prove()
             into["proof"] = proof.as_dict() | {"ok": proof.ok}
             lines = proof.lines
@@ -314,19 +335,75 @@ class _Request:
         return Console(color_system=None if plain else "auto", highlight=False, emoji=False, markup=False)
 
 
-def _read_point(points: Sequence[str]) -> dict[str, float]:
-    """``x=3,y=-4`` -> {"x": 3, "y": -4.0}; UsageError that shows the piece which is wrong."""
-    found: dict[str, float] = {}
+def _read_types(text: str) -> dict[str, str]:
+    """``x=float64[:, :],n=int64`` -> the type of each parameter; UsageError that shows what is wrong."""
+    from stagegrad.frontend.specs import parse, parse_list  # lazily: the compiler is not needed for --help
+
+    try:
+        types = parse_list(_decoded(text))
+        for name, word in types.items():
+            parse(word, name)
+    except NameChoiceError as error:
+        raise click.BadParameter(str(error), param_hint="--types") from None
+    return types
+
+
+def _read_point(points: Sequence[str], types: Mapping[str, str]) -> dict[str, Any]:
+    """``x=3,y=[-4, 5]`` -> {"x": 3, "y": array([-4.0, 5.0])}; UsageError that shows the piece which is wrong."""
+    found: dict[str, Any] = {}
     for given in map(_decoded, points):
-        for piece in map(str.strip, given.split(",")):
-            name, equals, number = (part.strip() for part in piece.partition("="))
+        for piece in map(str.strip, _pieces(given)):
+            name, equals, value = (part.strip() for part in piece.partition("="))
             if not equals or not name.isidentifier():
                 raise click.BadParameter(f"{piece!r} in {given!r} is not of the form name=number", param_hint="--at")
             name = unicodedata.normalize("NFKC", name)
             if name in found:
                 raise click.BadParameter(f"{name} is given twice", param_hint="--at")
-            found[name] = _read_number(number, piece)
+            found[name] = _read_value(value, piece, types.get(name, ""))
     return found
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """The text cut at the commas that are in no bracket and in no quotes."""
+    depth, start, quoted = 0, 0, False
+    for position, letter in enumerate(text):
+        quoted ^= letter == '"'
+        depth += 0 if quoted else (letter in "[{") - (letter in "]}")
+        if letter == "," and depth <= 0 and not quoted:
+            yield text[start:position]
+            start = position + 1
+    yield text[start:]
+
+
+def _read_value(text: str, piece: str, type_: str) -> Any:
+    """A number, an array, a dict or a text, as it is written in JSON."""
+    if text in ("None", "null"):
+        return None
+    if text[:1] not in ("[", "{", '"'):
+        return _read_number(text, piece)
+    try:
+        read = json.loads(text if '"' in text else re.sub(r"\bnan\b", "NaN", re.sub(r"\binf\b", "Infinity", text)))
+    except (ValueError, RecursionError):
+        raise click.BadParameter(f"{text!r} in {piece!r} is not JSON", param_hint="--at") from None
+    return _from_json(read, piece, type_)
+
+
+def _from_json(read: Any, piece: str, type_: str) -> Any:
+    """What JSON says, with its lists of numbers as arrays: of floats, unless the type says otherwise."""
+    if isinstance(read, dict):
+        return {key: _from_json(inner, piece, type_) for key, inner in read.items()}
+    if not isinstance(read, list):
+        return read
+    import numpy  # lazily: a heavy package, needed where there are arrays
+
+    try:
+        array = numpy.array(read)
+    except ValueError:
+        raise click.BadParameter(f"the lists in {piece!r} are not of one length", param_hint="--at") from None
+    if array.dtype.kind not in "fib":
+        raise click.BadParameter(f"the list in {piece!r} does not hold numbers", param_hint="--at")
+    wanted = type_.partition("[")[0].strip() or ("bool" if array.dtype.kind == "b" else "float64")
+    return array.astype({"float": "float64", "int": "int64"}.get(wanted, wanted))
 
 
 def _decoded(argument: str) -> str:
@@ -370,6 +447,8 @@ def _compiled(program: str, options: Mapping[str, Any]) -> Staged[..., Any]:
     if program.endswith(".py") and Path(program).is_file():
         names = [node.name for node in ast.parse(Path(program).read_bytes()).body if isinstance(node, ast.FunctionDef)]
         raise click.UsageError(f"which function of the file? For example {program}:{(names or ['function'])[0]}")
+    if "types" in options:
+        raise click.BadParameter("the parameters of a formula are floats", param_hint="--types")
     return stagegrad.formula(_decoded(program), **options)
 
 
@@ -427,12 +506,15 @@ def _reported(program: str) -> Iterator[None]:
         yield
     except NameChoiceError as error:
         raise click.UsageError(str(error)) from None
+    except NeedsTypes as error:
+        reason = error.problems[0]
+        raise click.UsageError(f"{reason}\nSay what the parameters are: --types x=float64[:],n=int64, or --at with a point.") from None
     except (StagegradError, _Failed) as error:
         click.echo(str(error), err=True)
         raise click.exceptions.Exit(1) from None
 
 
-def _failure(error: Exception, program: str, point: Mapping[str, float]) -> str:
+def _failure(error: Exception, program: str, point: Mapping[str, Any]) -> str:
     """An exception that the program raised at a point, with the place in the user's text; a bug of ours goes on as it is."""
     frames = traceback.extract_tb(error.__traceback__)
     last = frames[-1]
@@ -443,7 +525,7 @@ def _failure(error: Exception, program: str, point: Mapping[str, float]) -> str:
     text = _decoded(program).splitlines()[line - 1] if last.filename == "<formula>" else linecache.getline(last.filename, line).rstrip()
     start, end = (len(text.encode()[: offset or 0].decode(errors="replace")) for offset in (last.colno, last.end_colno))
     shown = Span(last.filename, line, start + 1, text, last.end_lineno or line, max(start, end) + 1)
-    where = ", ".join(f"{name} = {value!r}" for name, value in point.items())
+    where = ", ".join(f"{name} = {written(value)}" for name, value in point.items())
     return str(Problem(f"{type(error).__name__}: {error}", shown)) + f"\n  at {where}"
 
 
@@ -458,7 +540,8 @@ def _print_json(report: Mapping[str, Any]) -> None:
 
 
 def _for_json(value: Any) -> Any:
-    """The value with nan and infinities as strings, which JSON has no numbers for."""
+    """The value with arrays as lists, and nan and infinities as strings, which JSON has no numbers for."""
+    value = simple(value)
     match value:
         case Mapping():
             return {str(key): _for_json(inner) for key, inner in value.items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from stagegrad.ops import HELPERS
@@ -29,16 +29,39 @@ _LEVELS = {"proved": "bold green", "checked": "green", "tested": "yellow", "unte
 class Answers:
     """What is known of a function at a point: its value, its gradients by parameter, and the lines of the proof."""
 
-    point: Mapping[str, float] = field(default_factory=dict)
+    point: Mapping[str, Any] = field(default_factory=dict)
     value: Any = None
-    gradients: Mapping[str, float] = field(default_factory=dict)
+    gradients: Mapping[str, Any] = field(default_factory=dict)
     proof: Sequence[str] = ()
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """Label and number, the value first; nothing where no point was given."""
         if self.point or self.gradients:
-            yield "value", repr(self.value)
-            yield from ((f"df/d{name}", repr(gradient)) for name, gradient in self.gradients.items())
+            yield "value", written(self.value)
+            yield from ((f"df/d{name}", written(gradient)) for name, gradient in self.gradients.items())
+
+
+_LARGE = 1000
+
+
+def simple(value: Any) -> Any:
+    """Numbers, lists and dicts for arrays, NumPy's numbers and containers of any class."""
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return {name: simple(part) for name, part in zip(value._fields, value, strict=True)}
+    if isinstance(value, (tuple, list)):
+        return type(value)(map(simple, value))
+    if is_dataclass(value) and not isinstance(value, type):
+        return {one.name: simple(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, dict):
+        return {key: simple(part) for key, part in value.items()}
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def written(value: Any) -> str:
+    """A value on one line; large arrays are shortened to their ends."""
+    if getattr(value, "size", 0) > _LARGE:
+        return " ".join(str(value).split())
+    return repr(simple(value))
 
 
 # ---------------------------------------------------------------------------------------------- plain text
@@ -57,8 +80,8 @@ def comments(answers: Answers) -> str:
     return "\n".join(f"# {line}".rstrip() for line in lines)
 
 
-def _point(point: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} = {value!r}" for name, value in point.items())
+def _point(point: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {written(value)}" for name, value in point.items())
 
 
 def _aligned(rows: Iterable[tuple[str, str]]) -> list[str]:

@@ -129,9 +129,7 @@ class Staged(Generic[P, R]):
 
     # ------------------------------------------------------------------------------------------ code
 
-    def source(
-        self, target: Target | None = None, part: Part = "both", *, answer: str | None = None, types: Types | None = None
-    ) -> str:
+    def source(self, target: Target | None = None, part: Part = "both", *, answer: str | None = None, types: Types | None = None) -> str:
         """The generated module that computes value and gradient, as it is compiled; `part` cuts one pass out of it.
 
         `target` is "python" ("numpy" is the same, where there are arrays) or "numba", by default the function's own. `answer` is what the
@@ -465,9 +463,7 @@ def _bare(signature: inspect.Signature) -> inspect.Signature:
     return inspect.Signature(parameters)
 
 
-def _restore(
-    version: str, known: Sequence[tuple[Key, Program]], options: Options, shown: str, words: Sequence[str]
-) -> Staged[..., Any]:
+def _restore(version: str, known: Sequence[tuple[Key, Program]], options: Options, shown: str, words: Sequence[str]) -> Staged[..., Any]:
     """A pickled `Staged`, in the process that reads it."""
     if version != __version__:
         raise StagegradError(f"this function was pickled by stagegrad {version}; this is stagegrad {__version__}")
