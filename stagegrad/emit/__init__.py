@@ -65,13 +65,16 @@ def write(module: Module, target: str) -> Source:
 
 def _has_arrays(module: Module) -> bool:
     """Does a module compute with NumPy arrays? The tapes of scalar programs are lists where Numba is not used."""
-    return any(
-        param.type.rank for function in module.functions for param in function.params
-    ) or any(isinstance(stmt, Stage) and stmt.op in _ARRAY_MAKERS for function in module.functions for stmt in walk(function.body))
+    if any(param.type.rank for function in module.functions for param in function.params):
+        return True
+    stages = (stmt for function in module.functions for stmt in walk(function.body) if isinstance(stmt, Stage))
+    return any(stage.out.type.rank and stage.op not in _OF_TAPES for stage in stages)
 
 
-#: Operations that make an array where there was none; those of tapes do not count.
-_ARRAY_MAKERS = {"duplicate"}
+#: What scalar programs do with tapes.
+_OF_TAPES = frozenset(
+    {"tape_float", "tape_int", "tape_bool", "zeros", "zeros_like", "load", "store", "accumulate", "grow", "copy", "duplicate"}
+)
 
 
 def _gap() -> list[Line]:
