@@ -12,10 +12,26 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from stagegrad import ops
-from stagegrad.frontend import prelude, words
+from stagegrad.errors import NeedsTypes
+from stagegrad.frontend import numpy_words, prelude, words
 from stagegrad.frontend.expressions import Expressions
-from stagegrad.frontend.values import FALSE, TRUE, Closure, Embedded, Many, Range, Static, Value, describe, leaves
-from stagegrad.ir import FLOAT, INT, Atom, Lit
+from stagegrad.frontend.records import is_record_class
+from stagegrad.frontend.values import (
+    FALSE,
+    TRUE,
+    Closure,
+    Embedded,
+    Many,
+    Method,
+    Range,
+    Record,
+    Static,
+    Stream,
+    Value,
+    describe,
+    leaves,
+)  # fmt: skip
+from stagegrad.ir import FLOAT, INT, Atom, Lit, Var
 from stagegrad.ops import REGISTRY, literal
 
 Handler = Callable[["Calls", list[Value], ast.Call], Value]
@@ -36,6 +52,14 @@ def plain_function(thing: object) -> types.FunctionType | None:
 class Calls(Expressions):
     """Lowers calls."""
 
+    def length(self, owner: Value, node: ast.AST) -> Atom:
+        """How long an array is along its first axis."""
+        raise NotImplementedError
+
+    def new_record(self, cls: type, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        """An object of a NamedTuple or a dataclass."""
+        raise NotImplementedError
+
     def call_function(
         self, target: types.FunctionType | Closure, args: list[Value], keywords: dict[str, Value], node: ast.AST
     ) -> Value:
@@ -49,6 +73,8 @@ class Calls(Expressions):
             return self._over_generator(target.thing, node.args[0], node)
         if isinstance(target, Static):
             self._check_known(target.thing, node)
+        if isinstance(target, Var | Lit):
+            raise self.unknown(node, f"{describe(target)} cannot be called")
         args = self.items(node.args)
         keywords: dict[str, Value] = {}
         for keyword in node.keywords:
@@ -59,21 +85,35 @@ class Calls(Expressions):
             self.usable(value, part)
         if isinstance(target, Closure):
             return self.call_function(target, args, keywords, node)
+        if isinstance(target, Method):
+            return self.call_method(target, args, keywords, node)
         if not isinstance(target, Static):
             raise self.refusal(node, f"{describe(target)} cannot be called")
         return self.call_object(target.thing, args, keywords, node)
 
+    def call_method(self, method: Method, args: list[Value], keywords: dict[str, Value], node: ast.Call) -> Value:
+        """The value of a call of a method of an array or of an object that was an argument."""
+        raise NotImplementedError
+
     def call_object(self, thing: object, args: list[Value], keywords: dict[str, Value], node: ast.Call) -> Value:
         """The value of a call of a live object."""
         if isinstance(thing, ops.Gate):
-            return self.operation(words.Word(thing.op.name), args, keywords, node)
+            return self.operation(words.Word(thing.op.name), [self.atom(arg, node) for arg in args], keywords, node)
+        if is_record_class(thing):
+            return self.new_record(thing, args, keywords, node)
         handler = _handler(thing)
         if handler is not None:
             if keywords:
                 raise self.refusal(node, f"keywords are not supported in a call of {_title(thing)}", "positional arguments")
             return handler(self, args, node)
-        word = words.find(thing)
+        word, on_arrays = words.find(thing), numpy_words.find(thing)
+        if on_arrays is not None and (word is None or any(self.is_array(arg) or isinstance(arg, Many) for arg in args)):
+            if self.compilation.guesses:
+                raise NeedsTypes(f"{on_arrays.name} of arguments of unknown types", self.span(node), "a call, or signature=")
+            return on_arrays.call(cast(Any, self), node, args, keywords)
         if word is not None:
+            if getattr(thing, "__module__", "") == "math":
+                args = [self.atom(arg, node) for arg in args]
             return self.operation(word, args, keywords, node)
         if isinstance(thing, functools.partial):
             first = [self.constant(arg, node) for arg in thing.args]
@@ -89,8 +129,9 @@ class Calls(Expressions):
             raise self.refusal(node, "print is not supported: a gradient has no output", "nothing; print the result outside")
         while isinstance(thing, functools.partial):
             thing = thing.func
-        known = isinstance(thing, ops.Gate) or thing is math.isclose or _handler(thing) or words.find(thing)
-        if not known and plain_function(thing) is None:
+        known = (_handler(thing), words.find(thing), numpy_words.find(thing))
+        ours = isinstance(thing, ops.Gate) or thing is math.isclose or is_record_class(thing)
+        if not ours and not any(known) and plain_function(thing) is None:
             raise self.refusal(node, *_unknown(thing))
 
     def prelude(self, name: str, args: list[Value], node: ast.AST) -> Value:
@@ -108,12 +149,18 @@ class Calls(Expressions):
         if op is None:
             raise self.refusal(node, f"stagegrad has no rule for {word.op} yet")
         self.expect(args, len(op.operands), len(op.operands), word.op, node)
-        atoms = self.atoms(args, node)
-        if word.op == "where":
+        atoms = self.operands(args, node)
+        if word.op == "where" and not atoms[0].type.rank:
             atoms = [self.truth(atoms[0], node), *atoms[1:]]
         if word.floats:
-            atoms = [self.converted(atom, FLOAT, node) for atom in atoms]
+            atoms = [self.as_float(atom, node) for atom in atoms]
         return self.emit(word.op, [self.fitting(atom, node, FLOAT) for atom in atoms], node, word.attrs)
+
+    def as_float(self, atom: Atom, node: ast.AST) -> Atom:
+        """The number as a float; an array must be one of floats already."""
+        if atom.type.rank and atom.type.kind != "float":
+            raise self.refusal(node, f"this needs floats, and this is {describe(atom)}", ".astype(float) behind it")
+        return atom if atom.type.kind == "float" else self.converted(atom, FLOAT, node)
 
     def atoms(self, values: Sequence[Value], node: ast.AST) -> list[Atom]:
         """Numbers, all of them."""
@@ -129,12 +176,11 @@ class Calls(Expressions):
 
     def _abs(self, args: list[Value], node: ast.Call) -> Value:
         self.expect(args, 1, 1, "abs", node)
-        return self.emit("abs", self.atoms(args, node), node)
+        return self.emit("abs", self.operands(args, node), node)
 
     def _pow(self, args: list[Value], node: ast.Call) -> Value:
         self.expect(args, 2, 2, "pow", node)
-        base, exponent = self.atoms(args, node)
-        return self.power(base, exponent, node)
+        return self.operate("pow", args[0], args[1], node)
 
     def _int(self, args: list[Value], node: ast.Call) -> Value:
         self.expect(args, 1, 1, "int", node)
@@ -245,9 +291,12 @@ class Calls(Expressions):
                 return literal(len(items))
             case Range(start, stop, step, once=False):
                 return self.emit("trip_count", [start, stop, step], node)
+            case Record(display, items=items) if display != "record":
+                return literal(len(items))
+            case other if self.is_array(other):
+                return self.length(other, node)
             case other:
-                message = f"len needs a tuple or a range, and this is {describe(other)}; arrays are not supported yet"
-                raise self.refusal(node, message, "the length as an int parameter")
+                raise self.unknown(node, f"len needs a tuple, a range or an array, and this is {describe(other)}")
 
     def _range(self, args: list[Value], node: ast.Call) -> Value:
         self.expect(args, 1, 3, "range", node)
@@ -270,23 +319,35 @@ class Calls(Expressions):
                 last = self.arithmetic("add", before, self.arithmetic("mul", trips, step, node), node)
                 back = Lit(-step.value, INT) if isinstance(step, Lit) and step.value is not None else self.emit("neg", [step], node)
                 return Range(last, before, back, once=True)
+            case other if self.is_array(other):
+                return Stream("reversed", (other,))
             case other:
-                raise self.refusal(node, f"only a tuple or a range can be reversed, and this is {describe(other)}")
+                raise self.unknown(node, f"only a tuple, a range or an array can be reversed, and this is {describe(other)}")
 
     def _enumerate(self, args: list[Value], node: ast.Call) -> Value:
         self.expect(args, 1, 2, "enumerate", node)
         start = self.whole(self.atom(args[1], node), node, "the start") if len(args) == 2 else literal(0)
+        if self._is_counted(args[0]):
+            return Stream("enumerate", (args[0],), start)
         items = self._items_of(args[0], "enumerate", node)
         pairs = ((self.arithmetic("add", start, literal(k), node), item) for k, item in enumerate(items))
         return Many(tuple(Many(pair) for pair in pairs), "iterator")
 
     def _zip(self, args: list[Value], node: ast.Call) -> Value:
+        if any(map(self._is_counted, args)):
+            return Stream("zip", tuple(args))
         columns = [self._items_of(arg, "zip", node) for arg in args]
         return Many(tuple(Many(row) for row in zip(*columns, strict=False)), "iterator")
 
-    def _items_of(self, value: Value, name: str, node: ast.Call) -> tuple[Value, ...]:
+    def _is_counted(self, value: Value) -> bool:
+        """Whether how many items there are is known at run time only."""
+        return self.is_array(value) or isinstance(value, Range | Stream)
+
+    def _items_of(self, value: Value, name: str, node: ast.AST) -> tuple[Value, ...]:
+        if isinstance(value, Record) and value.display != "record":
+            return value.items if value.display == "tuple" else tuple(map(Static, value.names))
         if not isinstance(value, Many):
-            raise self.refusal(node, f"{name} needs a tuple of known length, and this is {describe(value)}", "for i in range(...)")
+            raise self.unknown(node, f"{name} needs a tuple of known length, and this is {describe(value)}", "for i in range(...)")
         return value.items
 
     def _collected(self, args: list[Value], node: ast.Call, display: str) -> Value:
@@ -312,10 +373,12 @@ class Calls(Expressions):
                 for item in items:
                     state = self._add_term([*state, item], node).items
                 return self._end_sum(list(state), node)
-            case Range():
+            case Range() | Stream():
                 return self._accumulated(ast.Name("i", ast.Store()), args[0], ast.Name("i", ast.Load()), start, [], node)
+            case other if self.is_array(other):
+                return self._accumulated(ast.Name("x", ast.Store()), args[0], ast.Name("x", ast.Load()), start, [], node)
             case other:
-                raise self.refusal(node, f"sum needs a tuple, a range or a generator, and this is {describe(other)}", "a loop that adds")
+                raise self.unknown(node, f"sum needs a tuple, a range or a generator, and this is {describe(other)}", "a loop that adds")
 
     def _add_term(self, args: list[Value], node: ast.Call) -> Many:
         """The next total, and what rounding has lost so far: `sum` keeps count of it between floats since Python 3.12."""
@@ -408,8 +471,7 @@ def _unknown(thing: object) -> tuple[str, str]:
     if root in ("random", "time", "datetime", "secrets") or "random" in title:
         return f"{title} gives another result each time", "the value as a parameter"
     if root == "numpy" or type(thing).__module__.partition(".")[0] == "numpy":
-        message = f"{title} is not supported: stagegrad knows NumPy's functions of single numbers only; arrays are not supported yet"
-        return message, "math.*, or a loop over numbers"
+        return f"{title} is not supported", "NumPy's functions that stagegrad knows, or a loop over numbers"
     if isinstance(thing, type):
         return f"{title} is a class; objects are not supported", "numbers and tuples"
     if isinstance(thing, types.MethodType):

@@ -18,9 +18,10 @@ import builtins
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeGuard
+from itertools import chain, count
+from typing import TypeAlias, TypeGuard
 
-from stagegrad.frontend.calls import Calls
+from stagegrad.frontend.arrays import Arrays
 from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow, Poisoned, Refusal
 from stagegrad.frontend.expressions import BINARY
 from stagegrad.frontend.refused import refused
@@ -34,8 +35,10 @@ from stagegrad.frontend.values import (
     Key,
     Many,
     Range,
+    Record,
     Slot,
     Static,
+    Stream,
     Unfit,
     Value,
     describe,
@@ -45,11 +48,12 @@ from stagegrad.frontend.values import (
     undefined,
 )  # fmt: skip
 from stagegrad.ir import BOOL, FLOAT, INT, Atom, Block, Carry, For, Lit, Raise, Type, Var, While
+from stagegrad.ops import literal
 
 _UNROLLED = 1000  # trips, of loops inside one another together: loops over longer tuples are refused
 
 
-class Statements(Calls):
+class Statements(Arrays):
     """Lowers statements."""
 
     trips: int = 1  # how often what is being lowered is written out, by the loops over tuples around it
@@ -131,20 +135,29 @@ class Statements(Calls):
                 return self.env[self.frame.number, target.id].value
             case ast.Tuple() | ast.List():
                 value = self.usable(value, stmt)
+                if self.is_array(value):
+                    value = self._unpacked_array(target, value)
+                if isinstance(value, Record) and value.display != "record":
+                    value = Many(self._items_of(value, "an assignment", target))
                 if not isinstance(value, Many):
                     message = f"only a tuple can be assigned to several names, and this is {describe(value)}"
-                    raise self.refusal(target, message, "one name, or one parameter for each value")
+                    raise self.unknown(target, message, "one name, or one parameter for each value")
                 parts = self._spread(target, value.items)
                 for part, item in zip(target.elts, parts, strict=True):
                     self.assign(part.value if isinstance(part, ast.Starred) else part, item, stmt)
                 return value
             case ast.Subscript():
-                message = "assignment to an item is not supported: arrays, and lists that change, are not supported yet"
-                raise self.refusal(target, message, "a name for each item")
+                self._store(target, value, stmt)
+                return value
             case ast.Attribute():
                 raise self.refusal(target, "assignment to an attribute is not supported", "a local name, returned at the end")
             case _:
                 raise self.refusal(target, *refused(target))
+
+    def _unpacked_array(self, target: ast.Tuple | ast.List, value: Value) -> Many:
+        if any(isinstance(part, ast.Starred) for part in target.elts):
+            raise self.refusal(target, "the rest of an array cannot be assigned with *", "a slice of it")
+        return self.unpacked(value, len(target.elts), target)
 
     def _spread(self, target: ast.Tuple | ast.List, items: tuple[Value, ...]) -> list[Value]:
         stars = [k for k, part in enumerate(target.elts) if isinstance(part, ast.Starred)]
@@ -169,6 +182,11 @@ class Statements(Calls):
             raise self.refusal(stmt, f"this changes the list `{name}` in place; lists that change are not supported yet",
                                f"{name} = {name} + [...], which makes a new list")  # fmt: skip
         self.bind(stmt.target.id, self.operate(BINARY.get(type(stmt.op), ""), old, right, stmt), stmt)
+
+    def _store(self, target: ast.Subscript, value: Value, stmt: ast.AST) -> None:
+        """``target[...] = value``"""
+        message = "assignment to an item is not supported: lists that change are not supported"
+        raise self.unknown(target, message, "an array, or a name for each item")
 
     def _define(self, stmt: ast.FunctionDef) -> None:
         if stmt.decorator_list:
@@ -362,18 +380,23 @@ class Statements(Calls):
     def _for(self, stmt: ast.For) -> Flow:
         try:
             over = self.usable(self.expr(stmt.iter), stmt.iter)
+            if isinstance(over, Record):
+                over = Many(self._items_of(over, "a loop", stmt.iter))
             match over:
                 case Range():
                     if not isinstance(stmt.target, ast.Name):
                         raise self.refusal(stmt.target, "a range gives one int a trip", "for i in range(...)")
                     return self._loop(stmt, over)
+                case _ if self.is_array(over) or isinstance(over, Stream):
+                    count, item = self.cursor(over, stmt.iter)
+                    return self._loop(stmt, Range(literal(0), count, literal(1)), item)
                 case Many(items):
                     if len(items) * self.trips > _UNROLLED:
                         raise self.refusal(stmt.iter, f"a loop over {len(items)} values is too long to write out", "a loop over a range")
                     return self._unrolled(stmt, items)
                 case _:
-                    raise self.refusal(stmt.iter, f"only a range or a tuple can be looped over, and this is {describe(over)}",
-                                "for i in range(...)")  # fmt: skip
+                    raise self.unknown(stmt.iter, f"only a range, a tuple or an array can be looped over, and this is {describe(over)}",
+                                       "for i in range(...)")  # fmt: skip
         except (Refusal, Poisoned) as stopped:
             return self._unknown(stmt, stopped)
 
@@ -438,14 +461,14 @@ class Statements(Calls):
 
         return run() if flow is Flow.FALL else self.guarded(run, stmt)
 
-    def _loop(self, stmt: Loop, over: Range | None) -> Flow:
+    def _loop(self, stmt: Loop, over: Range | None, item: Item | None = None) -> Flow:
         """A loop that is counted at run time: lowered again until the types of what it carries have settled."""
         test = stmt.test if isinstance(stmt, ast.While) else None
         if test is not None and not assigned([test]):
             known = self.arm(lambda: self._hold_test(test))
             if not known.stmts and known.env[_TEST].value == FALSE:
                 return self._otherwise(stmt, Flow.FALL, FALSE)
-        return _LoopLowering(self, stmt, over).run()
+        return _LoopLowering(self, stmt, over, item).run()
 
     def _hold_test(self, test: ast.expr) -> Flow:
         self.env[_TEST] = Slot(self.truth(self.expr(test), test))
@@ -453,6 +476,8 @@ class Statements(Calls):
 
 
 _TEST: Key = (0, "$test")
+#: What a loop takes at a position.
+Item: TypeAlias = Callable[[Atom], Value]
 
 
 def _is_own_exception(thing: object) -> TypeGuard[type[Exception]]:
@@ -480,10 +505,10 @@ class _Carried:
 
 
 class _LoopLowering:
-    """Lowers one `for` over a range or one `while`."""
+    """Lowers one `for` over a range, or over what `item` gives at each position of it, or one `while`."""
 
-    def __init__(self, lowering: Statements, stmt: Loop, over: Range | None) -> None:
-        self.low, self.stmt, self.over = lowering, stmt, over
+    def __init__(self, lowering: Statements, stmt: Loop, over: Range | None, item: Item | None = None) -> None:
+        self.low, self.stmt, self.over, self.item = lowering, stmt, over, item
         frame, scope = lowering.frame, lowering.frame.scope
         header: ast.expr = stmt.target if isinstance(stmt, ast.For) else stmt.test
         self.walrus = isinstance(stmt, ast.While) and bool(assigned([stmt.test]))
@@ -540,7 +565,7 @@ class _LoopLowering:
             env.pop(carried.key, None)
             return
         entry = self.low.env.get(carried.key)
-        low, many = self.low, isinstance(carried.skeleton, Many | Range | Closure)
+        low, many = self.low, isinstance(carried.skeleton, Many | Record | Range | Closure)
         types = [leaf.type for leaf in leaves(carried.skeleton)]
         carried.vars = [low.fresh.var("" if many else carried.word, type) for type in types]
         for var, init in zip(carried.vars, leaves(entry.value) if entry else (), strict=False):
@@ -552,6 +577,9 @@ class _LoopLowering:
 
     def _counted_trip(self, stmt: ast.For, env: dict[Key, Slot]) -> tuple[Var, Arm, Arm]:
         low = self.low
+        if self.item is not None:
+            index = low.fresh.var(self._index_name(stmt.target), INT)
+            return index, Arm([], env), low.arm(lambda: self._item_first(stmt, index), Arm([], env))
         assert isinstance(stmt.target, ast.Name)
         index = low.fresh.var(low.word(low.frame, stmt.target.id), INT)
         env[low.frame.number, stmt.target.id] = Slot(index, TRUE, low.span(stmt.target))
@@ -565,6 +593,16 @@ class _LoopLowering:
         test = low.arm(lambda: low._hold_test(stmt.test), Arm([], dict(env)))
         self.endless = test.env[_TEST].value == TRUE
         return unused, test, low.arm(self._body, Arm([], env))
+
+    def _index_name(self, target: ast.expr) -> str:
+        """The name of a position: the user's, for ``for i, x in enumerate(a)``; else the first letter that nobody uses."""
+        low, free = self.low, chain("ijklmnpqrst", (f"at{k}" for k in count()))
+        return next(name for name in free if name not in low.frame.scope.locals and low.words.setdefault(name, target) is target)
+
+    def _item_first(self, stmt: ast.For, index: Var) -> Flow:
+        assert self.item is not None
+        self.low.assign(stmt.target, self.item(index), stmt.target)
+        return self._body()
 
     def _body(self) -> Flow:
         return self.low._ending(self.region.keep, lambda: self.low.body(self.stmt.body))

@@ -20,6 +20,7 @@ from stagegrad.frontend.values import (
     TRUE,
     Key,
     Many,
+    Record,
     Slot,
     Unfit,
     Value,
@@ -166,6 +167,11 @@ class Emitter:
         """What to raise to stop the lowering of an expression, with a problem at `node`."""
         return Refusal(Problem(message, self.span(node), advice))
 
+    def unknown(self, node: ast.AST, message: str, advice: str = "") -> Refusal:
+        """As `refusal`, for what an argument of another type may make right: while types are guessed, the function waits for a call."""
+        self.compilation.waits = self.compilation.waits or self.compilation.guesses
+        return self.refusal(node, message, advice)
+
     def report(self, node: ast.AST, message: str, advice: str = "") -> None:
         """Notes a problem and goes on."""
         self.compilation.problems.append(Problem(message, self.span(node), advice))
@@ -176,7 +182,7 @@ class Emitter:
         """Appends a stage; its result has no name yet."""
         if op not in REGISTRY:
             raise self.refusal(node, f"stagegrad has no rule for {op} yet")
-        if op not in _LOGICAL:
+        if op not in _LOGICAL and REGISTRY[op].kind in ("elementwise", "flat"):
             args = [self.converted(arg, INT, node) if arg.type == BOOL and (op, k) != ("where", 0) else arg for k, arg in enumerate(args)]
         out = self.fresh.var("", REGISTRY[op].type_of([arg.type for arg in args], dict(attrs)))
         if out.type == FLOAT and op in _WHOLE:
@@ -199,14 +205,21 @@ class Emitter:
         out = self.fresh.var("", type)
         if type == FLOAT:
             self.guessed[out] = frozenset()
-        self.append(Stage(out, "to_float" if type == FLOAT else "to_int", (atom,), span=self.span(node)))
+        self.append(Stage(out, self._conversion(type, node), (atom,), span=self.span(node)))
         return out
+
+    def _conversion(self, type: Type, node: ast.AST) -> str:
+        """The operation that gives a number of a type."""
+        op = {FLOAT: "to_float", INT: "to_int"}.get(type, f"to_{type.kind}{type.bits}")
+        if type.rank or op not in REGISTRY:
+            raise self.refusal(node, f"a conversion to {type} is needed here, which is not supported", "numbers of one type")
+        return op
 
     def _literal(self, atom: Lit, type: Type, node: ast.AST) -> Lit:
         if atom.value is None:
             return Lit(None, type)
         try:
-            return Lit(float(atom.value) if type == FLOAT else int(atom.value), type)
+            return Lit(float(atom.value) if type.kind == "float" else int(atom.value), type)
         except OverflowError:
             raise self.refusal(node, "this int is too large for a float") from None
 
@@ -216,7 +229,11 @@ class Emitter:
 
     def stop(self, test: Atom, error: str, message: str, node: ast.AST) -> None:
         """Raises `error` with a fixed message where `test` is true."""
-        self.append(Raise(test, error, (message,), span=self.span(node)))
+        self.stop_with(test, error, (message,), node)
+
+    def stop_with(self, test: Atom, error: str, message: tuple[str | Atom, ...], node: ast.AST) -> None:
+        """Raises `error` with a message of text and values where `test` is true."""
+        self.append(Raise(test, error, message, span=self.span(node)))
 
     # ------------------------------------------------------------------------------------------ ints
 
@@ -427,7 +444,7 @@ class _Phis:
         if skeleton is None or isinstance(skeleton, Unfit):
             return skeleton or Unfit()
         hidden = key[1].startswith("$")
-        name = "" if hidden or isinstance(skeleton, Many) else self._word(key)
+        name = "" if hidden or isinstance(skeleton, Many | Record) else self._word(key)
         atoms = [
             self.atom(a, b, leaf.type, name, hidden)
             for a, b, leaf in zip(leaves(pair[0]), leaves(pair[1]), leaves(skeleton), strict=True)

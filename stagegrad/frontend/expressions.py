@@ -9,11 +9,12 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from stagegrad.errors import NeedsTypes
 from stagegrad.frontend.emitter import Emitter, Poisoned, Refusal
 from stagegrad.frontend.operators import ARITHMETIC, BITWISE, COMPARISONS
 from stagegrad.frontend.refused import refused
 from stagegrad.frontend.scope import MISSING
-from stagegrad.frontend.values import FALSE, POISON, TRUE, Closure, Embedded, Many, Static, Unfit, Value, describe, leaves
+from stagegrad.frontend.values import FALSE, POISON, TRUE, Closure, Embedded, Many, Record, Static, Unfit, Value, describe, leaves
 from stagegrad.ir import BOOL, FLOAT, INT, Atom, Lit, Type, Var
 from stagegrad.ops import literal
 
@@ -49,6 +50,13 @@ class Expressions(Emitter):
 
     def atom(self, value: Value, node: ast.AST) -> Atom:
         """The value as a number, or a refusal that says what it is instead."""
+        found = self.numeric(value, node)
+        if found.type.rank:
+            raise self.refusal(node, f"a number is needed here, and this is {describe(found)}", "one element of it, or np.* for the whole")
+        return found
+
+    def numeric(self, value: Value, node: ast.AST) -> Atom:
+        """The value as a number or an array, or a refusal that says what it is instead."""
         match value:
             case Var() | Lit():
                 return value
@@ -58,6 +66,10 @@ class Expressions(Emitter):
                 raise self.refusal(node, message, advice)
             case _:
                 raise self.refusal(node, f"a number is needed here, and this is {describe(value)}")
+
+    def operands(self, values: Sequence[Value], node: ast.AST) -> list[Atom]:
+        """Numbers and arrays that meet in one operation."""
+        return [self.numeric(value, node) for value in values]
 
     def usable(self, value: Value, node: ast.AST) -> Value:
         """The value, unless it must not be read."""
@@ -99,8 +111,21 @@ class Expressions(Emitter):
                 return self.subscript(node)
             case ast.Lambda():
                 return self.closure(node)
+            case ast.Dict():
+                return self._dict(node)
             case _:
                 raise self.refusal(node, *refused(node))
+
+    def _dict(self, node: ast.Dict) -> Record:
+        """A dict with texts as keys."""
+        found: dict[str, Value] = {}
+        for key, value in zip(node.keys, node.values, strict=True):
+            name = None if key is None else self.usable(self.expr(key), key)
+            if not (isinstance(name, Static) and isinstance(name.thing, str)):
+                raise self.refusal(node, "a dict must have constant texts as keys", '{"name": value}')
+            found[name.thing] = self.expr(value)
+        self.check_size([*found.values()], node)
+        return Record("dict", tuple(found), tuple(found.values()))
 
     def call(self, node: ast.Call) -> Value:
         """The value of a call."""
@@ -120,7 +145,7 @@ class Expressions(Emitter):
                 continue
             value = self.usable(self.expr(node.value), node)
             if not isinstance(value, Many):
-                raise self.refusal(node, f"only a tuple of known length can be spread with *, and this is {describe(value)}")
+                raise self.unknown(node, f"only a tuple of known length can be spread with *, and this is {describe(value)}")
             found.extend(value.items)
         return found
 
@@ -154,8 +179,12 @@ class Expressions(Emitter):
             raise self.refusal(node, f"`{name}` is a {kind.__name__} that may change; constants must be numbers or tuples of numbers",
                         f"a tuple: {name} = (...)")  # fmt: skip
         elif kind.__name__ == "ndarray":
-            raise self.refusal(node, f"`{name}` is an array; arrays are not supported yet", "a tuple of numbers, or scalars")
+            return self.outside_array(thing, name, node)
         return self.constant(thing, node)
+
+    def outside_array(self, thing: Any, name: str, node: ast.AST) -> Value:
+        """An array from outside the function."""
+        raise NotImplementedError
 
     def name(self, name: str, node: ast.AST) -> Value:
         """What a name denotes: a local of this function or of one around it, else whatever the live function sees."""
@@ -171,7 +200,10 @@ class Expressions(Emitter):
 
     def attribute(self, node: ast.Attribute) -> Value:
         """A constant or a function of a module, or a number that an object holds."""
-        owner = self.usable(self.expr(node.value), node)
+        return self.attribute_of(self.usable(self.expr(node.value), node), node)
+
+    def attribute_of(self, owner: Value, node: ast.Attribute) -> Value:
+        """An attribute of a value."""
         match owner:
             case Static(thing) if isinstance(thing, type(math)):
                 found = getattr(thing, node.attr, MISSING)
@@ -181,11 +213,11 @@ class Expressions(Emitter):
                     self.compilation.capture_attribute(thing, node.attr, found)
                 return self.outside(found, f"{thing.__name__}.{node.attr}", node)
             case Var() | Lit():
-                message = f"`.{node.attr}`: {describe(owner)} has no such part; arrays are not supported yet"
-                raise self.refusal(node, message, "plain numbers, and functions of them such as math.sin(x)")
+                message = f"`.{node.attr}`: {describe(owner)} has no such part"
+                raise self.unknown(node, message, "plain numbers, and functions of them such as math.sin(x)")
             case Many(display="list") if node.attr in _CHANGES:
-                message = f"`.{node.attr}` changes a list in place; arrays, and lists that change, are not supported yet"
-                raise self.refusal(node, message, "a name for each item, or a loop that adds to a number")
+                message = f"`.{node.attr}` changes a list in place; lists that change are not supported"
+                raise self.refusal(node, message, "a name for each item, or an array")
             case Static(thing) if (found := _held_number(thing, node.attr)) is not MISSING:
                 self.compilation.capture_attribute(thing, node.attr, found)
                 return self.outside(found, node.attr, node)
@@ -193,19 +225,30 @@ class Expressions(Emitter):
                 raise self.refusal(node, f"`.{node.attr}` of {describe(owner)} is not supported", "the value, as a name or a parameter")
 
     def subscript(self, node: ast.Subscript) -> Value:
-        """An item of a tuple at a constant position."""
-        owner = self.usable(self.expr(node.value), node)
+        """An item of something."""
+        return self.item(self.usable(self.expr(node.value), node), node)
+
+    def item(self, owner: Value, node: ast.Subscript) -> Value:
+        """An item of a tuple at a constant position, or a slice of it with constant bounds."""
         if not isinstance(owner, Many) or owner.display == "iterator":
-            message = f"only a tuple can be indexed, and this is {describe(owner)}; arrays are not supported yet"
-            raise self.refusal(node, message, "a parameter or a name for each item")
+            message = f"only a tuple or an array can be indexed, and this is {describe(owner)}"
+            raise self.unknown(node, message, "a parameter or a name for each item")
         if isinstance(node.slice, ast.Slice):
-            raise self.refusal(node, "slices are not supported", "the parts by name: first, second = pair")
-        index = self.number(node.slice)
+            parts = [None if part is None else self._position(part, node) for part in (node.slice.lower, node.slice.upper, node.slice.step)]
+            if parts[2] == 0:
+                raise self.refusal(node, "slice step cannot be zero")
+            return Many(owner.items[slice(*parts)], owner.display)
+        position = self._position(node.slice, node)
+        if not -len(owner.items) <= position < len(owner.items):
+            raise self.refusal(node, f"position {position} is outside a {owner.display} of {len(owner.items)}")
+        return self.usable(owner.items[position], node)
+
+    def _position(self, part: ast.expr, node: ast.AST) -> int:
+        """A position in a tuple, which must be known."""
+        index = self.number(part)
         if not isinstance(index, Lit) or not isinstance(index.value, int):
-            raise self.refusal(node, "a tuple can be indexed by a constant only", "a branch for each position, or a loop over the tuple")
-        if not -len(owner.items) <= index.value < len(owner.items):
-            raise self.refusal(node, f"position {index.value} is outside a {owner.display} of {len(owner.items)}")
-        return self.usable(owner.items[index.value], node)
+            raise self.refusal(node, "a tuple can be indexed by a constant only", "an array: np.array(...), or a loop over the tuple")
+        return index.value
 
     def closure(self, node: ast.FunctionDef | ast.Lambda) -> Closure:
         """A function that the user's function defines; its defaults are evaluated now."""
@@ -238,19 +281,27 @@ class Expressions(Emitter):
         left, right = self.usable(left, node), self.usable(right, node)
         if op == "add" and isinstance(left, Many) and isinstance(right, Many) and left.display == right.display != "iterator":
             return Many(left.items + right.items, left.display)
+        if any(map(self.is_array, (left, right))) or not op:
+            return self.on_arrays(op, left, right, node)
         if op == "mul" and (repeated := next((side for side in (left, right) if isinstance(side, Many)), None)):
             message = f"a number is needed here, and this is {describe(repeated)}; repeating it with * is not supported"
             raise self.refusal(node, message, "the items one by one")
         if op == "mod" and isinstance(left, Static) and isinstance(left.thing, str):
             raise self.refusal(node, "text formatted with % is not supported", 'an f-string: f"... {x}"')
-        if not op:
-            raise self.refusal(node, "matrix products need arrays, which are not supported yet", "the sum of products, term by term")
         x, y = self.atom(left, node), self.atom(right, node)
         if op in _SYMBOLS:
             return self.bitwise(op, x, y, node)
         if op == "pow":
             return self.power(x, y, node)
         return self.arithmetic(op, x, y, node)
+
+    def is_array(self, value: Value) -> bool:
+        """Whether the value is an array."""
+        return isinstance(value, Var | Lit) and value.type.rank > 0
+
+    def on_arrays(self, op: str, left: Value, right: Value, node: ast.AST) -> Value:
+        """``left op right`` where one of them is an array; an empty `op` is a matrix product."""
+        raise NotImplementedError
 
     def arithmetic(self, op: str, x: Atom, y: Atom, node: ast.AST) -> Atom:
         """+ - * / // %: a stage, save that ints known at compile time are computed as Python's own compiler does."""
@@ -323,8 +374,10 @@ class Expressions(Emitter):
         value = self.usable(self.expr(node.operand), node.operand)
         if isinstance(node.op, ast.Not):
             return self.negated(self.truth(value, node.operand), node)
-        atom = self.atom(value, node.operand)
+        atom = self.numeric(value, node.operand)
         if isinstance(node.op, ast.Invert):
+            if atom.type.rank and atom.type.kind == "bool":
+                return self.emit("not", [atom], node)
             return self.emit("invert", [self.whole(atom, node, "the operand of ~")], node)
         if atom.type == BOOL:
             atom = self.converted(atom, INT, node)
@@ -341,10 +394,14 @@ class Expressions(Emitter):
         match self.usable(value, node):
             case Lit(constant):
                 return Lit(bool(constant), BOOL)
+            case found if self.is_array(found):
+                raise self.refusal(node, "an array is neither true nor false", "np.any(...) or np.all(...), or a comparison of one element")
             case Var() as var:
                 return var if var.type == BOOL else self.emit("is_true", [var], node)
             case Many(items, display):
                 return Lit(bool(items) or display == "iterator", BOOL)
+            case Record(display, items=items):
+                return Lit(bool(items) or display == "record", BOOL)
             case Static(None | str() as thing):
                 return Lit(bool(thing), BOOL)
             case Closure():
@@ -394,19 +451,29 @@ class Expressions(Emitter):
         if isinstance(left, Static) and isinstance(right, Static) and isinstance(left.thing, str) and isinstance(right.thing, str):
             return Lit(function(left.thing, right.thing), BOOL)
         if isinstance(op, ast.Eq | ast.NotEq) and _none_or_text(left) != _none_or_text(right):
+            self.decided_by_type(node)
             return Lit(isinstance(op, ast.NotEq), BOOL)
-        x, y = self.atom(left, node), self.atom(right, node)
+        x, y = self.operands((left, right), node)
         if isinstance(x, Lit) and isinstance(y, Lit) and x.value is not None and y.value is not None:
             return Lit(function(x.value, y.value), BOOL)
         return self.emit(name, [self.fitting(x, node, y.type), self.fitting(y, node, x.type)], node)
 
     def _identical(self, left: Value, right: Value, node: ast.AST) -> bool:
         known = [value.thing if isinstance(value, Static) else MISSING for value in (left, right)]
+        if MISSING in known and known != [MISSING, MISSING]:
+            self.decided_by_type(node)
         if MISSING in known and None not in known:
             raise self.refusal(node, "`is` compares identities, which numbers do not keep", "== or !=")
         return known[0] is known[1]
 
+    def decided_by_type(self, node: ast.AST) -> None:
+        """A test whose answer is another for arguments of other types: while types are guessed, the function waits for a call."""
+        if self.compilation.guesses:
+            raise NeedsTypes("what this compares depends on the types of the arguments", self.span(node), "a call, or signature=")
+
     def _contained(self, left: Value, right: Value, node: ast.AST) -> Atom:
+        if isinstance(right, Record) and right.display == "dict" and isinstance(left, Static):
+            return Lit(left.thing in right.names, BOOL)
         if not isinstance(right, Many):
             raise self.refusal(node, f"`in` needs a tuple here, and this is {describe(right)}", "comparisons joined by `or`")
         if isinstance(left, Var) and left in right.items:

@@ -3,8 +3,9 @@
 `lower` takes the function and returns a `Program`: the function first, then those that it calls. What is refused
 is refused in one `StagegradError` that lists every problem with its place and with what to write instead.
 
-Each function is lowered once for each combination of argument types. A parameter's type is its annotation (float,
-int or bool); without one it is a float, unless it flows to where only an int can stand (``range(n)``), or its default is a bool.
+Each function is lowered once for each combination of argument types. What the parameters are is said by `specs`. Without them, a
+parameter's type is its annotation (float, int or bool); without one it is a float, unless it flows to where only an int can stand
+(``range(n)``), or its default is a bool. Where such a guess decides what is right, `NeedsTypes` is raised.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from stagegrad.errors import ArgumentError, Problem, StagegradSourceError, UnsupportedError
+from stagegrad.errors import ArgumentError, NeedsTypes, Problem, StagegradSourceError, UnsupportedError
 from stagegrad.frontend.calls import plain_function
 from stagegrad.frontend.control import Statements
 from stagegrad.frontend.deep import deeply
@@ -24,6 +25,7 @@ from stagegrad.frontend.emitter import ONE_TYPE, RESULT, Flow, NeedInt, Poisoned
 from stagegrad.frontend.program import Capture, Program
 from stagegrad.frontend.scope import MISSING, Frame, Live, Scope, Unit, body_of, free_names, parameters
 from stagegrad.frontend.source import Source, first_line, recover
+from stagegrad.frontend.specs import Known, Leaf, Spec, Tree
 from stagegrad.frontend.tidy import tidy
 from stagegrad.frontend.values import (
     POISON,
@@ -33,6 +35,7 @@ from stagegrad.frontend.values import (
     Key,
     Many,
     Range,
+    Record,
     Slot,
     Static,
     Unfit,
@@ -69,6 +72,34 @@ _ROUNDS = 6  # of a recursive function's result types
 Inputs = dict[Key, Value]
 
 
+def value_of(spec: Spec) -> Value:
+    """The skeleton of an argument."""
+    match spec:
+        case Leaf(type):
+            return Lit(None, type)
+        case Tree("tuple" | "list", (), parts):
+            return Many(tuple(map(value_of, parts)), spec.kind)
+        case Tree(kind, keys, parts, cls):
+            return Record(kind, keys, tuple(map(value_of, parts)), cls)
+        case Known(thing):
+            return Static(thing)
+
+
+def spec_of(value: Value) -> Spec:
+    """What an argument or a result is."""
+    match value:
+        case Var() | Lit():
+            return Leaf(value.type)
+        case Many(items, display):
+            return Tree(display, (), tuple(map(spec_of, items)))
+        case Record(display, names, items, cls):
+            return Tree(display, names, tuple(map(spec_of, items)), cls)
+        case Static(thing):
+            return Known(thing)
+        case _:
+            raise TypeError(f"not an argument: {value!r}")
+
+
 class CalleeNeedsInt(Exception):
     """Arguments (by position among all atoms handed over, and by name) that a called function needs as ints."""
 
@@ -77,16 +108,17 @@ class CalleeNeedsInt(Exception):
         self.inputs = inputs
 
 
-def lower(function: object, source: str | None = None) -> Program:
+def lower(function: object, source: str | None = None, specs: Mapping[str, Spec] | None = None) -> Program:
     """The program of a live Python function (or one that stagegrad or Numba has compiled); `source` is its text, if no file has it.
 
-    Raises `StagegradSourceError` where the text cannot be had, and `UnsupportedError` with all problems of the function.
+    `specs` are what its parameters are, by name. Raises `NeedsTypes` where they are needed and not given, `StagegradSourceError`
+    where the text cannot be had, and `UnsupportedError` with all problems of the function.
     """
     plain = plain_function(function)
     if plain is None:
         raise ArgumentError(*_not_a_function(function))
     try:
-        return deeply(lambda: _lower(plain, source))
+        return deeply(lambda: _lower(plain, source, specs))
     except RecursionError:
         raise UnsupportedError("the function is nested too deeply", first_line(plain), "its parts as functions of their own") from None
 
@@ -102,18 +134,27 @@ def _not_a_function(thing: object) -> tuple[str, None, str]:
     return f"{thing!r} is not a function", None, "a function, or stagegrad.formula(...) for text"
 
 
-def _lower(function: types.FunctionType, source: str | None) -> Program:
+def _lower(function: types.FunctionType, source: str | None, specs: Mapping[str, Spec] | None) -> Program:
     ints: frozenset[str] = frozenset()
     while True:
-        compilation = Compilation(function, source)
+        compilation = Compilation(function, source, specs)
         try:
-            module = compilation.module(ints)
+            main, module = compilation.module(ints)
         except NeedInt as need:
             ints |= {param.name for param in need.params}
             continue
         captures = {(capture.name, id(capture.owner)): capture for capture in compilation.captures}
         signature = inspect.signature(function, follow_wrapped=False)
-        return Program(module, signature, tuple(captures.values()), compilation.text())
+        found = tuple(spec_of(value) for value in main.inputs.values())
+        result = None if _is_plain(main.result) else spec_of(main.result)
+        return Program(module, signature, tuple(captures.values()), compilation.text(), found, main.written, result)
+
+
+def _is_plain(value: Value) -> bool:
+    """Whether a result is a number, an array, or a tuple of such."""
+    if isinstance(value, Many) and value.display == "tuple":
+        return all(map(_is_plain, value.items))
+    return isinstance(value, Var | Lit)
 
 
 @dataclass(eq=False)
@@ -128,6 +169,7 @@ class Specialisation:
     function: Function | None = None
     recursive: bool = False
     failed: bool = False
+    written: tuple[int, ...] = ()  # leaves of the inputs that are arrays to which it writes
 
 
 @dataclass(eq=False)
@@ -136,6 +178,9 @@ class Compilation:
 
     function: types.FunctionType
     source: str | None
+    specs: Mapping[str, Spec] | None = None
+    guesses: bool = False  # whether a parameter's type is a guess
+    waits: bool = False  # whether a problem may be due to such a guess
     problems: list[Problem] = field(default_factory=list)
     captures: list[Capture] = field(default_factory=list)
     made: list[Specialisation] = field(default_factory=list)
@@ -144,13 +189,14 @@ class Compilation:
     _frames: int = 0
     _numbers: int = 0
 
-    def module(self, ints: frozenset[str]) -> Module:
-        """The module, main function first; raises with all problems if there are any."""
+    def module(self, ints: frozenset[str]) -> tuple[Specialisation, Module]:
+        """The main function and the module that it is the first of; raises with all problems if there are any."""
         unit = self.unit(self.function)
         main = self.specialised(self.function, unit, None, self._parameters(unit, ints))
         if self.problems or main.function is None:
-            raise UnsupportedError(_in_order(self.problems) or [Problem("the function could not be lowered; please report it")])
-        return _assembled(main, self.made)
+            kind = NeedsTypes if self.waits else UnsupportedError
+            raise kind(_in_order(self.problems) or [Problem("the function could not be lowered; please report it")])
+        return main, _assembled(main, self.made)
 
     def unit(self, function: types.FunctionType) -> Unit:
         """A live function with its text."""
@@ -202,6 +248,10 @@ class Compilation:
         found: dict[str, Value] = {}
         for parameter in inspect.signature(self.function, follow_wrapped=False).parameters.values():
             argument = next(arg for arg in parameters(node) if arg.arg == parameter.name)
+            spec = None if self.specs is None else self.specs.get(parameter.name)
+            if spec is not None:
+                found[parameter.name] = self._given(argument, spec, unit, ints)
+                continue
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
                 message = f"`{stars}{parameter.name}`: the number of parameters must be known"
@@ -211,18 +261,30 @@ class Compilation:
             found[parameter.name] = Lit(None, self._type(unit, argument, parameter.default, ints))
         return found
 
+    def _given(self, argument: ast.arg, spec: Spec, unit: Unit, ints: frozenset[str]) -> Value:
+        """The skeleton of a parameter that is known; a number may be annotated, or be needed as an int."""
+        if isinstance(spec, Leaf) and not spec.type.rank and spec.type.bits == 64:
+            annotated = _annotated(argument.annotation, unit.live)
+            if isinstance(annotated, Type) and not annotated.rank:
+                return Lit(None, annotated)
+            return Lit(None, INT if argument.arg in ints else spec.type)
+        return value_of(spec)
+
     def _complain(self, unit: Unit, node: ast.AST, message: str, advice: str) -> None:
         self.problems.append(Problem(message, unit.source.span(node), advice))
 
     def _type(self, unit: Unit, argument: ast.arg, default: object, ints: frozenset[str]) -> Type:
         if not isinstance(default, int | float) and default is not inspect.Parameter.empty:
+            self.waits = self.specs is None
             message = f"the default of `{argument.arg}` is a {type(default).__name__}; parameters are numbers"
             self._complain(unit, argument, message, "a number")
         annotated = _annotated(argument.annotation, unit.live)
         if isinstance(annotated, str):
+            self.waits = self.specs is None
             self._complain(unit, argument, f"`{argument.arg}` is annotated as {annotated}; parameters must be float, int or bool", "float")
         if isinstance(annotated, Type):
             return annotated
+        self.guesses = self.specs is None
         if argument.arg in ints:
             return INT
         return BOOL if isinstance(default, bool) else FLOAT
@@ -289,6 +351,7 @@ class Lowering(Statements):
     def __init__(self, compilation: Compilation) -> None:
         super().__init__(compilation)
         self.given: list[Var] = []
+        self._sections = {}
 
     def function(
         self, spec: Specialisation, unit: Unit, parent: Frame | None, params: Mapping[str, Value], lifted: Mapping[Key, Value],
@@ -323,9 +386,12 @@ class Lowering(Statements):
         return argument is not None and not isinstance(_annotated(argument.annotation, self.frame.unit.live), Type)
 
     def _parameter(self, name: str, value: Value) -> Value:
-        parts = list(leaves(value))
-        single = isinstance(value, Var | Lit)
-        vars = [self.fresh.var(name if single else f"{name}{k}", part.type) for k, part in enumerate(parts)]
+        if isinstance(value, Record):
+            names = [f"{name}_{part}" if part.isidentifier() else f"{name}{k}" for k, part in enumerate(value.names)]
+            return replace(value, items=tuple(map(self._parameter, names, value.items)))
+        if isinstance(value, Many):
+            return replace(value, items=tuple(self._parameter(f"{name}{k}", item) for k, item in enumerate(value.items)))
+        vars = [self.fresh.var(name if isinstance(value, Var | Lit) else f"{name}{k}", part.type) for k, part in enumerate(leaves(value))]
         self.guessed |= {var: frozenset({var}) for var in vars if var.type == FLOAT}
         self.given += vars
         return fill(value, iter(vars))
@@ -358,7 +424,7 @@ class Lowering(Statements):
             self.report(node, f"{name} returns nothing", "a `return` with a number")
         elif not isinstance(value, Unfit) and (part := _misfit(value, is_main)) is not None:
             inside = "" if part is value else f" that holds {describe(part)}"
-            self.report(node, f"{name} returns {describe(value)}{inside}", "a number, or a tuple of numbers")
+            self.report(node, f"{name} returns {describe(value)}{inside}", "numbers, arrays, or a tuple of them")
         return value
 
     # ------------------------------------------------------------------------------------------ calls of functions
@@ -488,7 +554,7 @@ def _closures(value: Value) -> list[Closure]:
     match value:
         case Closure():
             return [value, *(inner for _, default in value.defaults for inner in _closures(default))]
-        case Many(items):
+        case Many(items) | Record(items=items):
             return [closure for item in items for closure in _closures(item)]
         case _:
             return []
@@ -538,7 +604,9 @@ def _misfit(value: Value, is_main: bool) -> Value | None:
     match value:
         case Var() | Lit():
             return None
-        case Many(items, display) if display == "tuple" or not is_main:
+        case Many(items, display) if display != "iterator" or not is_main:
+            return next((part for item in items if (part := _misfit(item, is_main)) is not None), None)
+        case Record(items=items):
             return next((part for item in items if (part := _misfit(item, is_main)) is not None), None)
         case (Range() | Static(None | str())) if not is_main:
             return None
@@ -550,7 +618,7 @@ def _shape(value: Value) -> Shape:
     counter = iter(range(len(list(leaves(value)))))
 
     def shaped(part: Value) -> Shape:
-        if isinstance(part, Many):
+        if isinstance(part, Many | Record):
             return tuple(shaped(item) for item in part.items)
         return next(counter) if isinstance(part, Var | Lit) else tuple(next(counter) for _ in leaves(part))
 

@@ -35,7 +35,7 @@ from stagegrad.ir import (
 )  # fmt: skip
 
 #: Operations that cannot raise and that lowering adds on its own.
-_OURS = frozenset({"to_float", "is_true", "not"})
+_OURS = frozenset({"to_float", "is_true", "not", "size", "extent"})
 
 
 def tidy(function: Function) -> Function:

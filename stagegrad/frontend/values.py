@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from stagegrad.ir import BOOL, FLOAT, INT, Atom, Lit, Span, Type, Var
+from stagegrad.ir import BOOL, Atom, Lit, Span, Type, Var
 
 if TYPE_CHECKING:
     from stagegrad.frontend.scope import Frame
@@ -37,6 +37,41 @@ class Range:
     stop: Atom
     step: Atom
     once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A dict with texts as keys, a NamedTuple or an object of a dataclass: values under names."""
+
+    display: str  # "dict", "tuple" (a NamedTuple) or "record" (a dataclass)
+    names: tuple[str, ...]
+    items: tuple[Value, ...]
+    cls: type | None = None
+
+    def get(self, name: object) -> Value | None:
+        """The value under a name, or None."""
+        return self.items[self.names.index(name)] if isinstance(name, str) and name in self.names else None
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What a loop that is counted at run time takes its values from: rows of arrays, pairs of ``zip`` and ``enumerate``.
+
+    `kind` is "rows" (of one array), "range", "zip", "enumerate" (`start` counts) or "reversed".
+    """
+
+    kind: str
+    parts: tuple[Value, ...]
+    start: Atom | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Method:
+    """A method and the value that it belongs to; `thing` is a word for arrays, or a plain function for objects."""
+
+    name: str
+    owner: Value
+    thing: object
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +105,7 @@ class Unfit:
     advice: str = ""
 
 
-Value: TypeAlias = Var | Lit | Many | Range | Static | Closure | Unfit
+Value: TypeAlias = Var | Lit | Many | Record | Range | Stream | Method | Static | Closure | Unfit
 
 POISON = Unfit()
 #: The value of a variable that nobody reads any more on this path; a report of it would be a bug of ours, but never a wrong number.
@@ -92,7 +127,7 @@ def leaves(value: Value) -> Iterator[Atom]:
     match value:
         case Var() | Lit():
             yield value
-        case Many(items):
+        case Many(items) | Record(items=items) | Stream(parts=items):
             for item in items:
                 yield from leaves(item)
         case Range(start, stop, step):
@@ -107,8 +142,10 @@ def fill(value: Value, atoms: Iterator[Atom]) -> Value:
     match value:
         case Var() | Lit():
             return next(atoms)
-        case Many(items):
+        case Many(items) | Record(items=items):
             return replace(value, items=tuple(fill(item, atoms) for item in items))
+        case Stream(parts=parts):
+            return replace(value, parts=tuple(fill(part, atoms) for part in parts))
         case Range():
             return Range(next(atoms), next(atoms), next(atoms), value.once)
         case Closure(defaults=defaults):
@@ -121,7 +158,7 @@ def holds_iterator(value: Value) -> bool:
     """Whether the value is an iterator, or a tuple with one inside: what can be looped over once only."""
     if isinstance(value, Many):
         return value.display == "iterator" or any(map(holds_iterator, value.items))
-    return isinstance(value, Range) and value.once
+    return isinstance(value, Stream) or (isinstance(value, Range) and value.once)
 
 
 def undefined(value: Value) -> Value:
@@ -129,23 +166,32 @@ def undefined(value: Value) -> Value:
     return fill(value, (Lit(None, leaf.type) for leaf in leaves(value)))
 
 
-_WIDTH = {BOOL: 0, INT: 1, FLOAT: 2}
+_WIDTH = {"bool": 0, "int": 1, "float": 2}
 
 
-def wider(first: Type, second: Type) -> Type:
-    """The type that holds numbers of both: bool < int < float."""
-    return first if _WIDTH[first] >= _WIDTH[second] else second
+def wider(first: Type, second: Type) -> Type | None:
+    """The type that holds numbers of both: bool < int < float < float32 (beside which a float is weak); None for different arrays."""
+    if first == second:
+        return first
+    if first.rank or second.rank:
+        return None
+    ranks = [(_WIDTH[type.kind], -type.bits) for type in (first, second)]
+    return first if ranks[0] >= ranks[1] else second
 
 
 def join(first: Value, second: Value) -> Value | None:
     """The skeleton that holds both values, or None where there is none (a number against a tuple)."""
     match first, second:
         case (Var() | Lit()), (Var() | Lit()):
-            return Lit(None, wider(first.type, second.type))
+            type = wider(first.type, second.type)
+            return None if type is None else Lit(None, type)
         case Many(a, display), Many(b, other) if len(a) == len(b) and display == other:
             parts = [join(x, y) for x, y in zip(a, b, strict=True)]
             found = tuple(part for part in parts if part is not None)
             return Many(found, display) if len(found) == len(a) else None
+        case Record(), Record() if (first.display, first.names, first.cls) == (second.display, second.names, second.cls):
+            inner = join(Many(first.items), Many(second.items))
+            return replace(first, items=inner.items) if isinstance(inner, Many) else None
         case Range(), Range() if first.once == second.once:
             return undefined(first)
         case Static(a), Static(b):
@@ -172,13 +218,22 @@ def same(first: Value, second: Value) -> bool:
     return all(a == b for a, b in zip(leaves(first), leaves(second), strict=True))
 
 
+_AXES = {1: "one axis", 2: "two axes", 3: "three axes", 4: "four axes", 5: "five axes"}
+
+
 def describe(value: Value) -> str:
     """What a value is, in words for a message."""
     match value:
+        case Var() | Lit() if value.type.rank:
+            return f"an array of {value.type.kind}{value.type.bits if value.type.bits == 32 else ''}s, with {_AXES[value.type.rank]}"
         case Var() | Lit():
-            return {"float": "a float", "int": "an int", "bool": "a bool"}.get(value.type.kind, str(value.type))
-        case Many(display="iterator") | Range(once=True):
+            return {"float": "a float", "int": "an int", "bool": "a bool"}[value.type.kind] + ("32" if value.type.bits == 32 else "")
+        case Many(display="iterator") | Range(once=True) | Stream():
             return "an iterator"
+        case Record(display, cls=cls):
+            return "a dict" if display == "dict" or cls is None else f"a {cls.__name__}"
+        case Method(name):
+            return f"the method `{name}`"
         case Many(items, display):
             return f"a {display} of {len(items)}" if items else f"an empty {display}"
         case Range():

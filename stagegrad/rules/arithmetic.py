@@ -141,9 +141,9 @@ each(
     '''
     def quotient_each(num, den):
         """num / den, save that a zero num gives zero: where no gradient arrives, none leaves."""
-        return np.where(num == 0.0, 0.0, num / den)
+        return np.where(num == 0.0, 0.0, num / (den + 0.0))  # + 0.0 makes 0.0 of -0.0
     ''',
-    "num / den if num != 0.0 else 0.0",
+    "num / (den + 0.0) if num != 0.0 else 0.0",
 )
 each(
     '''

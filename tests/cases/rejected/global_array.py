@@ -1,7 +1,7 @@
 import numpy as np
 
-WEIGHTS = np.ones(3)
+WEIGHTS = np.ones(100)
 
 
-def f(x):
-    return x * WEIGHTS[0]  # error: `WEIGHTS` is an array
+def f(x: float):
+    return x * WEIGHTS[0]  # error: `WEIGHTS` is an array from outside

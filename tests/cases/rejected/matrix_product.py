@@ -1,2 +1,2 @@
-def f(x, y):
-    return x @ y  # error: matrix products need arrays
+def f(x: float, y: float):
+    return x @ y  # error: @ needs arrays, and this is a float

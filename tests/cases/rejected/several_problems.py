@@ -8,6 +8,6 @@ def f(x):
     finally:
         z = y
     print(z)  # error: print is not supported
-    for c in "ab":  # error: only a range or a tuple can be looped over
+    for c in "ab":  # error: only a range, a tuple or an array can be looped over
         z = z + undefined  # error: the name `undefined` is not defined
     return z

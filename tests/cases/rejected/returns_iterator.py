@@ -1,0 +1,2 @@
+def f(x):  # error: f returns an iterator
+    return zip((x, x), (x, x))
