@@ -94,6 +94,25 @@ def broadcast_to(g: Value, out: Value, x: Value, *n: Value) -> tuple[Value, list
     return unbroadcast(g, x), [None] * len(n)
 
 
+def _triangle(name: str) -> Template:
+    def spelled(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
+        return f"{name}({{x}}, {attrs['k']})" if attrs.get("k") else f"{name}({{x}})"
+
+    return spelled
+
+
+@general(_triangle("np.tril"), first, stage="tril{x}", linear=True)
+def tril(g: Value, out: Value, x: Value, *, k: int = 0) -> Pulled:
+    """Matrices with zeros above a diagonal (`np.tril`)."""
+    return tril(g, k=k)
+
+
+@general(_triangle("np.triu"), first, stage="triu{x}", linear=True)
+def triu(g: Value, out: Value, x: Value, *, k: int = 0) -> Pulled:
+    """Matrices with zeros below a diagonal (`np.triu`)."""
+    return triu(g, k=k)
+
+
 # ---------------------------------------------------------------------------------------------- joining
 
 
