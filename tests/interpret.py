@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import re
 from typing import Any
 
 from stagegrad import rules as _rules  # noqa: F401  (fills the registry)
@@ -14,6 +15,7 @@ from stagegrad.ops import HELPERS, find
 class Interpreter:
     def __init__(self, module: Module) -> None:
         self.module = module
+        self.target = "numpy" if any(param.type.rank for function in module.functions for param in function.params) else "python"
         self.words: dict[str, Any] = {"math": math}
         for helper in HELPERS.values():
             exec(helper.text, self.words)
@@ -85,24 +87,56 @@ class Interpreter:
 
     def stage(self, stage: Stage, args: list[Any]) -> Any:
         match stage.op:
+            case "load" if not isinstance(args[0], list):
+                return eval("array" + place(stage), self.words, named(args)).copy()
+            case "store" | "accumulate" if not isinstance(args[0], list):
+                return self.written(stage, args)
             case "store":
                 return [*args[0][: args[1]], args[2], *args[0][args[1] + 1 :]]
             case "accumulate":
                 return [*args[0][: args[1]], args[0][args[1]] + args[2], *args[0][args[1] + 1 :]]
             case "grow":
-                return args[0] if args[1] < len(args[0]) else args[0] + args[0]
-            case "zeros":
+                return args[0] if args[1] < len(args[0]) else [*args[0], *args[0]]
+            case "zeros" if self.target == "python":
                 return [0.0] * args[0]
+            case "duplicate":
+                return args[0]
         op = find(stage.op)
         names = dict(zip(op.names(len(args)), args, strict=True))
         attrs = {key: str(value) for key, value in stage.attrs}
-        template = op.template("python", dict(stage.attrs), [arg.type for arg in stage.args])
+        template = op.template(self.target, dict(stage.attrs), [arg.type for arg in stage.args])
         text = template.format(**{name: f"({name})" for name in names}, **attrs)
         if "np." in text:
-            import numpy as np
-
-            self.words["np"] = np
+            self.words["np"] = numpy()
         return eval(text, self.words, names)
+
+    def written(self, stage: Stage, args: list[Any]) -> Any:
+        """A copy of an array with something written into it: arrays are values here."""
+        names = named(args)
+        names["array"] = args[0].copy()
+        if stage.op == "accumulate" and dict(stage.attrs).get("gather"):
+            numpy().add.at(names["array"], args[1], args[-1])
+        else:
+            exec(f"array{place(stage)} {'=' if stage.op == 'store' else '+='} value", self.words, names)
+        return names["array"]
+
+
+def numpy() -> Any:
+    """NumPy, which programs without arrays do not load."""
+    import numpy as np
+
+    return np
+
+
+def named(args: list[Any]) -> dict[str, Any]:
+    """The operands of a reading or a writing by the names that `place` uses; what is written is a copy, for it may overlap."""
+    value = args[-1] if isinstance(args[-1], (int, float)) else args[-1].copy()
+    return {"array": args[0], "value": value, **{f"i{k}": index for k, index in enumerate(args[1:])}}
+
+
+def place(stage: Stage) -> str:
+    """The index of a `load`, a `store` or an `accumulate` over the names of its operands: ``[i0, :]``."""
+    return re.sub(r"\{(\d+)\}", r"i\1", str(dict(stage.attrs).get("at", "[{0}]")))
 
 
 def shaped(shape: Shape, results: list[Any]) -> Any:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from stagegrad.emit.sharing import ARITHMETIC, Cut, Routes, Sharing, arrays, lowest
 from stagegrad.ir import (
@@ -38,9 +39,6 @@ from stagegrad.ir import (
     with_blocks,
 )  # fmt: skip
 from stagegrad.shapes import shapes
-
-#: How many steps back one round follows the arrays that meet; the conflicts left over are looked at again in the next.
-_MOST_STEPS = 20_000
 
 #: The attribute of arithmetic that the writer may print ``x += y``: x is nobody else's, is not read again, and keeps its shape.
 IN_PLACE = ("in_place", True)
@@ -72,49 +70,58 @@ def _every_array(function: Function) -> Iterator[Var]:
 
 
 def _needed(sharing: Sharing, fresh_results: bool) -> set[Cut]:
-    """Cuts that settle conflicts; one that a chosen cut may have settled already is left to the next round."""
-    chosen: set[Cut] = set()
-    routes: Routes | None = None
-    for meeting in _meetings(sharing, fresh_results):
-        routes = routes or Routes(sharing)
-        first, second = (dict.fromkeys([*begin, *(routes.trace(var, bit) if var else ())]) for begin, var, bit in meeting)
-        if chosen.isdisjoint(first) and chosen.isdisjoint(second):
-            # A copy before the ways part would keep nothing apart.
-            apart = [cut for cut in first if cut not in second] + [cut for cut in second if cut not in first]
-            chosen.add(min(apart, key=routes.cost) if apart else next(iter(first)))
-        if routes.steps > _MOST_STEPS:
-            break
-    return chosen
-
-
-#: The cuts that one side of a conflict begins with, the value whose way is to be followed from there, and the memory where they meet.
-_Side = tuple[list[Cut], Var | None, int]
-
-
-def _meetings(sharing: Sharing, fresh_results: bool) -> Iterator[tuple[_Side, _Side]]:
-    """The two sides of every conflict: what is written to, or returned, and who else has its memory (None: somebody outside)."""
-    for out, stage in sharing.writes.items():
-        mask = sharing.of(out)
-        if mask & sharing.foreign:
-            yield ([], out, lowest(mask & sharing.foreign)), ([], None, 0)
-        for victim in sharing.victims(stage):
-            bit = lowest(mask & sharing.of(victim))
-            yield ([], out, bit), ([], victim, bit)
+    """Cuts that settle conflicts; one that another's cut may have settled already is left to the next round."""
+    found = _Conflicts(sharing)
+    for stage in sharing.writes:
+        found.of_write(stage)
     if fresh_results:
-        yield from _shared_results(sharing)
+        results = [(k, var) for k, var in enumerate(sharing.function.body.results) if isinstance(var, Var) and var.type.rank]
+        for position, (k, var) in enumerate(results):
+            found.of_results(Cut("answer", var, k), [Cut("answer", other, j) for j, other in results[:position]])
+    return found.chosen
 
 
-def _shared_results(sharing: Sharing) -> Iterator[tuple[_Side, _Side]]:
-    results = [(k, var) for k, var in enumerate(sharing.function.body.results) if isinstance(var, Var) and var.type.rank]
-    answers = {k: [Cut("answer", var, k)] for k, var in results}
-    for position, (k, var) in enumerate(results):
-        foreign = sharing.of(var) & sharing.foreign
+class _Conflicts:
+    """Chooses the cheapest cut for each conflict; `settled` are the values that one was chosen for, or left for the next round."""
+
+    def __init__(self, sharing: Sharing) -> None:
+        self.sharing = sharing
+        self.chosen: set[Cut] = set()
+        self.settled: set[Var] = set()
+
+    @cached_property
+    def routes(self) -> Routes:
+        """Made only where there is a conflict, which is rare."""
+        return Routes(self.sharing)
+
+    def of_write(self, stage: Stage) -> None:
+        """A stage writes to what is not the function's own, or is still to be read under another name."""
+        mask, before = self.sharing.of(stage.out), Cut("written", stage.out)
+        foreign = mask & self.sharing.foreign
         if foreign:
-            yield (answers[k], var, lowest(foreign)), ([], None, 0)
-        for j, other in results[:position]:
-            common = sharing.of(var) & sharing.of(other)
-            if common:
-                yield (answers[k], var, lowest(common)), (answers[j], other, lowest(common))
+            self.choose(self.routes.back((stage.out, lowest(foreign)), self.settled))
+            self.settled.add(stage.out)
+            return
+        for victim in self.sharing.victims(stage, self.settled):
+            bit = lowest(mask & self.sharing.of(victim))
+            self.choose(self.routes.apart((stage.out, bit), (victim, bit)) or [before])
+            self.settled.add(victim)
+
+    def of_results(self, answer: Cut, others: Sequence[Cut]) -> None:
+        """A result lies in the memory of an argument, or of another result."""
+        mask = self.sharing.of(answer.var)
+        foreign = mask & self.sharing.foreign
+        if foreign:
+            self.choose([answer, *self.routes.back((answer.var, lowest(foreign)), ())])
+        for other in others:
+            bit = lowest(mask & self.sharing.of(other.var))
+            if bit:
+                self.choose([answer, other, *self.routes.apart((answer.var, bit), (other.var, bit))])
+
+    def choose(self, cuts: Sequence[Cut]) -> None:
+        """Takes the cheapest of some cuts, the first of equals, unless one of them is chosen already."""
+        if cuts and self.chosen.isdisjoint(cuts):
+            self.chosen.add(min(cuts, key=self.routes.cost))
 
 
 # ---------------------------------------------------------------------------------------------- putting them in

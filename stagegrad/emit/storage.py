@@ -202,9 +202,8 @@ class _Interference:
             case Stage() if stmt.op in _WRITES:
                 self._bind([stmt.out], live)
                 # Where the array has another variable, ``b = a`` comes before ``b[i] = v``: what the index and the value read is apart from b.
-                others = set(self._leaves(stmt.args[1:])).difference(self._leaves(stmt.args[:1]))
-                for leaf in others:
-                    if leaf.name == stmt.out.name:
+                for leaf in self._leaves(stmt.args[1:]):
+                    if leaf.name == stmt.out.name and leaf != stmt.args[0]:
                         self.classes.separate(stmt.out, self.classes.bits.of(leaf))
                 live.add(self._leaves(stmt.args))
             case _:
