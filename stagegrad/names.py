@@ -228,6 +228,8 @@ def structural(stage: Stage, mapping: dict[Var, Var] | None = None) -> str:
     op = find(stage.op)
     if stage.op == "mul":
         word = _product(stage.args, names)
+    elif stage.op in ("extent", "size"):
+        word = f"n{names[0]}{dict(stage.attrs).get('axis') or ''}"
     elif stage.op == "load":
         word = names[0] + ("".join(names[1:]) if all(isinstance(arg, Var) for arg in stage.args) else "i")
     else:

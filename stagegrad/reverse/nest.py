@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from stagegrad.reverse.sweep import Gradients, Sweep
 
 #: Operations that ask an array for nothing but its shape, by the operands that they ask.
-_SHAPE_ONLY = {"extent": (0,), "size": (0,), "zeros_like": (0,), "full_like": (0,), "unbroadcast": (1,), "broadcast_like": (1,)}
+_SHAPE_ONLY = {"extent": (0,), "size": (0,), "count": (0,), "zeros_like": (0,), "full_like": (0,), "unbroadcast": (1,), "broadcast_like": (1,)}
 WRITES = ("store", "accumulate")
 
 
@@ -524,8 +524,8 @@ class _Trips:
         records = Builder(self.fresh)
         if not var.type.rank:
             self.mapping[var] = self._on_tape(var, var.name, records)
-        elif (alike := self._shaped_before(var)) is not None:
-            self.mapping[var] = self._on_tape(var, var.name, records, alike)
+        elif (sizes := self._sizes_before(var)) is not None:
+            self.mapping[var] = self._on_tape(var, var.name, records, sizes)
         else:
             self.mapping[var] = self._array_on_tape(var, records)
         if any(var == carry.var for carry in self.loop.carries):
@@ -533,13 +533,12 @@ class _Trips:
         else:
             self.behind.setdefault(var, []).extend(records.stmts)
 
-    def _on_tape(self, value: Var, name: str, records: Builder, alike: Var | None = None) -> Atom:
-        """One record a trip, of a number or of an array that is shaped like one from before the nest; the record as it is read again."""
+    def _on_tape(self, value: Var, name: str, records: Builder, sizes: Sequence[Atom] = ()) -> Atom:
+        """One record a trip, of a number or of an array whose sizes are known before the nest; the record as it is read again."""
         here, there = self.place()
         room = self.owner.nest.rooms[-1]
 
         def start(builder: Builder) -> Atom:
-            sizes = [] if alike is None else [builder.emit("extent", alike, axis=axis) for axis in range(alike.type.rank)]
             return self._tape(value, builder, literal(16) if room is None else room, *sizes)
 
         thread = self._thread(f"{name or self.sweep.tape_words.get(value, 'it')}_tape", replace(value.type, rank=value.type.rank + 1), start)
@@ -585,11 +584,22 @@ class _Trips:
         if value in self.sweep.active:
             self.sweep.active.update(variables(tapes))
 
-    def _shaped_before(self, array: Var) -> Var | None:
-        """An array from before the nest that has the shape of this one."""
-        shapes = self.sweep.shapes
-        alike = (var for var in self.sweep.scopes if var in self.owner.nest.outside and shapes.get(var) == shapes.get(array, ()))
-        return next(alike, None)
+    def _sizes_before(self, array: Var) -> list[Atom] | None:
+        """The sizes of an array, computed before the nest; None where they may change from trip to trip."""
+        nest, sweep = self.owner.nest, self.sweep
+        known = {dim: (var, axis) for var in sweep.scopes if var in nest.outside for axis, dim in enumerate(sweep.shapes.get(var, ()))}
+        found: list[Atom] = []
+        for dim in sweep.shapes.get(array, ()):
+            whole, _, less = str(dim).partition("-")
+            if isinstance(dim, int):
+                found.append(literal(dim))
+            elif dim in known or whole in known:
+                var, axis = known[dim if dim in known else whole]
+                size = nest.before.emit("extent", var, axis=axis)
+                if dim not in known:  # a slice: shorter, but never less than empty
+                    size = nest.before.emit("max", nest.before.emit("sub", size, literal(int(less))), literal(0))
+                found.append(size)
+        return found if found and len(found) == array.type.rank else None
 
 
 def _product(builder: Builder, sizes: Sequence[Atom]) -> Atom:

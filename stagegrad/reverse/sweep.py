@@ -112,8 +112,12 @@ class Sweep:
     def _add(self, gradients: Gradients, to: Var, contribution: Atom, builder: Builder) -> None:
         word = self.gradient_word(to)
         before = gradients.get(to)
+        last = builder.stmts[-1] if builder.stmts else None
+        new = isinstance(last, Stage) and last.out == contribution
         if before is None and isinstance(contribution, Var) and contribution.name == word:
             gradients[to] = contribution
+        elif before is None and to.type.rank and not contribution.type.rank and not new:
+            gradients[to] = contribution  # one number for every element has a word already
         elif before is None:
             gradients[to] = self.named(_minus_in_front(contribution, builder), word, builder)
         else:
@@ -276,15 +280,21 @@ class Sweep:
         """Slope times gradient, summed where broadcasting repeated the operand."""
         arg, rank = args[position], stage.out.type.rank
         fits = not rank or self.same_shape(arg, stage.out)
-        if rank and not (fits and all(self.same_shape(a, stage.out) for a in args if a.type.rank)):
+        even = all(self.same_shape(a, stage.out) for a in args if a.type.rank)
+        if rank and not even:
             g = self.whole(g, stage.out, scratch)
         partial = partials_of(op, scratch, stage.out, args, stage.attrs or self.library)[position]
         if partial is None:
             return None
+        summed = even and not arg.type.rank and not g.type.rank and bool(partial.type.rank)
+        if summed:
+            partial = scratch.value(scratch.emit("sum", partial.atom))  # one number times each slope: that number times their sum
         steep = op.pole or op.name in _GROWING or not self.unbounded.isdisjoint(args)
         contribution = self.pull(partial, g, scratch, op.singular or (steep and self.may_stop(g)))
-        if fits:
+        if fits or summed:
             return contribution
+        if not arg.type.rank and not contribution.type.rank:
+            return scratch.emit("mul", contribution, scratch.emit("count", self.shaped_like(stage.out)))
         contribution = self.whole(contribution, stage.out, scratch)
         return scratch.emit("unbroadcast", contribution, arg) if arg.type.rank else scratch.emit("sum", contribution)
 

@@ -61,6 +61,7 @@ tape_bool = structural("tape_bool", "*n", {"python": "[False] * {n0}", **_with_n
 zeros = structural("zeros", "*n", {"python": "[0.0] * {n0}", **_with_numpy(_room("np.zeros", ""))}, _recorded("float"))
 size = structural("size", "a", "len({a})", always(INT))
 extent = structural("extent", "a", lambda attrs, types: f"{{a}}.shape[{attrs['axis']}]", always(INT))
+count = structural("count", "a", "{a}.size", always(INT), stage="n{a}")
 trip_count = structural("trip_count", "start stop step", "len(range({start}, {stop}, {step}))", always(INT), stage="trips")
 
 # The attributes of the next three: `at` is the index as text over the operands i (by default "[{0}]"), `rank` the rank of what is
