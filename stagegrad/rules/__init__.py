@@ -6,6 +6,7 @@ from stagegrad.rules import (
     idioms,
     integers,
     kinks,
+    ordering,
     linalg,
     power,
     products,
@@ -14,6 +15,7 @@ from stagegrad.rules import (
     scalar,
     shapes,
     shaping,
+    signal,
     special,
     structural,
 )
@@ -24,6 +26,7 @@ __all__ = [
     "idioms",
     "integers",
     "kinks",
+    "ordering",
     "linalg",
     "power",
     "products",
@@ -32,6 +35,7 @@ __all__ = [
     "scalar",
     "shapes",
     "shaping",
+    "signal",
     "special",
     "structural",
 ]
