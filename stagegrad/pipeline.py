@@ -38,7 +38,14 @@ def read(function: Callable[..., Any], source: str | None = None, specs: Mapping
     `specs` says what the parameters are that are not plain numbers; without, NeedsTypes is raised where it makes a difference.
     """
     program = python.lower(function, source, specs) if specs else python.lower(function, source)
-    return replace(program, module=_checked(program.module))
+    module = _with_axes(program.module, specs) if specs else program.module
+    return replace(program, module=_checked(module))
+
+
+def _with_axes(module: Module, specs: Mapping[str, Spec]) -> Module:
+    """The module with what is known of the sizes of its arguments: which axes have one element."""
+    axes = tuple(leaf.axes for spec in specs.values() for leaf in leaves(spec))
+    return _with_main(module, replace(module.main, axes=axes))
 
 
 def read_formula(text: str, wrt: str | int | Sequence[str | int] | None = None) -> Program:

@@ -14,6 +14,7 @@ import sys
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from stagegrad.errors import ArgumentError, NameChoiceError
@@ -25,10 +26,14 @@ MOST_LEAVES = 500
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A number or an array. In a result, `like` is the position of the argument (among all leaves) that this is the gradient of."""
+    """A number or an array. In a result, `like` is the position of the argument (among all leaves) that this is the gradient of.
+
+    `axes` marks the axes of an array that have one element, which broadcasting may repeat: "1n" has one row of any other number.
+    """
 
     type: Type
     like: int | None = None
+    axes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +198,11 @@ _ARRAYS = {(key, rank): Leaf(Type(one.kind, rank, one.bits)) for key, one in _KI
 _CALLABLE = (types.FunctionType, types.BuiltinFunctionType, type, types.ModuleType)
 
 
+@lru_cache(maxsize=1024)
+def _marked(leaf: Leaf, single: tuple[bool, ...]) -> Leaf:
+    return dataclasses.replace(leaf, axes="".join("1" if one else "n" for one in single))
+
+
 @dataclass(frozen=True)
 class Reader:
     """Reads specs off the arguments of the function `title`; what cannot be an argument is an ArgumentError that names it."""
@@ -224,7 +234,7 @@ class Reader:
         found = _ARRAYS.get(((dtype.kind, dtype.itemsize), value.ndim)) if plain else None
         if found is None:
             raise self._refused(path, value)
-        return found
+        return _marked(found, tuple(size == 1 for size in value.shape)) if value.ndim else found
 
     def _container(self, value: Any, path: str) -> Spec | None:
         cls = type(value)
@@ -342,7 +352,7 @@ def _parsed(text: str, name: str) -> Leaf:
     if len(axes) > MOST_DIMENSIONS:
         raise NameChoiceError(f"the type of {name}, {text!r}, has more than {MOST_DIMENSIONS} dimensions")
     scalar = _WORDS[found["word"]]
-    return Leaf(Type(scalar.kind, len(axes), scalar.bits))
+    return Leaf(Type(scalar.kind, len(axes), scalar.bits), axes="n" * len(axes))
 
 
 def parse_list(text: str) -> dict[str, str]:

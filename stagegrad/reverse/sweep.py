@@ -296,7 +296,7 @@ class Sweep:
         if not arg.type.rank and not contribution.type.rank:
             return scratch.emit("mul", contribution, scratch.emit("count", self.shaped_like(stage.out)))
         contribution = self.whole(contribution, stage.out, scratch)
-        return scratch.emit("unbroadcast", contribution, arg) if arg.type.rank else scratch.emit("sum", contribution)
+        return self.summed_to(arg, contribution, stage.out, scratch) if arg.type.rank else scratch.emit("sum", contribution)
 
     # ------------------------------------------------------------------------------------------ arrays
 
@@ -312,6 +312,19 @@ class Sweep:
         if is_zero(gradient):
             return builder.emit("zeros_like", self.shaped_like(of))
         return builder.emit("full_like", self.shaped_like(of), gradient)
+
+    def summed_to(self, arg: Atom, gradient: Atom, out: Var, builder: Builder) -> Atom:
+        """The gradient of an operand that was broadcast to the shape of `out`: summed along the axes where it was repeated."""
+        mine, whole = (self.shapes.get(atom) if isinstance(atom, Var) else None for atom in (arg, out))
+        if mine is None or whole is None or any(a not in (1, b) for a, b in zip(mine, whole[len(whole) - len(mine) :], strict=True)):
+            return builder.emit("unbroadcast", gradient, arg)  # what is repeated is known only when the program runs
+        lead = len(whole) - len(mine)
+        if lead:
+            gradient = builder.emit("sum", gradient, axis=0 if lead == 1 else tuple(range(lead)))
+        single = tuple(axis for axis, size in enumerate(mine) if size == 1 and whole[lead + axis] != 1)
+        if not single:
+            return gradient
+        return builder.emit("sum", gradient, axis=single[0] if len(single) == 1 else single, keepdims=True)
 
     def shaped_like(self, var: Var) -> Var:
         """An array of the same shape that was there as early as possible: it need not be computed again for its shape alone."""
