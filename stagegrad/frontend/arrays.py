@@ -107,11 +107,7 @@ class Arrays(Calls):
     def _product(self, left: Value, right: Value, node: ast.AST) -> Value:
         if self.compilation.guesses:
             raise NeedsTypes("a matrix product of arguments of unknown types", self.span(node), "a call, or signature=")
-        x, y = self.array(left, node), self.array(right, node)
-        for atom in (x, y):
-            if not atom.type.rank:
-                raise self.refusal(node, f"@ needs arrays, and this is {describe(atom)}", "*")
-        return self.emit("matmul", [x, y], node)
+        return numpy_words.WORDS["matmul"].call(self, node, [left, right], {})
 
     def _power(self, base: Atom, exponent: Atom, node: ast.AST) -> Value:
         if base.type.kind != "float" and exponent.type.kind != "float":

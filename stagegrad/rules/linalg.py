@@ -14,13 +14,15 @@ the diagonal, and below it what both of a symmetric matrix's elements would rece
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from stagegrad.ir import FLOAT, Type
+from stagegrad.ir import FLOAT, Attr, Type
 from stagegrad.ops import Template, Value, general, helper
+from stagegrad.rules.arithmetic import quotient
 from stagegrad.rules.kinks import where
 from stagegrad.rules.products import matmul, outer
-from stagegrad.rules.shapes import Pulled, expand_dims, sum_
+from stagegrad.rules.reductions import standing
+from stagegrad.rules.shapes import Axis, Pulled, expand_dims, reduced, reduction, reduction_by_axis, sum_
 from stagegrad.rules.shaping import first, transpose, tril, triu
 
 
@@ -119,7 +121,8 @@ def det(g: Value, out: Value, x: Value) -> Pulled:
     return g * cofactors(x)
 
 
-@general({"python": "np.linalg.slogdet({x})[0]", "numba": _in_width("np.linalg.slogdet({x})[0]")}, _number, stage="sign{x}", title="sign of det", cost=500.0)
+@general({"python": "np.linalg.slogdet({x})[0]", "numba": _in_width("np.linalg.slogdet({x})[0]")}, _number,
+         stage="sign{x}", title="sign of det", cost=500.0)  # fmt: skip
 def slogdet_sign(g: Value, out: Value, x: Value) -> Pulled:
     """The sign of the determinant, which has no slope (`np.linalg.slogdet`)."""
     return None
@@ -143,7 +146,8 @@ def inv_or_nan(g: Value, out: Value, x: Value) -> Pulled:
     return -matmul(matmul(turned, g), turned)
 
 
-@general({"python": "np.linalg.slogdet({x})[1]", "numba": _in_width("np.linalg.slogdet({x})[1]")}, _number, stage="log{x}", title="log of det", cost=500.0)
+@general({"python": "np.linalg.slogdet({x})[1]", "numba": _in_width("np.linalg.slogdet({x})[1]")}, _number,
+         stage="log{x}", title="log of det", cost=500.0)  # fmt: skip
 def slogdet_log(g: Value, out: Value, x: Value) -> Pulled:
     """The logarithm of the determinant's size (`np.linalg.slogdet`; Giles 2008, section 2.2.4); -inf, with slopes nan, where that is 0."""
     return g * transpose(inv_or_nan(x))
@@ -234,6 +238,19 @@ def eigh_vectors(g: Value, out: Value, x: Value) -> Pulled:
     """
     inner = inverse_gaps(eigvalsh(x)) * matmul(transpose(out), g)
     return onto_lower(matmul(matmul(out, inner), transpose(out)))
+
+
+# ---------------------------------------------------------------------------------------------- norms
+
+
+def _norm_of_numba(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
+    return f"np.sqrt({reduction_by_axis('np.sum')(attrs, types)})".replace("{x}", "np.square({x})")
+
+
+@general({"python": reduction("np.linalg.norm"), "numba": _norm_of_numba}, reduced, stage="norm{x}", cost=20.0)
+def norm(g: Value, out: Value, x: Value, *, axis: Axis = None, keepdims: bool = False) -> Pulled:
+    """The root of a sum of squares; where that is 0 it has the slope 0, the smallest of its subgradients (`np.linalg.norm`)."""
+    return standing(g, x, axis, keepdims) * quotient(x, standing(out, x, axis, keepdims))
 
 
 # ---------------------------------------------------------------------------------------------- singular values
