@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from stagegrad.ir import Lit
+from stagegrad.ir import FLOAT, Lit
 
 # How tightly an expression binds; a hole of a template asks for at least so much.
 TERNARY, OR, AND, NOT, COMPARE = 1, 2, 3, 4, 5
@@ -113,6 +113,8 @@ def _children(node: ast.AST) -> list[tuple[ast.AST, int]]:
 def constant(atom: Lit) -> Text:
     """A literal as Python reads it back."""
     value = atom.value
+    if atom.type.bits == 32:
+        return Text(f"np.float32({constant(Lit(value, FLOAT)).text})")
     if isinstance(value, float) and not math.isfinite(value):
         word = "math.nan" if math.isnan(value) else "math.inf"
         return Text(word) if value != -math.inf else Text("-math.inf", UNARY)

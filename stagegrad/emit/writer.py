@@ -16,6 +16,7 @@ from stagegrad.emit.ownership import IN_PLACE
 from stagegrad.emit.spelling import AND, COMPARE, OR, TERNARY, Text, constant, fill
 from stagegrad.emit.storage import assign
 from stagegrad.emit.undefined import handed_on
+from stagegrad.emit.width import must_stay_narrow, narrow_operand, narrow_result, narrow_template
 from stagegrad.ir import (
     INT,
     Atom,
@@ -122,14 +123,24 @@ class _Writer:
         op = find(stmt.op)
         if stmt.op == "trip_count":
             return Text(f"len({self._range(*stmt.args)})")
-        operands = {name: self.text(arg) for name, arg in zip(op.names(len(stmt.args)), stmt.args, strict=True)}
         attrs = dict(stmt.attrs)
         if stmt.op == "load":
-            return fill("{a}" + place(stmt), operands)
+            return fill("{a}" + place(stmt), self._operands(stmt))
         template = op.template(self.target, attrs, [arg.type for arg in stmt.args])
+        helpers = [word for word in op.helpers if f"{word}(" in template]
+        self.helpers.update(dict.fromkeys(helpers))
+        narrow = (self.target == "numba" or bool(helpers)) and must_stay_narrow(stmt, op)
+        operands = self._operands(stmt, narrow)
         operands |= {name: Text(str(value)) for name, value in attrs.items() if f"{{{name}}}" in template}
-        self.helpers.update((word, None) for word in op.helpers if f"{word}(" in template)
+        if narrow and self.target == "numba":
+            return narrow_result(fill(narrow_template(template), operands), stmt, helpers)
         return fill(template, operands)
+
+    def _operands(self, stage: Stage, narrow: bool = False) -> dict[str, Text]:
+        """The texts of a stage's operands by their names in templates; Python numbers made as `narrow` as the others if need be."""
+        names = find(stage.op).names(len(stage.args))
+        texts = (narrow_operand(self.text(arg), arg) if narrow else self.text(arg) for arg in stage.args)
+        return dict(zip(names, texts, strict=True))
 
     def _choice(self, stmt: If) -> Text:
         test, yes, no = self.text(stmt.test), self.text(stmt.then.results[0]), self.text(stmt.orelse.results[0])
@@ -229,7 +240,9 @@ class _Writer:
         first = stage.args[0] if stage.args else None
         held = isinstance(first, Var) and first not in self.plan.inlined and self.storage[first] == out
         if held and stage.op in _AUGMENTED and (not stage.out.type.rank or IN_PLACE in stage.attrs):
-            self.line(f"{out} {_AUGMENTED[stage.op]} {self.text(stage.args[1]).text}{trailing}", stage.span)
+            narrow = self.target == "numba" and must_stay_narrow(stage, find(stage.op))
+            change = self._operands(stage, narrow)["y"].text
+            self.line(f"{out} {_AUGMENTED[stage.op]} {change}{trailing}", stage.span)
             return
         text = self.expression(stage).text
         if text != out:

@@ -119,7 +119,7 @@ def sign(x: Value) -> None:
              exact="Abs(x) * sign(y)")  # fmt: skip
 def copysign(out: Value, x: Value, y: Value) -> Partials:
     """The slope is 1 where the sign stayed, -1 where it turned, and 0 at x = 0."""
-    return sign(x) * copysign(1.0, y), None
+    return sign(x) * sign(out), None
 
 
 @flat({"python": "larger({x}, {y})", "array": "larger_each({x}, {y})"}, FLOAT, stage="larger",

@@ -109,7 +109,8 @@ each(
         half = abs(x) ** (0.5 * y)
         whole = factor * half * half
         signed = np.where((np.copysign(1.0, x) < 0.0) & (y % 2.0 == 1.0), -whole, whole)
-        return np.where((x < 0.0) & np.isfinite(y) & (y % 1.0 != 0.0), np.nan, signed)
+        fractional = np.isfinite(y) & (y % 1.0 != 0.0)
+        return np.where((x != x) | (y != y) | ((x < 0.0) & fractional), np.nan, signed)
     ''',
     "power_times(x, y, factor)",
     "power_times",
@@ -132,13 +133,21 @@ each(
         """x**y * log(x)**n, the n-th slope of x**y along y, with its limits at x = 0."""
         if n == 0:
             return power_times_each(x, y, 1.0)
-        slope = power_times_each(x, y, np.log(x) ** n)
-        at_zero = np.where(y >= 0.0, 0.0, np.nan)
-        return np.where(x < 0.0, np.nan, np.where(x == 0.0, at_zero, np.where(np.isinf(x) & (y < 0.0), 0.0, slope)))
+        undefined = (x < 0.0) | ((x == 0.0) & (y < 0.0)) | (y != y)
+        vanishing = ((x == 0.0) & (y >= 0.0)) | (np.isinf(x) & (y < 0.0))
+        return np.where(undefined, np.nan, np.where(vanishing, 0.0, power_times_each(x, y, np.log(x) ** n)))
     ''',
     "pow_dy(x, y, n)",
     "power_times_each",
     "pow_dy",
+)
+each(
+    '''
+    def whole_power(x, n):
+        """x**n for a whole n; compiled, it would else be a chain of products."""
+        return x**n
+    ''',
+    "math.pow(x, float(n))",
 )
 each(
     '''
@@ -197,8 +206,9 @@ def pow_positive(out: Value, x: Value, y: Value) -> Partials:
     return _slopes(out, x, y)
 
 
-@elementwise({"python": "{x}**{n}", "numba": "math.pow({x}, float({n}))", "array": "{x}**{n}"}, stage="{x}pow{n}", title="power",
-             exact="x**n", display="{x}**{n}", cost=20.0, pole=True)  # fmt: skip
+@elementwise({"python": "{x}**{n}", "numba": "math.pow({x}, float({n}))", "array": "{x}**{n}", "array:numba": "whole_power({x}, {n})"},
+             stage="{x}pow{n}", title="power", exact="x**n", display="{x}**{n}", helpers=("whole_power",), cost=20.0,
+             pole=True)  # fmt: skip
 def powi(out: Value, x: Value, n: Value) -> Partials:
     """The slope of a whole power is n * x**(n - 1)."""
     constant = whole(n.literal)
