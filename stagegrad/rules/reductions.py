@@ -21,7 +21,9 @@ Spelled = Callable[[Mapping[str, Attr], Sequence[Type]], str]
 helper(
     '''
     def lanes(x, axis):
-        """An array in three axes: what is before an axis, the axis itself, and what is after it."""
+        """An array in three axes: what is before an axis, the axis itself (None: all of them in a row), and what is after it."""
+        if axis is None:
+            return np.ascontiguousarray(x).reshape((1, x.size, 1))
         before, after = 1, 1
         for k in range(axis):
             before *= x.shape[k]
@@ -32,7 +34,7 @@ helper(
 )
 
 
-def declare_along(name: str, each: str, result: str = "np.sum(x, axis)", parameters: str = "x, axis", needs: tuple[str, ...] = ()) -> Helper:
+def declare_along(name: str, each: str, result: str = "np.sum(x, axis)", parameters: str = "x, axis", needs: Sequence[str] = ()) -> Helper:
     """A helper that reduces along one axis by a loop; `each` is the reduction of one ``lane``, `result` has the shape of the result."""
     return helper(
         f'''
