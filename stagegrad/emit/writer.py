@@ -201,6 +201,8 @@ class _Writer:
             self._jumping_if(last, block, end)
             return
         for stmt in block.stmts:
+            if isinstance(stmt, Remark) and stmt is last:
+                break  # the title of nothing
             self.stmt(stmt)
             if isinstance(stmt, Raise) and literal_is(stmt.test, True):
                 return
@@ -223,9 +225,10 @@ class _Writer:
             case Raise():
                 self._raise(stmt)
             case Remark():
-                if len(self.lines) > 1:
+                if len(self.lines) > (self.depth == 1):
                     self.line("")
-                self.titles.append((stmt.text, len(self.lines)))
+                if self.depth == 1:
+                    self.titles.append((stmt.text, len(self.lines)))
                 self.line(f"# {stmt.text}")
                 self.note = ""
             case _:

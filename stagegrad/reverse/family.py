@@ -43,7 +43,7 @@ class Family:
         if isinstance(result, Var):
             target = seeded if isinstance(seeded, Var) else result
             gradients[target] = builder.emit("copy", literal(1.0), name=sweep.gradient_word(target))
-        forward, backward = sweep.block(stmts, gradients)
+        forward, backward = sweep.outermost(stmts, gradients, builder.stmts)
         last = Builder(sweep.fresh)
         found = tuple(sweep.whole(gradients.get(param, ZERO), param, last) for param in chosen)
         backward += last.stmts

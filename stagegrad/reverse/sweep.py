@@ -36,6 +36,7 @@ from stagegrad.ops import Builder, Op, Value, contributions_of, find, literal, p
 from stagegrad.reverse.arrays import ARRAY_RULES
 from stagegrad.reverse.loops import LoopReversal
 from stagegrad.reverse.nest import WRITES, Level, Nest, NestReversal, Use, lineages, read_again, same_facts
+from stagegrad.reverse.one_pass import one_pass
 from stagegrad.shapes import Shape, section, shapes
 
 #: The gradient that has reached each value so far.
@@ -175,6 +176,17 @@ class Sweep:
             forward[:0] = before
             backward += after
         return forward, backward
+
+    def outermost(self, stmts: Sequence[Stmt], gradients: Gradients, seeds: Sequence[Stmt]) -> tuple[list[Stmt], list[Stmt]]:
+        """`block` for a function's own statements; `seeds` have made the gradients that it begins with."""
+        forward: list[Stmt] = []
+        backward: list[Stmt] = list(seeds)
+        for stmt in reversed(stmts):
+            at_once = one_pass(self, stmt, gradients, backward) if isinstance(stmt, (For, While)) else None
+            before, after = at_once or self.block([stmt], gradients)
+            forward[:0] = before
+            backward += after
+        return forward, backward[len(seeds) :]
 
     def met(self, stmts: list[Stmt], state: dict[Var, Atom]) -> list[Stmt]:
         """Statements of the backward pass with every array as it is at this point."""
