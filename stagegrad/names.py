@@ -285,7 +285,7 @@ def _side(stage: Stage, made: Mapping[Var, Stage], depth: int) -> str:
     first = operands[0] if operands and "**" not in text else ""
     names = {name: _word(arg, made, name == first, depth) for name, arg in zip(operands, stage.args, strict=True)}
     shown = text.format(**names, **{key: str(value) for key, value in stage.attrs}).replace("math.", "")
-    return re.sub(r"(?<!\w)\(\(([^()]*)\)\)", r"(\1)", shown)
+    return re.sub(r"\(\(([^(),]*)\)\)", r"(\1)", shown)
 
 
 def _place_shown(stage: Stage, made: Mapping[Var, Stage], depth: int) -> str:
