@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 ZERO = literal(0.0)
 
+#: Operations that never raise, whatever they are given.
+_QUIET = frozenset({"add", "sub", "mul", "neg", "square", "cube", "abs", "max", "min", "tanh", "copy", "to_float", "lt", "le", "gt", "ge"})
+
 
 def one_pass(sweep: Sweep, loop: For | While, gradients: Gradients, later: Sequence[Stmt]) -> tuple[list[Stmt], list[Stmt]] | None:
     """The loop that also undoes itself, and what is left to do after it; None for a loop that does more than sum.
@@ -145,6 +148,8 @@ def _known_before(sweep: Sweep, loop: For | While, gradients: Sequence[Atom], la
     if not before:
         return None
     moved: dict[Var, Atom] = {}
+    # What moves before the loop must not raise before the loop does.
+    quiet = all(stmt.op in _QUIET if isinstance(stmt, Stage) else isinstance(stmt, If) for stmt in walk(loop.body))
 
     def known(atom: Atom) -> bool:
         if isinstance(atom, Lit) or atom in before:
@@ -156,7 +161,7 @@ def _known_before(sweep: Sweep, loop: For | While, gradients: Sequence[Atom], la
             return atom
         if atom not in moved:
             made = makers[atom]
-            op = "divided" if made.op == "div" and not isinstance(made.args[1], Lit) else made.op  # it must not raise before the loop does
+            op = "divided" if made.op == "div" and not quiet and not isinstance(made.args[1], Lit) else made.op
             copy = replace(made, op=op, out=sweep.fresh.like(atom), args=tuple(map(move, made.args)), note="")
             early.stmts.append(copy)
             moved[atom] = copy.out
