@@ -11,23 +11,19 @@ CASES = [(0.5, 1.5, 5), (2.0, -1.0, 1)]
 # --- reverse python
 def f_value_and_grad(w, b, n):
     # forward pass
+    df = 1.0
+    dloss = df / n
     loss = 0.0
+    db = 0.0
+    dw = 0.0
     for i in range(n):
+        # forward pass
         wi = w * i
         z = wi + b
         zsqr = z * z
         loss += zsqr
-    f = loss / n
 
-    # backward pass
-    df = 1.0
-    # f = loss / n
-    dloss = df / n
-    db = 0.0
-    dw = 0.0
-    for i in range(n - 1, -1, -1):
-        wi = w * i
-        z = wi + b
+        # backward pass
         # loss = loss + zsqr
         dzsqr = dloss
         # zsqr = z * z
@@ -37,4 +33,5 @@ def f_value_and_grad(w, b, n):
         db += dz
         # wi = w * i
         dw += i * dwi
+    f = loss / n
     return f, (dw, db)
