@@ -11,7 +11,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from stagegrad.ir import BOOL, FLOAT, INT, Atom, Attr, Block, Call, Carry, Function, Lit, Module, Shape, Stage, Stmt, Type, Var, check
+from stagegrad.ir import BOOL, FLOAT, INT, Atom, Attr, Carry, Function, Module, Stage, Stmt, Type, Var, check
 from stagegrad.ops import find, literal
 from tests.random_ir import Callee, Scope, Writer
 
@@ -25,7 +25,9 @@ _KINDS = (FLOAT, INT, BOOL, VECTOR, MATRIX)
 class ArrayWriter(Writer):
     """Makes one function that computes with arrays; there is an array of each type in every scope, for the parameters are arrays."""
 
-    def stage(self, stmts: list[Stmt], scope: Scope, op: str, *args: Atom, bound: float = 2.0, like: Var | None = None, **attrs: Attr) -> Var:
+    def stage(
+        self, stmts: list[Stmt], scope: Scope, op: str, *args: Atom, bound: float = 2.0, like: Var | None = None, **attrs: Attr
+    ) -> Var:
         """A stage; `like` gives the name that its result has, half the time."""
         name = like.name if like is not None and self.chance(0.5) else None
         out = self.bind(find(op).type_of([a.type for a in args], attrs), bound, name)
@@ -202,7 +204,9 @@ def arguments(of: Module, seed: int) -> list[Any]:
     for param in of.main.params:
         match param.type.kind:
             case "float":
-                found.append(chooser.uniform(-2.0, 2.0, (SIZE,) * param.type.rank) if param.type.rank else float(chooser.uniform(-2.0, 2.0)))
+                found.append(
+                    chooser.uniform(-2.0, 2.0, (SIZE,) * param.type.rank) if param.type.rank else float(chooser.uniform(-2.0, 2.0))
+                )
             case "int":
                 found.append(chooser.permutation(SIZE) if param.type.rank else int(chooser.integers(-1, 5)))
             case _:

@@ -41,7 +41,7 @@ _MOST_OPERATIONS = 7
 _WRITES = {"store", "accumulate", "grow"}
 
 #: What these read of an array is the same after a write.
-_READ_NO_ELEMENTS = {"size", "extent"}
+_READ_NO_ELEMENTS = {"size", "extent", "count"}
 
 
 @dataclass
@@ -211,4 +211,3 @@ def is_condition(stmt: If) -> str:
     if stmt.orelse.results[0] == Lit(False, BOOL):
         return "and"
     return "or" if stmt.then.results[0] == Lit(True, BOOL) else ""
-

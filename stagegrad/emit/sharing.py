@@ -10,7 +10,7 @@ loop swaps stay apart, although each has been where the other was.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -42,11 +42,11 @@ WRITES = frozenset({"store", "accumulate"})
 #: Arithmetic that can be written into the memory of its first operand: ``x += y``.
 ARITHMETIC = frozenset({"add", "sub", "mul", "div"})
 #: Views that hold each element once, so that they can be written to; others (a broadcast array) only look as if they did.
-_WRITABLE_VIEWS = frozenset({"copy", "expand_dims", "squeeze", "transpose", "reshape", "reserve", "unbroadcast"})
+_WRITABLE_VIEWS = frozenset({"copy", "reserve", "expand_dims", "squeeze", "transpose", "reshape", "reshape_like", "ravel", "unbroadcast"})
 
 
 def arrays(atoms: Iterable[Atom]) -> Iterator[Var]:
-    """The array values among some atoms."""
+    """The arrays among some atoms."""
     return (atom for atom in variables(atoms) if atom.type.rank)
 
 
@@ -226,7 +226,7 @@ class Sharing:
             if carry.var.type.rank:
                 self._masks[carry.out] = self._masks[carry.var]
 
-    def _join(self, outs: Sequence[Var], ends: dict[str, Sequence[Atom]], kept: int) -> bool:
+    def _join(self, outs: Sequence[Var], ends: Mapping[str, Sequence[Atom]], kept: int) -> bool:
         """Adds ways (their kind and the values that come along) to values that join there; was anything new?"""
         grown = False
         for kind, results in ends.items():

@@ -201,7 +201,7 @@ class _Interference:
                 self.loop(stmt, live)
             case Stage() if stmt.op in _WRITES:
                 self._bind([stmt.out], live)
-                # Where the array has another variable, ``b = a`` comes before ``b[i] = v``: what the index and the value read is apart from b.
+                # Where the array has another variable, ``b = a`` comes before ``b[i] = v``: what i and v read is apart from b.
                 for leaf in self._leaves(stmt.args[1:]):
                     if leaf.name == stmt.out.name and leaf != stmt.args[0]:
                         self.classes.separate(stmt.out, self.classes.bits.of(leaf))
