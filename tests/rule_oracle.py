@@ -180,7 +180,7 @@ def text_of(stage: Stage, target: str = "python") -> str:
     op = REGISTRY[stage.op]
     attrs = dict(stage.attrs)
     words = {name: f"({word(arg)})" for name, arg in zip(op.operands, stage.args, strict=True)}
-    template = op.template("numpy" if target == "python" and attrs.get("lib") == "numpy" else target)
+    template = op.template(target, attrs)
     return f"{word(stage.out)} = {template.format(**words, **attrs)}"
 
 

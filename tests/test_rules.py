@@ -24,6 +24,7 @@ POINTS = int(os.environ.get("STAGEGRAD_POINTS", "2000"))
 #: The operations that stagegrad declares; a test of gates may have registered some of its own.
 DECLARED = sorted(op.name for op in REGISTRY.values() if "stagegrad.rules" in getattr(op.partials, "__module__", "stagegrad.rules"))
 DIFFERENTIABLE = [name for name in DECLARED if REGISTRY[name].kind == "elementwise"]
+ON_NUMBERS = [name for name in DECLARED if REGISTRY[name].kind in ("elementwise", "flat")]
 #: Measured elsewhere: choices and clipping in `test_kinks`, the others are exact, or the slopes of slopes.
 UNMEASURED = {"clip", "where", "positive", "quotient", "divided", "scaled", "over_square", "pow_dx", "pow_dy", "cbrt_dx"}
 
@@ -55,7 +56,7 @@ def test_what_a_rule_emits_has_a_rule(name: str) -> None:
         pending += emitted
 
 
-@pytest.mark.parametrize("name", [name for name in DECLARED if REGISTRY[name].kind != "structural"])
+@pytest.mark.parametrize("name", ON_NUMBERS)
 def test_a_declaration_is_complete(name: str) -> None:
     op = REGISTRY[name]
     assert op.doc and op.doc.rstrip()[-1] in ".?)", "a docstring that a user can read"
@@ -70,9 +71,10 @@ def test_a_declaration_is_complete(name: str) -> None:
 
 def test_helpers_name_the_helpers_that_they_call() -> None:
     for found in HELPERS.values():
-        code = re.sub(r'""".*?"""', "", found.text, flags=re.DOTALL)
-        called = set(re.findall(r"(?<![.\w])([a-z]\w*)\(", code)) & set(HELPERS)
-        assert called - {found.name} == set(found.needs), found.name
+        code = re.sub(r'""".*?"""', "", found.text + found.numba, flags=re.DOTALL)
+        called = set(re.findall(r"(?<![.\w])[a-z]\w*", code)) & set(HELPERS)
+        assert set(found.needs) <= called, found.name
+        assert set(re.findall(r"(?<![.\w])([a-z]\w*)\(", code)) & set(HELPERS) <= {found.name, *found.needs}, found.name
 
 
 def test_an_unknown_operation_names_the_nearest() -> None:
@@ -243,8 +245,8 @@ def test_every_spelling_means_the_same_under_numba(start: int) -> None:
     numba = pytest.importorskip("numba")
     import numpy
 
-    names = [name for name in DECLARED if REGISTRY[name].kind != "structural"][start : start + 28]
-    needed = {word for name in names for word in REGISTRY[name].helpers}
+    names = ON_NUMBERS[start : start + 28]
+    needed = {word for name in names for word in REGISTRY[name].helpers if not HELPERS[word].each}
     every: dict[str, Any] = {}
     for target in ("python", "numba"):
         compiled = numba.njit(error_model="numpy") if target == "numba" else lambda function: function
