@@ -17,19 +17,14 @@ from functools import cached_property
 from typing import Any
 
 from stagegrad.errors import ArgumentError, StagegradError
-from stagegrad.frontend.specs import Known, Leaf, Reader, Spec, class_of, fill, flatten, leaves, paths
-from stagegrad.ir import Type
+from stagegrad.frontend.specs import Known, Leaf, Reader, Spec, class_of, fill, flatten, is_number, leaves, paths
+from stagegrad.ir import BOOL, FLOAT, Type
 
 _LARGEST = 2**63 - 1
 _PLAIN = {"float": float, "int": int, "bool": bool}
 #: Classes of plain numbers, those of NumPy with 64 bits as they are met: what needs no looking at one by one.
 _NUMBERS: set[type] = {float, int, bool}
 _MISSING: Any = inspect.Parameter.empty
-
-
-def is_number(spec: Spec) -> bool:
-    """Whether it is a number of 64 bits (or a bool), which needs no looking after."""
-    return isinstance(spec, Leaf) and not spec.type.rank and spec.type.bits == 64
 
 
 def are_numbers(values: Sequence[Any]) -> bool:
@@ -76,29 +71,31 @@ class Parameters:
         bound.apply_defaults()
         return tuple(bound.arguments.values())
 
-    def specs(self, values: Sequence[Any], *, every: bool) -> dict[str, Spec]:
+    def specs(self, values: Sequence[Any]) -> dict[str, Spec]:
         """What the arguments are, as far as the text of the function cannot say it: arrays, containers, known values.
 
-        Numbers of 64 bits are among them only if `every` asks for them, since a function takes an int as a float or as an int by
-        what it does with it.
+        Numbers of 64 bits are not among them, but where they are pinned: what a function does with an int says whether it takes it as one.
         """
         found: dict[str, Spec] = {}
-        if not every and not self.pinned and are_numbers(values):
+        if not self.pinned and are_numbers(values):
             return found
         reader = Reader(self.name)
         for name, value in zip(self.names, values, strict=True):
-            if name in self.annotated:
-                spec = self.pinned.get(name)
-            else:
-                spec = reader.spec(value, name)
-                if is_number(spec):
-                    _remember(value)
-                    spec = self.pinned.get(name, spec if every else None)
-            if spec is not None:
+            spec = None if name in self.annotated else reader.spec(value, name)
+            if spec is not None and not is_number(spec):
                 found[name] = spec
+                continue
+            _remember(value)
+            if name in self.pinned:
+                found[name] = self.pinned[name]
         if any(leaf.type.bits == 32 for spec in found.values() for leaf in leaves(spec)):
             self._refuse_wide_scalars(reader, values)
         return found
+
+    def numbers(self) -> dict[str, Spec]:
+        """The specs of arguments that are numbers alone, for a function that has to be told even that."""
+        parameters = self.signature.parameters.items()
+        return {name: Leaf(BOOL if isinstance(one.default, bool) else FLOAT) for name, one in parameters}
 
     def _refuse_wide_scalars(self, reader: Reader, values: Sequence[Any]) -> None:
         """Beside float32, NumPy takes a Python float as one of 32 bits and a float64 of its own as one of 64: the latter is refused."""
@@ -448,12 +445,13 @@ def _test(word: str, spec: Spec, numba: bool, scope: dict[str, Any]) -> str:
             if kind == "int" and numba:
                 return f"type({word}) is int and {-_LARGEST - 1} <= {word} <= {_LARGEST}"
             return f"type({word}) is {_PLAIN[kind].__name__}"
-        case Leaf(type_) if type_.rank:
+        case Leaf(type_, axes=axes) if type_.rank:
             import numpy  # lazily: a heavy package, and only those who compile for arrays need it
 
             dtype = f"{type_.kind}{type_.bits}"
             scope |= {"ndarray": numpy.ndarray, dtype: _dtype(type_, numpy)}
-            layout = f" and {word}.flags.carray" if numba else ""
-            return f"type({word}) is ndarray and {word}.dtype is {dtype} and {word}.ndim == {type_.rank}{layout}"
+            tests = [f"type({word}) is ndarray", f"{word}.dtype is {dtype}", f"{word}.ndim == {type_.rank}"]
+            tests += [f"{word}.shape[{k}] {'==' if mark == '1' else '!='} 1" for k, mark in enumerate(axes)]
+            return " and ".join([*tests, f"{word}.flags.carray"] if numba else tests)
         case _:
             return "False"

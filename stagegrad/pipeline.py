@@ -19,7 +19,7 @@ from stagegrad.errors import ArgumentError, NameChoiceError
 from stagegrad.frontend import formula, python
 from stagegrad.frontend.deep import deeply
 from stagegrad.frontend.program import Program
-from stagegrad.frontend.specs import Leaf, Spec, Tree, gradient_of, leaves, word_of
+from stagegrad.frontend.specs import Leaf, Spec, Tree, gradient_of, is_number, leaves, word_of
 from stagegrad.ir import Atom, Function, Module, Shape, Stage, bound, check, walk
 from stagegrad.names import name_stages
 from stagegrad.ops import REGISTRY
@@ -37,15 +37,18 @@ def read(function: Callable[..., Any], source: str | None = None, specs: Mapping
 
     `specs` says what the parameters are that are not plain numbers; without, NeedsTypes is raised where it makes a difference.
     """
-    program = python.lower(function, source, specs) if specs else python.lower(function, source)
-    module = _with_axes(program.module, specs) if specs else program.module
-    return replace(program, module=_checked(module))
+    program = python.lower(function, source, specs or None)
+    if specs:
+        program = _with_axes(program, specs)
+    return replace(program, module=_checked(program.module))
 
 
-def _with_axes(module: Module, specs: Mapping[str, Spec]) -> Module:
-    """The module with what is known of the sizes of its arguments: which axes have one element."""
-    axes = tuple(leaf.axes for spec in specs.values() for leaf in leaves(spec))
-    return _with_main(module, replace(module.main, axes=axes))
+def _with_axes(program: Program, specs: Mapping[str, Spec]) -> Program:
+    """The program with what its arguments are known to be beyond their types: which axes of arrays have one element."""
+    pairs = zip(program.signature.parameters, program.specs, strict=True)
+    found = tuple(spec if is_number(spec) else specs.get(name, spec) for name, spec in pairs)
+    axes = tuple(leaf.axes for spec in found for leaf in leaves(spec))
+    return replace(program, specs=found, module=_with_main(program.module, replace(program.module.main, axes=axes)))
 
 
 def read_formula(text: str, wrt: str | int | Sequence[str | int] | None = None) -> Program:
@@ -324,8 +327,8 @@ class Build:
 def _is_plain(spec: Spec) -> bool:
     """Whether it is a number or nothing but tuples of numbers."""
     match spec:
-        case Leaf(type_):
-            return not type_.rank and type_.bits == 64
+        case Leaf():
+            return is_number(spec)
         case Tree("tuple", (), parts):
             return all(map(_is_plain, parts))
         case _:

@@ -23,11 +23,11 @@ from types import CellType, CodeType
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
 
 from stagegrad import pipeline
-from stagegrad.boundary import Answer, Boundary, Parameters, are_numbers, enter, is_number, plain_result, run
+from stagegrad.boundary import Answer, Boundary, Parameters, are_numbers, enter, plain_result, run
 from stagegrad.errors import ArgumentError, NameChoiceError, NeedsTypes, Problem, StagegradError, UnsupportedError
 from stagegrad.frontend.calls import plain_function
 from stagegrad.frontend.program import Program
-from stagegrad.frontend.specs import Spec, parse, word_of
+from stagegrad.frontend.specs import Spec, is_number, parse, word_of
 from stagegrad.pipeline import Build, Choice, Options
 from stagegrad.tracebacks import locate
 from stagegrad.tracing import Trace, trace
@@ -92,7 +92,7 @@ class Staged(Generic[P, R]):
             functools.update_wrapper(self, function, updated=())
         self._lower, self._options, self._function, self._find_signature = lower, options, function, signature
         self._declared, self._typed = dict(declared or {}), typed
-        self._every = False  # whether the types of plain numbers are needed, too
+        self._waits = False  # whether the text alone does not say what to do with numbers
         self._builds: dict[Key, Build] = {}
         self._recent: Specs = self._declared  # the types of the most recent call
         self._passages: dict[tuple[Build, str, Choice], _Passage] = {}
@@ -283,16 +283,17 @@ class Staged(Generic[P, R]):
         try:
             build = self._made(specs)
         except NeedsTypes:
-            if self._every:
+            if specs:
                 raise
-            self._every = True
+            self._waits = True
             specs = self._specs(values)
             build = self._made(specs)
         self._recent = specs
         return build
 
     def _specs(self, values: Sequence[Any]) -> Specs:
-        return self._parameters.specs(values, every=self._every) if self._typed else _NOTHING
+        specs = self._parameters.specs(values) if self._typed else _NOTHING
+        return self._parameters.numbers() if self._waits and not specs else specs
 
     @cached_property
     def _parameters(self) -> Parameters:
@@ -335,7 +336,7 @@ class Staged(Generic[P, R]):
         )
         answer = Answer(build.name, build.answer("grad" if method == "grad" else kind, wrt))
         explain = _explaining(build, target, kind, wrt)
-        straight = self._parameters.positional and build is self._builds.get(()) and not self._every
+        straight = self._parameters.positional and build is self._builds.get(())
 
         def slow(args: tuple[Any, ...], named: dict[str, Any]) -> Any:
             if straight and not named and len(args) == len(program.specs) and are_numbers(args) and not program.changed():

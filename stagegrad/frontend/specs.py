@@ -109,6 +109,11 @@ def _same_constant(first: object, second: object) -> bool:
 # ---------------------------------------------------------------------------------------------- leaves
 
 
+def is_number(spec: Spec) -> bool:
+    """Whether it is a number of 64 bits (or a bool), which needs no looking after."""
+    return isinstance(spec, Leaf) and not spec.type.rank and spec.type.bits == 64
+
+
 def leaves(spec: Spec) -> Iterator[Leaf]:
     """The leaves of a spec, left to right."""
     match spec:
@@ -320,11 +325,14 @@ _WORDS = {
     "int": INT, "int64": INT, "i8": INT, "intp": INT, "bool": BOOL, "boolean": BOOL, "b1": BOOL,
 }  # fmt: skip
 _TYPE = re.compile(r"\s*(?P<word>\w+)\s*(\[(?P<axes>[\s:1,]*)\])?\s*")
-_AXIS = re.compile(r"\s*:(:1)?\s*")
+_AXIS = re.compile(r"\s*(:(:1)?|1)\s*")
 
 
 def parse(text: Any, name: str) -> Spec:
-    """``"float64[:, :]"`` -> the spec of a matrix, as Numba writes types; a tuple, list or dict of them -> that of a container."""
+    """``"float64[:, :]"`` -> the spec of a matrix, as Numba writes types; a tuple, list or dict of them -> that of a container.
+
+    An axis that has one element is a 1, ``"float64[:, 1]"``: it is another program, since broadcasting repeats it.
+    """
     match text:
         case None:
             return NOTHING
@@ -352,7 +360,7 @@ def _parsed(text: str, name: str) -> Leaf:
     if len(axes) > MOST_DIMENSIONS:
         raise NameChoiceError(f"the type of {name}, {text!r}, has more than {MOST_DIMENSIONS} dimensions")
     scalar = _WORDS[found["word"]]
-    return Leaf(Type(scalar.kind, len(axes), scalar.bits), axes="n" * len(axes))
+    return Leaf(Type(scalar.kind, len(axes), scalar.bits), axes="".join("1" if axis.strip() == "1" else "n" for axis in axes))
 
 
 def parse_list(text: str) -> dict[str, str]:
@@ -370,9 +378,10 @@ def parse_list(text: str) -> dict[str, str]:
 def word_of(spec: Spec) -> str:
     """A spec as `parse` reads it and as messages show it."""
     match spec:
-        case Leaf(type):
+        case Leaf(type, axes=axes):
             width = {"float": str(type.bits), "int": "64"}.get(type.kind, "")
-            return f"{type.kind}{width}" + (f"[{', '.join(':' * type.rank)}]" if type.rank else "")
+            marks = axes.replace("n", ":") or ":" * type.rank
+            return f"{type.kind}{width}" + (f"[{', '.join(marks)}]" if type.rank else "")
         case Known():
             return getattr(spec.value, "__name__", None) or repr(spec.value)
         case Tree(kind, keys, parts):
