@@ -156,8 +156,8 @@ def _require_error(call: Function, point: tuple[Any, ...], error: Exception) -> 
     except type(error):
         return
     except Exception as other:
-        raise Wrong(f"{type(other).__name__}: {other} at {point}, NumPy raises {type(error).__name__}: {error}") from other
-    raise Wrong(f"{answer} at {point}, NumPy raises {type(error).__name__}: {error}")
+        raise Wrong(f"{type(other).__name__} ({other}) where NumPy raises {type(error).__name__} ({error}) at {point}") from other
+    raise Wrong(f"no error where NumPy raises {type(error).__name__} ({error}) but {answer} at {point}")
 
 
 def _require_form(gradient: Any, given: list[Any]) -> None:
