@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from stagegrad import optimise, runtime
+from stagegrad.bounds import in_range
 from stagegrad.emit import Source, write
 from stagegrad.errors import ArgumentError, NameChoiceError
 from stagegrad.frontend import formula, python
@@ -80,9 +81,9 @@ def gradient_alone(adjoint: Module, name: str) -> Module:
     return deeply(lambda: _checked(optimise.simplify(_checked(_with_main(adjoint, alone)))))
 
 
-def spell(module: Module, target: str, *, cache: bool) -> Source:
-    """IR -> text."""
-    source = deeply(lambda: write(module, target))
+def spell(module: Module, target: str, *, cache: bool, checked: bool = False) -> Source:
+    """IR -> text; `checked` where not every index of the user's is known to be in range."""
+    source = deeply(lambda: write(module, target, checked=checked))
     return source if cache else replace(source, text=runtime.without_disk_cache(source.text))
 
 
@@ -197,8 +198,13 @@ class Build:
         target = self.spelled(target)
         key = (answer, _key(wrt), target)
         if key not in self._sources:
-            self._sources[key] = spell(self.module(answer, wrt), target, cache=self.options.cache)
+            self._sources[key] = spell(self.module(answer, wrt), target, cache=self.options.cache, checked=self.checked)
         return self._sources[key]
+
+    @cached_property
+    def checked(self) -> bool:
+        """Whether compiled code must ask if an index is in range: what a program without arrays of its own indexes is a tape."""
+        return self.arrays and not in_range(self.primal)
 
     def spelled(self, target: str) -> str:
         """The target whose text is meant: what needs no Numba is "python" for numbers and "numpy" for arrays."""

@@ -20,6 +20,7 @@ LAYERS = (
     ("ops",),
     ("rules",),
     ("analysis", "shapes"),
+    ("bounds",),
     ("names",),
     ("frontend", "forward", "reverse", "optimise", "fuse", "emit"),
     ("runtime", "boundary", "tracebacks", "tracing", "kernels"),

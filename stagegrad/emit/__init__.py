@@ -17,6 +17,8 @@ from stagegrad.ops import HELPERS
 
 #: IEEE arithmetic (inf and nan where Python raises), no reordering of operations, and the lock of the interpreter released.
 NUMBA_DECORATOR = '@njit(cache=True, error_model="numpy", nogil=True)'
+#: The same where not every index is known to be in range: then Numba asks, and raises IndexError as Python does.
+CHECKED_DECORATOR = '@njit(cache=True, error_model="numpy", nogil=True, boundscheck=True)'
 #: For a function of one element: Numba spreads it over arrays, as NumPy broadcasts them.
 EACH_DECORATOR = "@vectorize(cache=True)"
 
@@ -35,8 +37,11 @@ class Source:
     backward: tuple[int, int] = (0, 0)
 
 
-def write(module: Module, target: str) -> Source:
-    """The module as Python text for a target: "python" (no Numba needed), "numpy" (the same, for arrays) or "numba"."""
+def write(module: Module, target: str, *, checked: bool = False) -> Source:
+    """The module as Python text for a target: "python" (no Numba needed), "numpy" (the same, for arrays) or "numba".
+
+    `checked` makes compiled code ask whether an index is in range; Python and NumPy always do.
+    """
     if target != "numba":
         target = "numpy" if _has_arrays(module) else "python"
     module = Module(tuple(map(owned, _apart_from_helpers(module, target).functions)))
@@ -51,7 +56,7 @@ def write(module: Module, target: str) -> Source:
         body += _decorated(target, helper.each) + [Line(0, line) for line in helper.for_target(target).splitlines()] + _gap()
     start = 0
     for function, text in texts:
-        body += _decorated(target)
+        body += _decorated(target, checked=checked)
         start = len(body) if function is module.main else start
         body += text.lines + _gap()
     body, words = _shorten(body[:-2], set(helpers))
@@ -81,8 +86,10 @@ def _gap() -> list[Line]:
     return [Line(0, ""), Line(0, "")]
 
 
-def _decorated(target: str, each: bool = False) -> list[Line]:
-    return [Line(0, EACH_DECORATOR if each else NUMBA_DECORATOR)] if target == "numba" else []
+def _decorated(target: str, each: bool = False, checked: bool = False) -> list[Line]:
+    if target != "numba":
+        return []
+    return [Line(0, EACH_DECORATOR if each else CHECKED_DECORATOR if checked else NUMBA_DECORATOR)]
 
 
 def _with_needs(names: list[str], target: str) -> list[str]:
