@@ -194,10 +194,17 @@ class Sharing:
         elif is_view(stage):
             self._masks[stage.out] = self.of(stage.args[0])
             if stage.op != "load" and stage.op not in _WRITABLE_VIEWS:
-                self._masks[stage.out] |= self._bit(stage.out)
-                self.foreign |= self._bit(stage.out)
+                self._forbid(stage)
         else:
             self._masks[stage.out] = self._bit(stage.out)
+
+    def _forbid(self, stage: Stage) -> None:
+        """Nothing may be written to what a stage makes: it is as if it lay in a memory of somebody else's, too."""
+        bit = self._bit(stage.out)
+        self._masks[stage.out] |= bit
+        self.foreign |= bit
+        for source in arrays(stage.args[:1]):
+            self.origins[stage.out, bit] = [(Cut("made", stage.out), (source, bit))]
 
     def _call(self, call: Call) -> None:
         for out in arrays(call.outs):
@@ -334,7 +341,8 @@ class Routes:
     def _add(self, kind: str, var: Var, source: Atom, cost: float) -> None:
         if var.type.rank and isinstance(source, Var):
             cut = Cut(kind, var)
-            self._costs[cut] = cost
+            # Of equals, the copy that takes a new name reads best: ``b = a.copy()`` rather than ``b = a`` and ``a = a.copy()``.
+            self._costs[cut] = cost + (0.01 if var.name == source.name else 0.0)
             self._ways.setdefault(var, []).append((cut, source))
 
     def _block(self, block: Block, depth: float) -> None:
