@@ -55,8 +55,17 @@ class Arrays(Calls):
         """The value as a number or an array; a list or a tuple of numbers becomes an array."""
         value = self.usable(value, node)
         if isinstance(value, Many) and value.display != "iterator":
-            return self.numeric(numpy_words.WORDS["array"].call(self, node, [value], {}), node)
+            return self.numeric(self.call_word(numpy_words.WORDS["array"], [value], {}, node), node)
         return self.numeric(value, node)
+
+    def call_word(self, word: numpy_words.NumpyWord, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        """The value of a call of one of NumPy's functions, which sees the arrays as they are now."""
+        now = {name: self.plain(value, node) for name, value in keywords.items()}
+        return word.call(self, node, [self.plain(arg, node) for arg in args], now)
+
+    def plain(self, value: Value, node: ast.AST) -> Value:
+        """The value with every array in it as it is now."""
+        return value
 
     def known(self, value: Value, node: ast.AST) -> Any:
         """A constant: None, a bool, an int, a float, text, a type, or a tuple of such."""
@@ -107,7 +116,7 @@ class Arrays(Calls):
     def _product(self, left: Value, right: Value, node: ast.AST) -> Value:
         if self.compilation.guesses:
             raise NeedsTypes("a matrix product of arguments of unknown types", self.span(node), "a call, or signature=")
-        return numpy_words.WORDS["matmul"].call(self, node, [left, right], {})
+        return self.call_word(numpy_words.WORDS["matmul"], [left, right], {}, node)
 
     def _power(self, base: Atom, exponent: Atom, node: ast.AST) -> Value:
         if base.type.kind != "float" and exponent.type.kind != "float":
@@ -135,14 +144,17 @@ class Arrays(Calls):
         if isinstance(value, Section) and value.rank == 0:
             value = self.read_section(value, link)
         if isinstance(value, Section) or self.is_array(value):
-            section = value if isinstance(value, Section) else self.section_of(value)
-            rank = section.rank if section.steps else self.type_of(section.base).rank
-            step = self._step(link, rank)
-            found = Section(section.base, joined(section.steps, step))
-            return self.read_section(found, link) if step.gather else found
+            found = self.section_behind(value, link)
+            return self.read_section(found, link) if found.steps[-1].gather else found
         if isinstance(value, Record):
             return self._field(value, link)
         return self.item(value, link)
+
+    def section_behind(self, value: Value | Section, link: ast.Subscript) -> Section:
+        """The section that one more subscript denotes."""
+        section = value if isinstance(value, Section) else self.section_of(value)
+        rank = section.rank if section.steps else self.type_of(section.base).rank
+        return Section(section.base, joined(section.steps, self._step(link, rank)))
 
     def section_of(self, value: Value) -> Section:
         """An array as a section of the array that it was taken from."""
@@ -263,7 +275,7 @@ class Arrays(Calls):
             case "dtype":
                 return Static(sys.modules["numpy"].dtype(_DTYPES[type.kind, type.bits]))
         if name in numpy_words.ATTRIBUTES:
-            return numpy_words.ATTRIBUTES[name].call(self, node, [owner], {})
+            return self.call_word(numpy_words.ATTRIBUTES[name], [owner], {}, node)
         if name in numpy_words.METHODS:
             return Method(name, owner, numpy_words.METHODS[name])
         if name in _IN_PLACE:
@@ -274,7 +286,6 @@ class Arrays(Calls):
         return self.emit("extent", [self.numeric(owner, node)], node, (("axis", axis),))
 
     def length(self, owner: Value, node: ast.AST) -> Atom:
-        """How long an array is along its first axis."""
         return self.emit("size", [self.numeric(owner, node)], node)
 
     def count(self, owner: Value, node: ast.AST) -> Atom:
@@ -309,7 +320,7 @@ class Arrays(Calls):
     def call_method(self, method: Method, args: list[Value], keywords: dict[str, Value], node: ast.Call) -> Value:
         match method.thing:
             case numpy_words.NumpyWord() as word:
-                return word.call(self, node, [method.owner, *args], keywords)
+                return self.call_word(word, [method.owner, *args], keywords, node)
             case types.FunctionType() as function:
                 return self.call_function(function, [method.owner, *args], keywords, node)
         if isinstance(method.owner, Record):

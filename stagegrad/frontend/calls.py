@@ -52,6 +52,10 @@ def plain_function(thing: object) -> types.FunctionType | None:
 class Calls(Expressions):
     """Lowers calls."""
 
+    def call_word(self, word: numpy_words.NumpyWord, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        """The value of a call of one of NumPy's functions of arrays."""
+        raise NotImplementedError
+
     def length(self, owner: Value, node: ast.AST) -> Atom:
         """How long an array is along its first axis."""
         raise NotImplementedError
@@ -110,7 +114,7 @@ class Calls(Expressions):
         if on_arrays is not None and (word is None or any(self.is_array(arg) or isinstance(arg, Many) for arg in args)):
             if self.compilation.guesses:
                 raise NeedsTypes(f"{on_arrays.name} of arguments of unknown types", self.span(node), "a call, or signature=")
-            return on_arrays.call(cast(Any, self), node, args, keywords)
+            return self.call_word(on_arrays, args, keywords, node)
         if word is not None:
             if getattr(thing, "__module__", "") == "math":
                 args = [self.atom(arg, node) for arg in args]

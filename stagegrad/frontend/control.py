@@ -16,23 +16,19 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from itertools import chain, count
-from typing import TypeAlias, TypeGuard
+from typing import TypeGuard
 
-from stagegrad.frontend.arrays import Arrays
 from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow, Poisoned, Refusal
 from stagegrad.frontend.expressions import BINARY
+from stagegrad.frontend.loops import TEST, Item, LoopLowering
 from stagegrad.frontend.refused import refused
-from stagegrad.frontend.scope import Loop, assigned, has_exit
+from stagegrad.frontend.scope import Loop, assigned
 from stagegrad.frontend.values import (
     FALSE,
-    GONE,
     POISON,
     TRUE,
-    Closure,
-    Key,
     Many,
     Range,
     Record,
@@ -42,18 +38,15 @@ from stagegrad.frontend.values import (
     Unfit,
     Value,
     describe,
-    fill,
-    join,
-    leaves,
-    undefined,
 )  # fmt: skip
-from stagegrad.ir import BOOL, FLOAT, INT, Atom, Block, Carry, For, Lit, Raise, Type, Var, While
+from stagegrad.frontend.writes import Writes
+from stagegrad.ir import Atom, Lit, Raise
 from stagegrad.ops import literal
 
 _UNROLLED = 1000  # trips, of loops inside one another together: loops over longer tuples are refused
 
 
-class Statements(Arrays):
+class Statements(Writes):
     """Lowers statements."""
 
     trips: int = 1  # how often what is being lowered is written out, by the loops over tuples around it
@@ -147,7 +140,9 @@ class Statements(Arrays):
                     self.assign(part.value if isinstance(part, ast.Starred) else part, item, stmt)
                 return value
             case ast.Subscript():
-                self._store(target, value, stmt)
+                if not self.store(target, value, stmt):
+                    message = "assignment to an item is not supported: lists, tuples and dicts that change are not supported"
+                    raise self.unknown(target, message, "an array, or a name for each item")
                 return value
             case ast.Attribute():
                 raise self.refusal(target, "assignment to an attribute is not supported", "a local name, returned at the end")
@@ -172,21 +167,21 @@ class Statements(Arrays):
         return [*items[: stars[0]], middle, *items[len(items) - after :]]
 
     def _augment(self, stmt: ast.AugAssign) -> None:
+        if isinstance(stmt.target, ast.Subscript) and self.augment_item(stmt, stmt.target):
+            return
         if not isinstance(stmt.target, ast.Name):
             self.assign(stmt.target, POISON, stmt)
             return
         old = self.usable(self.name(stmt.target.id, stmt.target), stmt.target)
+        if self.is_array(old):
+            self.augment_array(stmt, old)
+            return
         right = self.expr(stmt.value)
         if isinstance(old, Many) and old.display == "list":  # what other names, and callers, would see
             name = stmt.target.id
             raise self.refusal(stmt, f"this changes the list `{name}` in place; lists that change are not supported yet",
                                f"{name} = {name} + [...], which makes a new list")  # fmt: skip
         self.bind(stmt.target.id, self.operate(BINARY.get(type(stmt.op), ""), old, right, stmt), stmt)
-
-    def _store(self, target: ast.Subscript, value: Value, stmt: ast.AST) -> None:
-        """``target[...] = value``"""
-        message = "assignment to an item is not supported: lists that change are not supported"
-        raise self.unknown(target, message, "an array, or a name for each item")
 
     def _define(self, stmt: ast.FunctionDef) -> None:
         if stmt.decorator_list:
@@ -278,7 +273,7 @@ class Statements(Arrays):
     # ------------------------------------------------------------------------------------------ leaving
 
     def _return(self, stmt: ast.Return) -> Flow:
-        value = Static(None) if stmt.value is None else self.expr(stmt.value)
+        value = Static(None) if stmt.value is None else self.plain(self.expr(stmt.value), stmt)
         if isinstance(value, Unfit) and value.message:
             self.report(stmt, value.message, value.advice)
             value = POISON
@@ -322,11 +317,11 @@ class Statements(Arrays):
         if isinstance(test, Lit):
             return self.body(stmt.body if test.value else stmt.orelse), False
         ends = self.frame.scope.after.get(stmt)
-        then = self.arm(lambda: self._ending(ends, lambda: self.body(stmt.body)))
+        then = self.arm(lambda: self.ending(ends, lambda: self.body(stmt.body)))
         if (raised := _only_raises(then)) is not None:
             self.append(replace(raised, test=test))
             return self.body(stmt.orelse), False
-        orelse = self.arm(lambda: self._ending(ends, lambda: self.body(stmt.orelse)))
+        orelse = self.arm(lambda: self.ending(ends, lambda: self.body(stmt.orelse)))
         if (raised := _only_raises(orelse)) is not None:
             self.append(replace(raised, test=self.negated(test, stmt)))
             return self._joined(then), False
@@ -350,7 +345,7 @@ class Statements(Arrays):
         """The names that may be read after the current run of statements, however it ends."""
         return None if self.ends is None or self.region.keep is None else self.ends | self.region.keep
 
-    def _ending(self, ends: frozenset[str] | None, lower: Callable[[], Flow]) -> Flow:
+    def ending(self, ends: frozenset[str] | None, lower: Callable[[], Flow]) -> Flow:
         """Lowers statements at whose end these names may still be read."""
         before, self.ends = self.ends, ends
         try:
@@ -411,7 +406,7 @@ class Statements(Arrays):
             self.region, self.trips = outer, before
         if flow is Flow.DEAD:
             return flow
-        return self._otherwise(stmt, self._came_back(self.flag(RETURNED)), self.flag(region.broke))
+        return self.otherwise(stmt, self.came_back(self.flag(RETURNED)), self.flag(region.broke))
 
     def _trips(self, stmt: ast.For, items: tuple[Value, ...], start: int) -> Flow:
         """One trip after the other; DEAD if one of them always raises."""
@@ -419,7 +414,7 @@ class Statements(Arrays):
         for position in range(start, len(items)):
             self.raise_flag(region.exit, FALSE)
             self.assign(stmt.target, items[position], stmt.target)
-            if self._ending(None, lambda: self.body(stmt.body)) is Flow.DEAD:
+            if self.ending(None, lambda: self.body(stmt.body)) is Flow.DEAD:
                 return Flow.DEAD
             until = self.flag(region.until)
             if until == TRUE:
@@ -439,7 +434,7 @@ class Statements(Arrays):
         left = Arm([], {**self.env, region.until: Slot(TRUE)})
         return self.merge(until, left, self.arm(more), None, stmt, guards=True)
 
-    def _came_back(self, returned: Atom, endless: bool = False) -> Flow:
+    def came_back(self, returned: Atom, endless: bool = False) -> Flow:
         """How a loop ends, given the flag that says whether it was left by `return`; the loop around it must end then, too."""
         if returned == FALSE:
             return Flow.DEAD if endless else Flow.FALL
@@ -449,7 +444,7 @@ class Statements(Arrays):
             self.raise_flag(RETURNED, returned)
         return Flow.EXIT if endless or returned == TRUE else Flow.MAYBE
 
-    def _otherwise(self, stmt: Loop, flow: Flow, broke: Atom) -> Flow:
+    def otherwise(self, stmt: Loop, flow: Flow, broke: Atom) -> Flow:
         """The `else` of a loop: it runs unless the loop was left by `break` (or by `return`)."""
         if not stmt.orelse or flow in (Flow.EXIT, Flow.DEAD):
             return flow
@@ -465,19 +460,14 @@ class Statements(Arrays):
         """A loop that is counted at run time: lowered again until the types of what it carries have settled."""
         test = stmt.test if isinstance(stmt, ast.While) else None
         if test is not None and not assigned([test]):
-            known = self.arm(lambda: self._hold_test(test))
-            if not known.stmts and known.env[_TEST].value == FALSE:
-                return self._otherwise(stmt, Flow.FALL, FALSE)
-        return _LoopLowering(self, stmt, over, item).run()
+            known = self.arm(lambda: self.hold_test(test))
+            if not known.stmts and known.env[TEST].value == FALSE:
+                return self.otherwise(stmt, Flow.FALL, FALSE)
+        return LoopLowering(self, stmt, over, item).run()
 
-    def _hold_test(self, test: ast.expr) -> Flow:
-        self.env[_TEST] = Slot(self.truth(self.expr(test), test))
+    def hold_test(self, test: ast.expr) -> Flow:
+        self.env[TEST] = Slot(self.truth(self.expr(test), test))
         return Flow.FALL
-
-
-_TEST: Key = (0, "$test")
-#: What a loop takes at a position.
-Item: TypeAlias = Callable[[Atom], Value]
 
 
 def _is_own_exception(thing: object) -> TypeGuard[type[Exception]]:
@@ -490,253 +480,3 @@ def _only_raises(arm: Arm) -> Raise | None:
         return None
     found = arm.stmts[0]
     return found if isinstance(found, Raise) and found.test == TRUE else None
-
-
-@dataclass
-class _Carried:
-    """A variable that a loop changes: its skeleton (None while nothing is known), and whether it may be unbound."""
-
-    key: Key
-    word: str
-    skeleton: Value | None
-    flagged: bool
-    vars: list[Var]
-    bound: Atom = TRUE
-
-
-class _LoopLowering:
-    """Lowers one `for` over a range, or over what `item` gives at each position of it, or one `while`."""
-
-    def __init__(self, lowering: Statements, stmt: Loop, over: Range | None, item: Item | None = None) -> None:
-        self.low, self.stmt, self.over, self.item = lowering, stmt, over, item
-        frame, scope = lowering.frame, lowering.frame.scope
-        header: ast.expr = stmt.target if isinstance(stmt, ast.For) else stmt.test
-        self.walrus = isinstance(stmt, ast.While) and bool(assigned([stmt.test]))
-        self.endless = False
-        self.region = lowering.new_region(scope.head[stmt] | scope.captured)
-        changed = [(frame.number, name) for name in assigned([header, *stmt.body])]
-        live = scope.head[stmt] | scope.captured
-        self.lost = [key for key in changed if key[1] not in live]
-        self.visible = scope.body[stmt] | scope.captured
-        self.carried = [self._carried(key) for key in changed if key[1] in live]
-
-    def _carried(self, key: Key) -> _Carried:
-        slot = self.low.env.get(key)
-        word = self.low.word(self.low.frame, key[1])
-        skeleton = None if slot is None else undefined(slot.value)
-        return _Carried(key, word, skeleton, slot is None or slot.bound != TRUE, [])
-
-    def run(self) -> Flow:
-        """Lowers the loop and what its `else` holds."""
-        low, outer = self.low, self.low.region
-        while True:
-            mark = len(low.compilation.problems), len(low.compilation.made)
-            low.region = self.region
-            try:
-                index, test, body = self._trip()
-            finally:
-                low.region = outer
-            if self._settled(body):
-                break
-            low.compilation.forget(*mark)
-        returned, broke = self._finish(index, test, body)
-        flow = low._came_back(returned, self.endless and broke == FALSE)
-        return low._otherwise(self.stmt, flow, broke)
-
-    # ------------------------------------------------------------------------------------------ one attempt
-
-    def _trip(self) -> tuple[Var, Arm, Arm]:
-        """The test and the body, as one trip sees them."""
-        low = self.low
-        env = dict(low.env)
-        for key in self.lost:
-            env[key] = Slot(GONE)
-        for carried in self.carried:
-            self._enter(carried, env)
-        for flag in (self.region.exit, self.region.until, self.region.broke, RETURNED):
-            env[flag] = Slot(FALSE)
-        env.pop(RESULT, None)
-        if isinstance(self.stmt, ast.For):
-            return self._counted_trip(self.stmt, env)
-        return self._tested_trip(self.stmt, env)
-
-    def _enter(self, carried: _Carried, env: dict[Key, Slot]) -> None:
-        if carried.skeleton is None:
-            env.pop(carried.key, None)
-            return
-        entry = self.low.env.get(carried.key)
-        low, many = self.low, isinstance(carried.skeleton, Many | Record | Range | Closure)
-        types = [leaf.type for leaf in leaves(carried.skeleton)]
-        carried.vars = [low.fresh.var("" if many else carried.word, type) for type in types]
-        for var, init in zip(carried.vars, leaves(entry.value) if entry else (), strict=False):
-            guess = low.guess_of(init)
-            if var.type == FLOAT and guess is not None:
-                low.guessed[var] = guess
-        carried.bound = low.fresh.var("", BOOL) if carried.flagged else TRUE
-        env[carried.key] = Slot(fill(carried.skeleton, iter(carried.vars)), carried.bound, entry.span if entry else None)
-
-    def _counted_trip(self, stmt: ast.For, env: dict[Key, Slot]) -> tuple[Var, Arm, Arm]:
-        low = self.low
-        if self.item is not None:
-            index = low.fresh.var(self._index_name(stmt.target), INT)
-            return index, Arm([], env), low.arm(lambda: self._item_first(stmt, index), Arm([], env))
-        assert isinstance(stmt.target, ast.Name)
-        index = low.fresh.var(low.word(low.frame, stmt.target.id), INT)
-        env[low.frame.number, stmt.target.id] = Slot(index, TRUE, low.span(stmt.target))
-        return index, Arm([], env), low.arm(self._body, Arm([], env))
-
-    def _tested_trip(self, stmt: ast.While, env: dict[Key, Slot]) -> tuple[Var, Arm, Arm]:
-        low, unused = self.low, Var("", INT, -1)
-        if self.walrus:
-            always = Arm([], {_TEST: Slot(TRUE)})
-            return unused, always, low.arm(lambda: self._tested_inside(stmt), Arm([], env))
-        test = low.arm(lambda: low._hold_test(stmt.test), Arm([], dict(env)))
-        self.endless = test.env[_TEST].value == TRUE
-        return unused, test, low.arm(self._body, Arm([], env))
-
-    def _index_name(self, target: ast.expr) -> str:
-        """The name of a position: the user's, for ``for i, x in enumerate(a)``; else the first letter that nobody uses."""
-        low, free = self.low, chain("ijklmnpqrst", (f"at{k}" for k in count()))
-        return next(name for name in free if name not in low.frame.scope.locals and low.words.setdefault(name, target) is target)
-
-    def _item_first(self, stmt: ast.For, index: Var) -> Flow:
-        assert self.item is not None
-        self.low.assign(stmt.target, self.item(index), stmt.target)
-        return self._body()
-
-    def _body(self) -> Flow:
-        return self.low._ending(self.region.keep, lambda: self.low.body(self.stmt.body))
-
-    def _tested_inside(self, stmt: ast.While) -> Flow:
-        """A test that assigns (``while (d := f(x)) > 0``) moves into the body of an endless loop, and ends it."""
-        low, region = self.low, self.region
-        test = low.truth(low.expr(stmt.test), stmt.test)
-
-        def end() -> Flow:
-            low.raise_flag(region.exit)
-            low.raise_flag(region.until)
-            return Flow.EXIT
-
-        return low.merge(test, low.arm(self._body), low.arm(end), region.keep, stmt)
-
-    def _settled(self, body: Arm) -> bool:
-        """Are the types at the end of the body those that its beginning assumed? If not, they are widened."""
-        settled = True
-        for carried in self.carried:
-            end = body.env.get(carried.key)
-            if end is None or body.flow is Flow.DEAD or end.value == POISON:
-                continue
-            if carried.skeleton is None:
-                carried.skeleton = undefined(end.value)
-                settled = settled and carried.key[1] not in self.visible
-                if settled:
-                    self._enter(carried, {})
-                continue
-            joined = join(carried.skeleton, end.value)
-            if joined is None:
-                entry = self.low.env.get(carried.key) or Slot(carried.skeleton)
-                joined = self.low.conflict(carried.key[1], entry, end)
-            if _types(joined) != _types(carried.skeleton) or isinstance(joined, Unfit) != isinstance(carried.skeleton, Unfit):
-                carried.skeleton, settled = joined, False
-        return settled
-
-    # ------------------------------------------------------------------------------------------ the statement
-
-    def _finish(self, index: Var, test: Arm, body: Arm) -> tuple[Atom, Atom]:
-        """Appends the loop; returns the flags that say whether it was left by `return`, and by `break`."""
-        low, stmt = self.low, self.stmt
-        carries: list[Carry] = []
-        results: list[Atom] = []
-        env = dict(low.env)
-        for key in self.lost:
-            env[key] = Slot(GONE)
-        for carried in self.carried:
-            slot = self._carry(carried, body, carries, results)
-            if slot is not None:
-                env[carried.key] = slot
-        until = self._flag_carry(self.region.until, body, carries, results)
-        broke = self._broken(body, until, carries, results)
-        returned = self._flag_carry(RETURNED, body, carries, results)
-        if returned is not None:
-            env[RESULT] = self._result_carry(body, carries, results)
-        block = Block(tuple(body.stmts), tuple(results))
-        ends = until.var if until else None
-        if self.over is not None:
-            over = self.over
-            low.append(For(index, over.start, over.stop, over.step, tuple(carries), block, ends, low.span(stmt)))
-        else:
-            asked = Block(tuple(test.stmts), (next(leaves(test.env[_TEST].value), TRUE),))
-            low.append(While(tuple(carries), asked, block, ends, low.span(stmt)))
-        low.env = env
-        return returned.out if returned else FALSE, broke
-
-    def _carry(self, carried: _Carried, body: Arm, carries: list[Carry], results: list[Atom]) -> Slot | None:
-        low = self.low
-        entry, end = low.env.get(carried.key), body.env.get(carried.key)
-        if carried.skeleton is None:  # never assigned: as unbound after the loop as before it
-            return None
-        if isinstance(carried.skeleton, Unfit):
-            return Slot(carried.skeleton)
-        dead = body.flow is Flow.DEAD or end is None or isinstance(end.value, Unfit)
-        blank = list(leaves(carried.skeleton))
-        inits = list(leaves(entry.value)) if entry else blank
-        ends = blank if dead or end is None else list(leaves(end.value))
-        outs: list[Atom] = []
-        for var, init, result in zip(carried.vars, inits, ends, strict=True):
-            out = low.fresh.like(var)
-            if var in low.guessed:
-                low.guessed[out] = low.guessed[var]
-            carries.append(Carry(var, low.converted(init, var.type, self.stmt), out))
-            results.append(self._inside(body, result, var.type))
-            outs.append(out)
-        bound: Atom = TRUE
-        if isinstance(carried.bound, Var):
-            bound = low.fresh.like(carried.bound)
-            carries.append(Carry(carried.bound, entry.bound if entry else FALSE, bound))
-            results.append(end.bound if end and not dead else FALSE)
-        span = end.span if end else entry.span if entry else None
-        return Slot(fill(carried.skeleton, iter(outs)), bound, span)
-
-    def _inside(self, body: Arm, atom: Atom, type: Type) -> Atom:
-        found: list[Atom] = []
-
-        def convert() -> Flow:
-            found.append(self.low.converted(atom, type, self.stmt))
-            return body.flow
-
-        self.low.arm(convert, body)
-        return found[0]
-
-    def _flag_carry(self, key: Key, body: Arm, carries: list[Carry], results: list[Atom]) -> Carry | None:
-        slot = body.env.get(key)
-        flag = FALSE if slot is None else next(leaves(slot.value), FALSE)
-        if flag == FALSE or (isinstance(flag, Lit) and flag.value is None):
-            return None
-        var = self.low.fresh.var("", BOOL)
-        carries.append(Carry(var, FALSE, self.low.fresh.var("", BOOL)))
-        results.append(flag)
-        return carries[-1]
-
-    def _broken(self, body: Arm, until: Carry | None, carries: list[Carry], results: list[Atom]) -> Atom:
-        """The flag of `break`; where nothing else ends the loop early, it is `until`."""
-        breaks = has_exit(self.stmt.body, (ast.Break,))
-        if not breaks or until is None:
-            return FALSE
-        if not self.walrus and not has_exit(self.stmt.body, (ast.Return,)):
-            return until.out
-        carry = self._flag_carry(self.region.broke, body, carries, results)
-        return carry.out if carry else FALSE
-
-    def _result_carry(self, body: Arm, carries: list[Carry], results: list[Atom]) -> Slot:
-        slot = body.env[RESULT]
-        outs: list[Atom] = []
-        for leaf in leaves(slot.value):
-            out = self.low.fresh.var("", leaf.type)
-            carries.append(Carry(self.low.fresh.var("", leaf.type), Lit(None, leaf.type), out))
-            results.append(leaf)
-            outs.append(out)
-        return Slot(fill(slot.value, iter(outs)), TRUE, slot.span)
-
-
-def _types(value: Value) -> list[Type]:
-    return [leaf.type for leaf in leaves(value)]

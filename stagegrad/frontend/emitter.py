@@ -178,13 +178,13 @@ class Emitter:
 
     # ------------------------------------------------------------------------------------------ stages
 
-    def emit(self, op: str, args: Sequence[Atom], node: ast.AST, attrs: Sequence[tuple[str, Attr]] = ()) -> Var:
-        """Appends a stage; its result has no name yet."""
+    def emit(self, op: str, args: Sequence[Atom], node: ast.AST, attrs: Sequence[tuple[str, Attr]] = (), name: str = "") -> Var:
+        """Appends a stage; its result has no name yet, unless one is given."""
         if op not in REGISTRY:
             raise self.refusal(node, f"stagegrad has no rule for {op} yet")
         if op not in _LOGICAL and REGISTRY[op].kind in ("elementwise", "flat"):
             args = [self.converted(arg, INT, node) if arg.type == BOOL and (op, k) != ("where", 0) else arg for k, arg in enumerate(args)]
-        out = self.fresh.var("", REGISTRY[op].type_of([arg.type for arg in args], dict(attrs)))
+        out = self.fresh.var(name, REGISTRY[op].type_of([arg.type for arg in args], dict(attrs)))
         if out.type == FLOAT and op in _WHOLE:
             self._guess(out, args)
         self.append(Stage(out, op, tuple(args), tuple(attrs), span=self.span(node)))
@@ -269,6 +269,10 @@ class Emitter:
             longer += "_"
         return longer
 
+    def word_of(self, key: Key) -> str:
+        """What a variable of another frame is called in the text."""
+        return key[1]
+
     def named(self, value: Value, name: str) -> Value:
         """The value under the name it is assigned to: a stage that nobody has named yet takes the name."""
         if not isinstance(value, Var) or value.name or value not in self._made:
@@ -299,7 +303,11 @@ class Emitter:
         for leaf in leaves(value):
             if isinstance(leaf, Var):
                 self._made.pop(leaf, None)
-        self.env[frame.number, name] = Slot(value, TRUE, self.span(node) if node else None)
+        self.env[frame.number, name] = Slot(self.kept(value), TRUE, self.span(node) if node else None)
+
+    def kept(self, value: Value) -> Value:
+        """The value as a variable holds it."""
+        return value
 
     def lookup(self, frame: Frame, name: str, node: ast.AST) -> Value:
         """What a local of `frame` holds; raises as Python does, at run time, where it may hold nothing."""
@@ -353,7 +361,7 @@ class Emitter:
 
         def hold(lower: Callable[[], Value]) -> Callable[[], Flow]:
             def run() -> Flow:
-                self.env[key] = Slot(lower(), TRUE, self.span(node))
+                self.env[key] = Slot(self.kept(lower()), TRUE, self.span(node))
                 return Flow.FALL
 
             return run
@@ -453,7 +461,7 @@ class _Phis:
 
     def _word(self, key: Key) -> str:
         frame = self.emitter.frame
-        return self.emitter.word(frame, key[1]) if key[0] == frame.number else key[1]
+        return self.emitter.word(frame, key[1]) if key[0] == frame.number else self.emitter.word_of(key)
 
     def atom(self, first: Atom, second: Atom, type: Type, name: str, shared: bool = True) -> Atom:
         """One atom for both; equal pairs share a value where they have no name of their own."""

@@ -22,8 +22,9 @@ from stagegrad.frontend.calls import plain_function
 from stagegrad.frontend.control import Statements
 from stagegrad.frontend.deep import deeply
 from stagegrad.frontend.emitter import ONE_TYPE, RESULT, Flow, NeedInt, Poisoned, Refusal
+from stagegrad.frontend.memory import Memory, key_of, shared
 from stagegrad.frontend.program import Capture, Program
-from stagegrad.frontend.scope import MISSING, Frame, Live, Scope, Unit, body_of, free_names, parameters
+from stagegrad.frontend.scope import MISSING, Frame, Live, Scope, Unit, body_of, free_names, has_exit, parameters
 from stagegrad.frontend.source import Source, first_line, recover
 from stagegrad.frontend.specs import Known, Leaf, Spec, Tree
 from stagegrad.frontend.tidy import tidy
@@ -44,12 +45,16 @@ from stagegrad.frontend.values import (
     fill,
     join,
     leaves,
+    refs,
     undefined,
+    with_refs,
 )  # fmt: skip
+from stagegrad.frontend.writes import NeedsMemory
 from stagegrad.ir import (
     BOOL,
     FLOAT,
     INT,
+    Atom,
     Block,
     Call,
     For,
@@ -169,6 +174,8 @@ class Specialisation:
     function: Function | None = None
     recursive: bool = False
     failed: bool = False
+    in_place: bool = False  # whether it writes to arrays, be they its own
+    shared: tuple[frozenset[int], ...] = ()  # for each result, the leaves of the inputs whose memory it may lie in
     written: tuple[int, ...] = ()  # leaves of the inputs that are arrays to which it writes
 
 
@@ -320,11 +327,16 @@ class Compilation:
         is_main = new is self.made[0]
         for _ in range(_ROUNDS):
             mark, made = len(self.problems), len(self.made)
-            lowering = Lowering(self)
+            lowering = Lowering(self, Memory() if new.in_place else None)
             try:
                 function, result = lowering.function(new, unit, parent, params, lifted, is_main)
             except Poisoned:
                 new.failed = True
+                return
+            except NeedsMemory:
+                self.forget(mark, made)
+                new.in_place = True
+                self._fill(new, unit, parent, params, lifted)
                 return
             except NeedInt as need:
                 if is_main:
@@ -343,14 +355,22 @@ class Compilation:
             new.failed = True
             return
         new.function, new.result = function, result
+        new.written = lowering.written
+        if new.recursive and new.written:
+            self._complain(unit, new.node, "a recursive function that writes to its argument is not supported", "a copy of the argument")
+            new.failed = True
+        known = {spec.name: spec.shared for spec in self.made if spec.function is not None and spec is not new}
+        new.shared = shared(function, known)
 
 
 class Lowering(Statements):
     """Lowers one function for one combination of argument types."""
 
-    def __init__(self, compilation: Compilation) -> None:
+    def __init__(self, compilation: Compilation, memory: Memory | None) -> None:
         super().__init__(compilation)
+        self.memory = memory
         self.given: list[Var] = []
+        self.written: tuple[int, ...] = ()
         self._sections = {}
 
     def function(
@@ -366,7 +386,8 @@ class Lowering(Statements):
         for name, value in params.items():
             self.hold(self.frame, name, self._parameter(name, value))
         for key, value in lifted.items():
-            self.env[key] = Slot(self._parameter(key[1], value), TRUE)
+            self.env[key] = Slot(self.kept(self._parameter(key[1], value)), TRUE)
+        arrays = {k: next(iter(memory.lies[var])) for k, var in enumerate(self.given) if var.type.rank} if (memory := self.memory) else {}
         if is_main:
             self.guessed = {var: guess for var, guess in self.guessed.items() if self._may_be_int(var, node)}
         value = self._result(node, is_main, problems)
@@ -375,11 +396,28 @@ class Lowering(Statements):
         if spec.recursive and (joined := join(spec.result, value)) is not None:
             types = [leaf.type for leaf in leaves(joined)]
             value = fill(value, (self.converted(leaf, type, node) for leaf, type in zip(leaves(value), types, strict=True)))
-        results = tuple(leaves(value))
+        results, shape = tuple(leaves(value)), _shape(value)
+        finals = {k: self._final(k, buffer, node) for k, buffer in arrays.items()}
+        self.written = tuple(k for k, final in finals.items() if final != self.given[k])
+        if len(self.compilation.problems) > problems:
+            raise Poisoned
+        if is_main and self.written:
+            shape = (shape, *range(len(results), len(results) + len(self.written)))
+            results += tuple(finals[k] for k in self.written)
         doc = ast.get_docstring(node) or "" if isinstance(node, ast.FunctionDef) else ""
         body = Block(tuple(self.stmts), results)
-        function = Function(spec.name, tuple(self.given), body, _shape(value), doc, "python", self.span(node))
+        function = Function(spec.name, tuple(self.given), body, shape, doc, "python", self.span(node))
         return tidy(function), undefined(value)
+
+    def _final(self, position: int, buffer: int, node: ast.AST) -> Atom:
+        """What an array that was handed over holds at the end."""
+        version = self.env[key_of(buffer)].value
+        if isinstance(version, Var):
+            return version
+        param = self.given[position]
+        message = version.message if isinstance(version, Unfit) else ""
+        self.report(node, message or f"what `{param.name}` holds at the end is not known", "a copy of the parameter: x = x.copy()")
+        return param
 
     def _may_be_int(self, var: Var, node: FunctionNode) -> bool:
         argument = next((arg for arg in parameters(node) if arg.arg == var.name), None)
@@ -440,17 +478,31 @@ class Lowering(Statements):
         values = [*params.values(), *lifted.values()]
         self.check_size(values, node)
         try:
-            spec = self.compilation.specialised(target, unit, parent, params, lifted)
+            given = {name: _as_types(value) for name, value in params.items()}
+            around = {key: _as_types(value) for key, value in lifted.items()}
+            spec = self.compilation.specialised(target, unit, parent, given, around)
         except CalleeNeedsInt as need:
-            atoms = [leaf for value in values for leaf in leaves(value)]
+            atoms = [leaf for value in values for leaf in leaves(self.plain(value, node))]
             for position, name in need.inputs:
                 self.whole(atoms[position], node, f"`{name}` of {_name(inner)}")
             raise Poisoned from None
         if spec.failed:
             raise Poisoned
-        if spec.function is not None and not spec.recursive and _is_short(inner, spec.function):
+        if spec.written and self.memory is None:
+            raise NeedsMemory
+        if spec.written:
+            self._check_inlinable(inner, node)
+        if spec.written or (spec.function is not None and not spec.recursive and _is_short(inner, spec.function)):
             return self._inline(inner, unit, parent, params, node)
-        return self._call(spec, values, node)
+        return self._call(spec, [self.plain(value, node) for value in values], node)
+
+    def _check_inlinable(self, inner: FunctionNode, node: ast.AST) -> None:
+        """A function that writes to its argument is written out where it is called, so it must end where its text ends."""
+        stmts = body_of(inner)
+        early = stmts[:-1] if isinstance(stmts[-1], ast.Return) else stmts
+        if has_exit(early, (ast.Return,)):
+            message = f"{_name(inner)} writes to its argument, and returns before its end"
+            raise self.refusal(node, message, "one `return`, as its last statement")
 
     def _unit_of(self, target: types.FunctionType | Closure, node: ast.AST) -> tuple[Unit, Frame | None]:
         if isinstance(target, Closure):
@@ -471,25 +523,33 @@ class Lowering(Statements):
         atoms = [leaf for value in values for leaf in leaves(value)]
         args = tuple(self.converted(atom, type, node) for atom, type in zip(atoms, types, strict=True))
         outs = tuple(self.fresh.var("", leaf.type) for leaf in leaves(spec.result))
+        if self.memory is not None:
+            through = spec.shared or (frozenset(range(len(args))),) * len(outs)
+            for out, positions in zip(outs, through, strict=True):
+                self.memory.lies[out] = frozenset().union(*(self.memory.lies.get(args[k], frozenset()) for k in positions))
         self.append(Call(outs, spec.name, args, span=self.span(node)))
         return fill(spec.result, iter(outs))
 
     def _inline(self, inner: FunctionNode, unit: Unit, parent: Frame | None, params: Mapping[str, Value], node: ast.AST) -> Value:
-        """Lowers a short function's statements here, its parameters being the arguments themselves."""
+        """Lowers a function's statements here, its parameters being the arguments themselves."""
         label = inner.name if isinstance(inner, ast.FunctionDef) else "inner"
-        caller = self.frame
+        caller = self.frame, self.region, self.ends
+        self.region, self.ends = self.new_region(None), None
         self.frame = Frame(self.compilation.next_frame(), self.compilation.scope(inner), unit, parent, label)
         try:
             for name, value in params.items():
                 self.hold(self.frame, name, value)
             *stmts, last = body_of(inner)
             self.body(stmts)
-            assert isinstance(last, ast.Return) and last.value is not None
-            return self.expr(last.value)
+            if isinstance(last, ast.Return) and last.value is not None:
+                return self.expr(last.value)
+            if not isinstance(last, ast.Return):
+                self.body([last])
+            return Static(None)
         finally:
             for name in self.frame.scope.locals:
                 self.env.pop((self.frame.number, name), None)
-            self.frame = caller
+            self.frame, self.region, self.ends = caller
 
     def inlined(self, target: Closure, node: ast.AST) -> Value:
         return self._inline(target.node, target.frame.unit, target.frame, {}, node)
@@ -558,6 +618,11 @@ def _closures(value: Value) -> list[Closure]:
             return [closure for item in items for closure in _closures(item)]
         case _:
             return []
+
+
+def _as_types(value: Value) -> Value:
+    """The value with its arrays as undefined ones of their types."""
+    return with_refs(value, (Lit(None, ref.type) for ref in refs(value)))
 
 
 def _same_types(first: Value, second: Value) -> bool:

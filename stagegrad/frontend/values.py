@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from stagegrad.frontend.indexing import Step, atoms_of
 from stagegrad.ir import BOOL, Atom, Lit, Span, Type, Var
 
 if TYPE_CHECKING:
@@ -65,6 +66,19 @@ class Stream:
     start: Atom | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """An array that may be written to, as a name denotes it: a section (all of it, without `steps`) of a buffer.
+
+    What the buffer holds changes (`memory`); `seen` is a version of the buffer and what the section was in it.
+    """
+
+    buffer: int
+    steps: tuple[Step, ...]
+    type: Type
+    seen: tuple[Atom, Atom] | None = field(default=None, compare=False)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Method:
     """A method and the value that it belongs to; `thing` is a word for arrays, or a plain function for objects."""
@@ -105,7 +119,7 @@ class Unfit:
     advice: str = ""
 
 
-Value: TypeAlias = Var | Lit | Many | Record | Range | Stream | Method | Static | Closure | Unfit
+Value: TypeAlias = Var | Lit | Ref | Many | Record | Range | Stream | Method | Static | Closure | Unfit
 
 POISON = Unfit()
 #: The value of a variable that nobody reads any more on this path; a report of it would be a bug of ours, but never a wrong number.
@@ -132,6 +146,8 @@ def leaves(value: Value) -> Iterator[Atom]:
                 yield from leaves(item)
         case Range(start, stop, step):
             yield from (start, stop, step)
+        case Ref(steps=steps):
+            yield from atoms_of(steps)
         case Closure(defaults=defaults):
             for _, item in defaults:
                 yield from leaves(item)
@@ -146,10 +162,46 @@ def fill(value: Value, atoms: Iterator[Atom]) -> Value:
             return replace(value, items=tuple(fill(item, atoms) for item in items))
         case Stream(parts=parts):
             return replace(value, parts=tuple(fill(part, atoms) for part in parts))
+        case Ref(steps=steps):
+            return replace(value, steps=tuple(replace(step, atoms=tuple(next(atoms) for _ in step.atoms)) for step in steps), seen=None)
         case Range():
             return Range(next(atoms), next(atoms), next(atoms), value.once)
         case Closure(defaults=defaults):
             return replace(value, defaults=tuple((name, fill(item, atoms)) for name, item in defaults))
+        case _:
+            return value
+
+
+def alike(first: Ref, second: Ref) -> bool:
+    """Whether two sections are written alike, with other numbers at most."""
+    blank = [[replace(step, atoms=()) for step in ref.steps] for ref in (first, second)]
+    return first.type == second.type and blank[0] == blank[1]
+
+
+def refs(value: Value) -> Iterator[Ref]:
+    """The arrays inside a value that may be written to, in order."""
+    match value:
+        case Ref():
+            yield value
+        case Many(items) | Record(items=items) | Stream(parts=items):
+            for item in items:
+                yield from refs(item)
+        case Closure(defaults=defaults):
+            for _, item in defaults:
+                yield from refs(item)
+
+
+def with_refs(value: Value, found: Iterator[Value]) -> Value:
+    """The same value with the arrays inside it that may be written to taken from `found`."""
+    match value:
+        case Ref():
+            return next(found)
+        case Many(items) | Record(items=items):
+            return replace(value, items=tuple(with_refs(item, found) for item in items))
+        case Stream(parts=parts):
+            return replace(value, parts=tuple(with_refs(part, found) for part in parts))
+        case Closure(defaults=defaults):
+            return replace(value, defaults=tuple((name, with_refs(item, found)) for name, item in defaults))
         case _:
             return value
 
@@ -192,6 +244,8 @@ def join(first: Value, second: Value) -> Value | None:
         case Record(), Record() if (first.display, first.names, first.cls) == (second.display, second.names, second.cls):
             inner = join(Many(first.items), Many(second.items))
             return replace(first, items=inner.items) if isinstance(inner, Many) else None
+        case Ref(), Ref() if first.buffer == second.buffer and alike(first, second):
+            return undefined(first)
         case Range(), Range() if first.once == second.once:
             return undefined(first)
         case Static(a), Static(b):
@@ -224,7 +278,7 @@ _AXES = {1: "one axis", 2: "two axes", 3: "three axes", 4: "four axes", 5: "five
 def describe(value: Value) -> str:
     """What a value is, in words for a message."""
     match value:
-        case Var() | Lit() if value.type.rank:
+        case Var() | Lit() | Ref() if value.type.rank:
             return f"an array of {value.type.kind}{value.type.bits if value.type.bits == 32 else ''}s, with {_AXES[value.type.rank]}"
         case Var() | Lit():
             return {"float": "a float", "int": "an int", "bool": "a bool"}[value.type.kind] + ("32" if value.type.bits == 32 else "")

@@ -1,2 +1,2 @@
 def f(x: float, y: float):
-    return x @ y  # error: @ needs arrays, and this is a float
+    return x @ y  # error: `@` needs arrays, and one of these is a number
