@@ -85,7 +85,7 @@ class ArrayWriter(Writer):
             case 4:
                 self.stage(stmts, scope, "load", m, self.place(stmts, scope), at="[:, {0}]", rank=1)
             case 5:
-                self.stage(stmts, scope, "load", v, self.array(scope, PLACES), rank=1, gather=True, bound=self.bound(v))
+                self.stage(stmts, scope, "load", v, self.array(scope, PLACES), at="[{0}]", rank=1, gather=True, bound=self.bound(v))
             case 6:
                 self.stage(stmts, scope, "broadcast_like", v, m, bound=self.bound(v))
             case 7:
@@ -153,7 +153,8 @@ class ArrayWriter(Writer):
             case 7:
                 self.stage(stmts, scope, op, m, self.array(scope, MATRIX), at=self.random.choice(("[:]", ".T[:]")), rank=2, like=m)
             case _:
-                self.stage(stmts, scope, "store", v, self.array(scope, PLACES), self.array(scope, VECTOR), gather=True, rank=1, like=v)
+                places, values = self.array(scope, PLACES), self.array(scope, VECTOR)
+                self.stage(stmts, scope, op, v, places, values, at="[{0}]", gather=True, rank=1, like=v)
 
     def next_values(self, stmts: list[Stmt], scope: Scope, carries: Sequence[Carry]) -> list[Atom]:
         """As elsewhere; half the time a loop's arrays change places."""
@@ -208,7 +209,7 @@ def arguments(of: Module, seed: int) -> list[Any]:
                     chooser.uniform(-2.0, 2.0, (SIZE,) * param.type.rank) if param.type.rank else float(chooser.uniform(-2.0, 2.0))
                 )
             case "int":
-                found.append(chooser.permutation(SIZE) if param.type.rank else int(chooser.integers(-1, 5)))
+                found.append(chooser.integers(0, SIZE, SIZE) if param.type.rank else int(chooser.integers(-1, 5)))
             case _:
                 found.append(bool(chooser.random() < 0.5))
     return found
