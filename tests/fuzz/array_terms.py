@@ -164,7 +164,12 @@ class ArrayTerms(Maker):
             parts.pop()
         if not parts:
             return name
-        if len(parts) > 1 and self.chance(0.12) and not any(re.search(":|None|newaxis", part) for part in parts[:-1]):
+        if (
+            len(parts) > 1
+            and self.chance(0.12)
+            and not re.search("None|newaxis", str(parts))
+            and not any(":" in part for part in parts[:-1])
+        ):
             return f"{name}[{']['.join(parts)}]"
         return f"{name}[{', '.join(parts)}]"
 
