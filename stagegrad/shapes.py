@@ -19,8 +19,12 @@ from stagegrad.ops import find
 Dim = int | str
 Shape = tuple[Dim, ...]
 
-_AS_FIRST = frozenset({"store", "accumulate", "duplicate", "copy", "zeros_like", "full_like", "grow"})
-_SIZED = frozenset({"zeros", "tape_float", "tape_int", "tape_bool"})
+_AS_FIRST = frozenset("""
+    store accumulate duplicate copy zeros_like full_like ones_like empty_like grow cast astype tril triu flip roll
+    cumsum cumprod sort argsort softmax log_softmax shares inv cholesky
+""".split())
+_SIZED = frozenset({"zeros", "tape_float", "tape_int", "tape_bool", "zeros_of", "ones_of", "empty_of"})
+_REDUCED = frozenset("sum mean var std prod amax amin argmax argmin any all count_nonzero logsumexp median norm".split())
 
 
 def shapes(function: Function) -> dict[Var, Shape]:
@@ -157,18 +161,50 @@ class _Shapes:
             return tuple(self.size(arg) for arg in args)
         if find(stage.op).kind in ("elementwise", "flat"):
             return self.broadcast([self.shape(arg) for arg in args if arg.type.rank])
+        attrs = dict(stage.attrs)
+        if stage.op in _REDUCED:
+            return self.reduced(self.shape(args[0]), attrs.get("axis"), bool(attrs.get("keepdims")))
         match stage.op:
             case "broadcast_like" | "unbroadcast":
                 return self.shape(args[1])
+            case "full_of":
+                return tuple(self.size(arg) for arg in args[1:])
+            case "reshape" | "broadcast_to":
+                return tuple(self.size(arg) for arg in args[1:])
+            case "expand_dims":
+                axis = attrs["axis"]
+                assert isinstance(axis, int)
+                dims = self.shape(args[0])
+                return (*dims[:axis], 1, *dims[axis:])
+            case "squeeze":
+                axis = attrs["axis"]
+                return tuple(dim for k, dim in enumerate(self.shape(args[0])) if k != axis)
+            case "outer":
+                return (*self.shape(args[0])[:1], *self.shape(args[1])[:1])
+            case "transpose" if isinstance(attrs.get("axes"), tuple):
+                order, dims = attrs["axes"], self.shape(args[0])
+                assert isinstance(order, tuple)
+                return tuple(dims[k] for k in order if isinstance(k, int))
             case "matmul" if args[0].type.rank == args[1].type.rank == 2:
                 return self.shape(args[0])[0], self.shape(args[1])[1]
             case "matmul" if args[1].type.rank == 1 and args[0].type.rank == 2:
                 return (self.shape(args[0])[0],)
-            case "transpose" if args[0].type.rank == 2 and not dict(stage.attrs).get("axes"):
+            case "matmul" if args[0].type.rank == 1 and args[1].type.rank == 2:
+                return (self.shape(args[1])[1],)
+            case "transpose":
                 return self.shape(args[0])[::-1]
+            case "solve":
+                return self.shape(args[1])
             case "load":
                 return self.section(stage)
         return tuple(self.unknown() for _ in range(stage.out.type.rank))
+
+    def reduced(self, dims: Shape, axis: object, keepdims: bool) -> Shape:
+        """What a reduction along some axes (None: all of them) leaves."""
+        gone = range(len(dims)) if axis is None else (axis,) if isinstance(axis, int) else axis
+        assert isinstance(gone, (range, tuple))
+        along = {k % len(dims) for k in gone if isinstance(k, int)}
+        return tuple(1 if k in along else dim for k, dim in enumerate(dims) if keepdims or k not in along)
 
     def size(self, atom: Atom) -> Dim:
         if isinstance(atom, Lit):
