@@ -124,8 +124,6 @@ class _Writer:
         if stmt.op == "trip_count":
             return Text(f"len({self._range(*stmt.args)})")
         attrs = dict(stmt.attrs)
-        if stmt.op == "load":
-            return fill("{a}" + place(stmt), self._operands(stmt))
         template = op.template(self.target, attrs, [arg.type for arg in stmt.args])
         helpers = [word for word in op.helpers if f"{word}(" in template]
         self.helpers.update(dict.fromkeys(helpers))
@@ -260,19 +258,24 @@ class _Writer:
         if array != out:
             self.line(f"{out} = {array}", stage.span)
         match stage.op:
-            case "store":
-                self.line(f"{self._place(stage, out)} = {self.text(stage.args[-1]).text}", stage.span)
-            case "accumulate":
-                self.line(f"{self._place(stage, out)} += {self.text(stage.args[-1]).text}", stage.span)
+            case "store" | "accumulate":
+                self.line(self._written(stage, out), stage.span)
             case _:
                 self.helpers["grown"] = None
                 self.line(f"if {index.within(COMPARE + 1)} == len({out}):", stage.span)
                 self.lines.append(Line(self.depth + 1, f"{out} = grown({out})", stage.span))
 
-    def _place(self, stage: Stage, array: str) -> str:
-        """The element or section that a stage writes to: ``a[i, 1:]``."""
-        indices = {f"i{k}": self.text(arg) for k, arg in enumerate(stage.args[1:-1])}
-        return fill("{a}" + place(stage), {"a": Text(array), **indices}).text
+    def _written(self, stage: Stage, array: str) -> str:
+        """How a stage writes to a place in an array: ``a[i, 1:] = x``, ``np.add.at(a, i, x)``."""
+        op = find(stage.op)
+        template = op.template(self.target, dict(stage.attrs), [arg.type for arg in stage.args])
+        operands = {**self._operands(stage), "a": Text(array)}
+        assignment = re.fullmatch(r"(.*) (\+?=) (.*)", template)
+        if assignment:
+            left, sign, right = assignment.groups()
+            return f"{fill(left, operands).text} {sign} {fill(right, operands).text}"
+        self.helpers.update((word, None) for word in op.helpers if f"{word}(" in template)
+        return fill(template, operands).text
 
     def _call(self, stmt: Call) -> None:
         self.calls[stmt.fn] = None
@@ -479,12 +482,6 @@ class _Writer:
             attrs: dict[str, Attr] = {"bits": 32} if type.bits == 32 else {}
             return fill(find(f"tape_{type.kind}").template(self.target, attrs, [INT] * type.rank), sizes)
         return constant(_ANYTHING[type.kind])
-
-
-def place(stage: Stage) -> str:
-    """The index of a `load`, a `store` or an `accumulate` as a template: ``[{i0}, :]``."""
-    at = dict(stage.attrs).get("at", "[{0}]")
-    return re.sub(r"\{(\d+)\}", r"{i\1}", str(at))
 
 
 def _steady(loop: For | While, until: int | None) -> tuple[Atom | None, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from stagegrad.ir import BOOL, FLOAT, INT, Attr, Type
 from stagegrad.ops import Template, always, helper, structural
+from stagegrad.rules import gather
 from stagegrad.rules import rounding as _rounding  # noqa: F401  (registers the helper that checks ints)
 
 
@@ -66,9 +67,11 @@ trip_count = structural("trip_count", "start stop step", "len(range({start}, {st
 
 # The attributes of the next three: `at` is the index as text over the operands i (by default "[{0}]"), `rank` the rank of what is
 # read or written there, `gather` is true where an index is an array, so that what is read is a copy and may name an element twice.
-load = structural("load", "a *i", "{a}[{i0}]", _section)
-store = structural("store", "a *i", "{a}[{i0}] = {value}", _first)
-accumulate = structural("accumulate", "a *i", "{a}[{i0}] += {value}", _first)
+load = structural("load", "a *i", {"python": gather.reading, "numba": gather.reading_on_numba}, _section, helpers=gather.READERS)
+store = structural("store", "a *i", {"python": gather.writing("="), "numba": gather.writing_on_numba("=")}, _first,
+                   helpers=gather.WRITERS)  # fmt: skip
+accumulate = structural("accumulate", "a *i", {"python": gather.writing("+="), "numba": gather.writing_on_numba("+=")}, _first,
+                        helpers=gather.WRITERS)  # fmt: skip
 _GROWN = '''
     def grown(tape):
         """A tape twice as long that begins with the same records."""
