@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -25,9 +26,11 @@ from stagegrad.ir import (
     Var,
     While,
     binds,
+    blocks,
     bound,
     free,
     substitute,
+    uses,
     variables,
     walk,
 )  # fmt: skip
@@ -66,6 +69,7 @@ class Sweep:
         self.conditional = _conditional(function.body)
         self.library = _library(function.body)
         self.unbounded: set[Atom] = _unbounded(function.body)
+        self.infinite = any(map(_is_infinite, _atoms(function.body)))
         self.made = {stmt.out: stmt for stmt in walk(function.body) if isinstance(stmt, Stage)}
         self.shapes: dict[Var, Shape] = shapes(function)
         self.scopes = _scopes(function)
@@ -302,7 +306,7 @@ class Sweep:
         if summed:
             partial = scratch.value(scratch.emit("sum", partial.atom))  # one number times each slope: that number times their sum
         steep = op.pole or op.name in _GROWING or not self.unbounded.isdisjoint(args)
-        contribution = self.pull(partial, g, scratch, op.singular or (steep and self.may_stop(g)))
+        contribution = self.pull(partial, g, scratch, op.singular or (steep and (self.may_stop(g) or self.infinite)))
         if fits or summed:
             return contribution
         if not arg.type.rank and not contribution.type.rank:
@@ -540,7 +544,7 @@ def _unbounded(block: Block) -> set[Atom]:
 
     A product of such a value with a gradient of zero would be nan, so where a zero gradient can arrive it is guarded.
     """
-    found: set[Atom] = set()
+    found: set[Atom] = set(filter(_is_infinite, _atoms(block)))
     flows: list[tuple[Atom, Var]] = []
     for stmt in walk(block):
         if isinstance(stmt, Stage) and stmt.out.type.kind == "float":
@@ -557,6 +561,20 @@ def _unbounded(block: Block) -> set[Atom]:
         elif isinstance(stmt, Call):
             found.update(stmt.outs)
     return _reached(found, flows)
+
+
+def _atoms(block: Block) -> Iterator[Atom]:
+    """Every atom that is read somewhere in a block."""
+    yield from block.results
+    for stmt in block.stmts:
+        yield from uses(stmt)
+        for inner in blocks(stmt):
+            yield from _atoms(inner)
+
+
+def _is_infinite(atom: Atom) -> bool:
+    """Is it a constant infinity (or nan)? What it meets may be multiplied by a zero that it has made itself: exp(-inf)."""
+    return isinstance(atom, Lit) and isinstance(atom.value, float) and not math.isfinite(atom.value)
 
 
 def _reached(found: set[Atom], flows: list[tuple[Atom, Var]]) -> set[Atom]:
