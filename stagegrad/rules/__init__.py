@@ -2,6 +2,7 @@
 
 from stagegrad.rules import (
     arithmetic,
+    arranging,
     creation,
     exponentials,
     idioms,
@@ -23,6 +24,7 @@ from stagegrad.rules import (
 
 __all__ = [
     "arithmetic",
+    "arranging",
     "creation",
     "exponentials",
     "idioms",

@@ -94,7 +94,8 @@ def astype(g: Value, out: Value, x: Value, *, kind: str) -> Pulled:
 
 
 def _square(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
-    return f"np.eye({{n}}, {{m}}, {attrs.get('k', 0)}{_dtype(attrs)})"
+    offset = f", {attrs['k']}" if attrs.get("k") else ""
+    return f"np.eye({{n}}, {{m}}{offset}{_dtype(attrs).replace(', ', ', dtype=')})"
 
 
 def _matrix(types: Sequence[Type], attrs: Mapping[str, Attr]) -> Type:

@@ -27,30 +27,25 @@ helper(
     '''
     def unbroadcast(g, x):
         """The gradient of x, which was broadcast to the shape of g: the sum over what was repeated."""
-        if g.ndim > x.ndim:
-            g = g.sum(axis=tuple(range(g.ndim - x.ndim)))
-        for axis in range(x.ndim):
-            if x.shape[axis] == 1 and g.shape[axis] != 1:
-                g = g.sum(axis=axis, keepdims=True)
-        return g
+        lead = g.ndim - x.ndim
+        repeated = [axis + lead for axis, size in enumerate(x.shape) if size == 1 != g.shape[axis + lead]]
+        axes = (*range(lead), *repeated)
+        return g.sum(axis=axes).reshape(x.shape) if axes else g
     ''',
     numba='''
     def unbroadcast(g, x):
         """The gradient of x, which was broadcast to the shape of g: the sum over what was repeated."""
         if g.shape == x.shape:
-            return g.reshape(x.shape)
-        shape = np.array(x.shape)
-        lead = g.ndim - shape.size
-        total = np.zeros_like(x)
-        flat = total.reshape(total.size)
-        for index, value in np.ndenumerate(g):
-            at = 0
-            for axis in range(shape.size):
-                at = at * shape[axis] + (index[lead + axis] if shape[axis] != 1 else 0)
-            flat[at] += value
-        return total
+            return np.ascontiguousarray(g).reshape(x.shape)
+        total = np.zeros(x.shape)
+        # The total, with each of its elements at all the places where x was repeated.
+        wide = np.lib.stride_tricks.as_strided(total, g.shape, np.broadcast_to(total, g.shape).strides)
+        for place in np.ndindex(g.shape):
+            wide[place] += g[place]
+        return total.astype(x.dtype)
     ''',
 )
+
 
 def _as_wide(types: Sequence[Type], attrs: Mapping[str, Attr]) -> Type:
     bits = attrs["bits"]

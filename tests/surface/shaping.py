@@ -48,7 +48,4 @@ ENTRIES = [
     Entry("np.vstack", "np.vstack((x, y))", (M, (4,)), single=((1, 1), (1,))),
     Entry("np.column_stack", "np.column_stack((x, y))", (V, V)),
     Entry("np.column_stack", "np.column_stack((x, y))", (M, (3,)), single=((1, 1), (1,))),
-    Entry("np.tril", "np.tril(x)", empty=((0, 3),)),
-    Entry("np.tril", "np.tril(x, -1)"),
-    Entry("np.triu", "np.triu(x, 1)", empty=((0, 3),)),
 ]
