@@ -68,8 +68,9 @@ class Sweep:
         self.routed: set[Atom] = set()
         self.conditional = _conditional(function.body)
         self.library = _library(function.body)
-        self.unbounded: set[Atom] = _unbounded(function.body)
-        self.infinite = any(map(_is_infinite, _atoms(function.body)))
+        self.infinite = any(_is_infinite(atom) for each in family.module.functions for atom in _atoms(each.body))
+        handed = function.params if self.infinite and function is not family.module.main else ()
+        self.unbounded: set[Atom] = _unbounded(function.body, handed)
         self.made = {stmt.out: stmt for stmt in walk(function.body) if isinstance(stmt, Stage)}
         self.shapes: dict[Var, Shape] = shapes(function)
         self.scopes = _scopes(function)
@@ -539,12 +540,12 @@ _GROWING = {"atan2", "exp", "exp2", "expm1", "sinh", "cosh", "pow", "powi", "pow
 _BOUNDED = {"tanh", "sigmoid", "logistic", "cosigmoid", "atan", "erf", "erfc"}
 
 
-def _unbounded(block: Block) -> set[Atom]:
+def _unbounded(block: Block, handed: Iterable[Atom]) -> set[Atom]:
     """The values that can be infinite or nan at ordinary parameters, because an operation with a pole or an overflow made them.
 
-    A product of such a value with a gradient of zero would be nan, so where a zero gradient can arrive it is guarded.
+    `handed` are values that a caller may have made infinite. A product of such a value with a gradient of zero would be nan, so where a zero gradient can arrive it is guarded.
     """
-    found: set[Atom] = set(filter(_is_infinite, _atoms(block)))
+    found: set[Atom] = {*filter(_is_infinite, _atoms(block)), *handed}
     flows: list[tuple[Atom, Var]] = []
     for stmt in walk(block):
         if isinstance(stmt, Stage) and stmt.out.type.kind == "float":
