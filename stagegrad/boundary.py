@@ -13,11 +13,11 @@ import numbers
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from stagegrad.errors import ArgumentError, StagegradError
-from stagegrad.frontend.specs import Known, Leaf, Reader, Spec, class_of, fill, flatten, is_number, leaves, paths
+from stagegrad.frontend.specs import Known, Leaf, Reader, Spec, Tree, class_of, fill, flatten, is_number, leaves, paths
 from stagegrad.ir import BOOL, FLOAT, Type
 
 _LARGEST = 2**63 - 1
@@ -35,6 +35,43 @@ def are_numbers(values: Sequence[Any]) -> bool:
 def _remember(number: Any) -> None:
     if type(number).__module__ == "numpy" and type(number).__name__ in ("float64", "int64", "int32", "bool", "bool_"):
         _NUMBERS.add(type(number))
+
+
+def _fits(spec: Spec, value: Any, *, inside: bool = False) -> bool:
+    """Whether an argument surely has this spec; `inside` a container, an int is no float."""
+    match spec:
+        case Leaf(Type(rank=0) as type_):
+            return type_.bits == 64 and (type(value) is _PLAIN[type_.kind] if inside else type(value) in _NUMBERS)
+        case Leaf(type_, axes=axes):
+            if type_.bits == 32 or type(value) is not sys.modules["numpy"].ndarray:
+                return False  # beside float32, numbers are to be looked at
+            shape = value.shape
+            alike = len(shape) == type_.rank and value.dtype is dtype_of(type_)
+            return alike and all((size == 1) is (mark == "1") for size, mark in zip(shape, axes, strict=True))
+        case Known():
+            return spec == Known(value)
+        case Tree():
+            return _is_container(spec, value) and all(_fits(*pair, inside=True) for pair in _members(spec, value))
+
+
+_CONTAINERS = {"tuple": tuple, "list": list, "dict": dict}
+
+
+def _is_container(tree: Tree, value: Any) -> bool:
+    wanted: object = tree.cls or _CONTAINERS[tree.kind]
+    if wanted is not type(value):
+        return False
+    return tuple(value) == tree.keys if tree.kind == "dict" else tree.kind == "record" or len(value) == len(tree.parts)
+
+
+def _members(tree: Tree, value: Any) -> Iterator[tuple[Spec, Any]]:
+    match tree.kind:
+        case "dict":
+            return zip(tree.parts, value.values(), strict=True)
+        case "record":
+            return zip(tree.parts, [getattr(value, key) for key in tree.keys], strict=True)
+        case _:
+            return zip(tree.parts, value, strict=True)
 
 
 @dataclass(frozen=True)
@@ -91,6 +128,10 @@ class Parameters:
         if any(leaf.type.bits == 32 for spec in found.values() for leaf in leaves(spec)):
             self._refuse_wide_scalars(reader, values)
         return found
+
+    def are(self, specs: Sequence[Spec], values: Sequence[Any]) -> bool:
+        """Whether `specs` would find just these specs: what compiled code is there for them can be called."""
+        return len(values) == len(specs) and all(map(_fits, specs, values))
 
     def numbers(self) -> dict[str, Spec]:
         """The specs of arguments that are numbers alone, for a function that has to be told even that."""
@@ -201,12 +242,11 @@ class Boundary:
 
     def _array(self, path: str, type_: Type, value: Any) -> Any:
         """The array itself where the compiled code takes it as it is, else a copy of the right kind and layout."""
-        numpy = sys.modules["numpy"]
-        wanted = _dtype(type_, numpy)
+        numpy, wanted = sys.modules["numpy"], dtype_of(type_)
         if not isinstance(value, numpy.ndarray) or value.ndim != type_.rank:
             reason = f"argument `{path}` of {self.parameters.name}() is {_shown_array(value, numpy)}"
             raise ArgumentError(f"{reason}; it needs an array of {type_.rank} dimensions")
-        if value.dtype == wanted and value.dtype.isnative and (value.flags.carray or not self.numba):
+        if (value.dtype is wanted or (value.dtype == wanted and value.dtype.isnative)) and (value.flags.carray or not self.numba):
             return value if type(value) is numpy.ndarray else numpy.asarray(value)
         return numpy.array(value, dtype=wanted, order="C")
 
@@ -233,7 +273,11 @@ class Boundary:
             numpy.copyto(given[position], value, casting="same_kind")
 
 
-def _dtype(type_: Type, numpy: Any) -> Any:
+@cache
+def dtype_of(type_: Type) -> Any:
+    """NumPy's dtype of an array's elements."""
+    import numpy  # lazily: a heavy package, and only those who compile for arrays need it
+
     return numpy.dtype({"float": f"float{type_.bits}", "int": "int64", "bool": "bool"}[type_.kind])
 
 
@@ -306,43 +350,50 @@ class Answer:
     def __call__(self, raw: Any, given: Sequence[Any], plain: Sequence[Any]) -> Any:
         """The result; `given` are the leaves that the user gave, `plain` those that the compiled function took."""
         found: list[Any] = []
-        taken = [*plain]
+        taken: list[Any] = []
         for leaf, value in zip(self._leaves, _flat(raw), strict=True):
-            if leaf.like is None:
-                made = _result(leaf.type, value)
-            elif leaf.type.rank:
-                made = self._fresh(leaf, value, given[leaf.like], taken)
+            like, type_ = leaf.like, leaf.type
+            if like is None:
+                found.append(_result(type_, value))
+            elif type_.rank:
+                taken = taken or [one for one in plain if hasattr(one, "shape")]
+                made = self._fresh(type_, value, given[like], taken)
                 taken.append(made)
+                found.append(made)
             else:
-                made = _dressed(leaf.type, value, given[leaf.like])
-            found.append(made)
+                found.append(_dressed(type_, value, given[like]))
         return fill(self.spec, iter(found))
 
-    def _fresh(self, leaf: Leaf, value: Any, argument: Any, taken: Sequence[Any]) -> Any:
+    def _fresh(self, type_: Type, value: Any, argument: Any, taken: Sequence[Any]) -> Any:
         """A gradient array that is contiguous, of the argument's shape and kind, and shares memory with nothing that the caller has."""
-        numpy = sys.modules["numpy"]
         if value.shape != argument.shape:
             reason = f"the gradient of {self.title}() has shape {value.shape} for an argument of shape {argument.shape}"
             raise StagegradError(f"{reason}; this is a bug of stagegrad, please report it")
-        dtype = argument.dtype if argument.dtype.kind == "f" else _dtype(leaf.type, numpy)
-        own = value.base is None or not isinstance(value.base, numpy.ndarray)  # compiled code's arrays have a base of Numba's
-        if not own or value.dtype != dtype or not value.flags.carray or _is_shared(value, taken, numpy):
-            return numpy.array(value, dtype=dtype, order="C")
-        return value
+        if value.dtype is argument.dtype and value.flags.carray and not _is_shared(value, taken):
+            return value
+        dtype = argument.dtype if argument.dtype.kind == "f" else dtype_of(type_)
+        return sys.modules["numpy"].array(value, dtype=dtype, order="C")
 
 
-def _is_shared(value: Any, taken: Sequence[Any], numpy: Any) -> bool:
-    if value.base is None:
+def _is_shared(value: Any, taken: Sequence[Any]) -> bool:
+    """Whether an array is, or is part of, another one; what is part of anything counts as shared, so that no memory is kept in vain."""
+    base = value.base
+    if base is None:
         return any(value is other for other in taken)
-    return any(isinstance(other, numpy.ndarray) and numpy.may_share_memory(value, other) for other in taken)
+    if hasattr(base, "shape"):
+        return True
+    # Compiled code's arrays have a base of Numba's, whether it made them or was given them.
+    may_share_memory = sys.modules["numpy"].may_share_memory
+    return any(may_share_memory(value, other) for other in taken)
 
 
-def _flat(raw: Any) -> Iterator[Any]:
-    if isinstance(raw, tuple):
-        for part in raw:
-            yield from _flat(part)
-    else:
-        yield raw
+def _flat(raw: Any) -> Sequence[Any]:
+    """The parts of nested tuples."""
+    if type(raw) is not tuple:
+        return (raw,)
+    if tuple not in map(type, raw):
+        return raw
+    return [leaf for part in raw for leaf in _flat(part)]
 
 
 def _result(type_: Type, value: Any) -> Any:
@@ -446,10 +497,8 @@ def _test(word: str, spec: Spec, numba: bool, scope: dict[str, Any]) -> str:
                 return f"type({word}) is int and {-_LARGEST - 1} <= {word} <= {_LARGEST}"
             return f"type({word}) is {_PLAIN[kind].__name__}"
         case Leaf(type_, axes=axes) if type_.rank:
-            import numpy  # lazily: a heavy package, and only those who compile for arrays need it
-
             dtype = f"{type_.kind}{type_.bits}"
-            scope |= {"ndarray": numpy.ndarray, dtype: _dtype(type_, numpy)}
+            scope |= {dtype: dtype_of(type_), "ndarray": sys.modules["numpy"].ndarray}
             tests = [f"type({word}) is ndarray", f"{word}.dtype is {dtype}", f"{word}.ndim == {type_.rank}"]
             tests += [f"{word}.shape[{k}] {'==' if mark == '1' else '!='} 1" for k, mark in enumerate(axes)]
             return " and ".join([*tests, f"{word}.flags.carray"] if numba else tests)

@@ -336,10 +336,10 @@ class Staged(Generic[P, R]):
         )
         answer = Answer(build.name, build.answer("grad" if method == "grad" else kind, wrt))
         explain = _explaining(build, target, kind, wrt)
-        straight = self._parameters.positional and build is self._builds.get(())
+        parameters = self._parameters
 
         def slow(args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-            if straight and not named and len(args) == len(program.specs) and are_numbers(args) and not program.changed():
+            if not named and parameters.positional and parameters.are(program.specs, args) and not program.changed():
                 return passage(args)  # what `_call` would find
             return self._call(method, args, named)
 

@@ -347,7 +347,6 @@ def test_exceptions_are_numpys_own_at_the_users_line(target):
     assert f(X, X) == 14.0
 
 
-@pytest.mark.parametrize("target", ["numpy", pytest.param("numba", marks=pytest.mark.xfail(reason="Numba's code checks no bounds yet"))])
 def test_an_index_out_of_bounds_is_an_index_error(target):
     f = stagegrad.compile(picked, target=target)
     for call in (f, f.grad):
