@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from stagegrad.ir import INT, Atom, Block, For, Function, Lit, Module, Stage, Var, blocks
@@ -100,7 +101,7 @@ class _Bounds:
         indices = stage.args[1:] if stage.op == "load" else stage.args[1:-1]
         if attrs.get("gather") or ":" in at and not _has_plain_index(at):
             return True
-        if not isinstance(array, Var) or array not in self.shapes or at.count("[") != 1 or not at.startswith("[") or "..." in at:
+        if not isinstance(array, Var) or array not in self.shapes or not re.fullmatch(r"\[[^][]*\]", at) or "..." in at:
             return False
         axes = iter(self.shapes[array])
         for part in (text.strip() for text in at[1:-1].split(",")):

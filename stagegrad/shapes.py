@@ -233,7 +233,7 @@ class _Shapes:
         rank, source = stage.out.type.rank, self.shape(stage.args[0])
         at = str(dict(stage.attrs).get("at", "[{0}]"))
         unknown = tuple(self.unknown() for _ in range(rank))
-        if dict(stage.attrs).get("gather") or at.count("[") != 1 or not at.startswith("[") or "..." in at:
+        if dict(stage.attrs).get("gather") or not re.fullmatch(r"\[[^][]*\]", at) or "..." in at:
             return unknown
         dims: list[Dim] = []
         axes = iter(source)

@@ -44,7 +44,7 @@ def write(module: Module, target: str, *, checked: bool = False) -> Source:
     """
     if target != "numba":
         target = "numpy" if _has_arrays(module) else "python"
-    module = Module(tuple(map(owned, _apart_from_helpers(module, target).functions)))
+    module = Module(tuple([owned(function) for function in _apart_from_helpers(module, target).functions]))
     shapes = {function.name: function.shape for function in module.functions}
     texts = [(function, write_function(function, target, shapes)) for function in reversed(module.functions)]
     helpers = _with_needs([name for _, text in texts for name in text.helpers], target)

@@ -543,7 +543,8 @@ _BOUNDED = {"tanh", "sigmoid", "logistic", "cosigmoid", "atan", "erf", "erfc"}
 def _unbounded(block: Block, handed: Iterable[Atom]) -> set[Atom]:
     """The values that can be infinite or nan at ordinary parameters, because an operation with a pole or an overflow made them.
 
-    `handed` are values that a caller may have made infinite. A product of such a value with a gradient of zero would be nan, so where a zero gradient can arrive it is guarded.
+    `handed` are values that a caller may have made infinite. A product of such a value with a gradient of zero would be nan, so where
+    a zero gradient can arrive it is guarded.
     """
     found: set[Atom] = {*filter(_is_infinite, _atoms(block)), *handed}
     flows: list[tuple[Atom, Var]] = []
