@@ -10,7 +10,7 @@ import ast
 import dataclasses
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from stagegrad.errors import NeedsTypes
@@ -77,7 +77,11 @@ class Arrays(Calls):
             case Many(items):
                 return tuple(self.known(item, node) for item in items)
             case other:
+                self.ask_for(other)
                 raise self.refusal(node, f"a constant is needed here, and this is {describe(other)}", "the number itself, as a literal")
+
+    def ask_for(self, value: Value) -> None:
+        """Asks the caller of the function for the value of a parameter, if it is one."""
 
     def axes(self, value: Value, rank: int, node: ast.AST) -> int | tuple[int, ...] | None:
         """An `axis` argument for an array of this rank, counted from the front."""
@@ -186,8 +190,8 @@ class Arrays(Calls):
         atoms: list[Atom] = []
         taken, kept, arrays = 0, 0, []
         for index in self._indices(link):
-            if isinstance(index, ast.Slice):
-                text, found = self._slice(index)
+            if isinstance(index, tuple):
+                text, found = index
                 taken, kept = taken + 1, kept + 1
             elif index is Ellipsis or index is None:
                 text, found, kept = ("..." if index is Ellipsis else "None"), [], kept + (index is None)
@@ -202,12 +206,12 @@ class Arrays(Calls):
         return Step(tuple(parts), tuple(atoms), rank - taken + kept + max(arrays, default=0), gather=bool(arrays))
 
     def _indices(self, link: ast.Subscript) -> list[Any]:
-        """The indices of a subscript: slices as they stand, `...` and None as themselves, the others as atoms."""
+        """The indices of a subscript: slices as text and its atoms, `...` and None as themselves, the others as atoms."""
         nodes = link.slice.elts if isinstance(link.slice, ast.Tuple) else [link.slice]
         found: list[Any] = []
         for node in nodes:
             if isinstance(node, ast.Slice):
-                found.append(node)
+                found.append(self._slice(node))
                 continue
             value = self.usable(self.expr(node), node)
             spread = isinstance(value, Many) and value.display == "tuple" and nodes == [link.slice]
@@ -219,6 +223,8 @@ class Arrays(Calls):
     def _index(self, value: Value, node: ast.AST) -> Any:
         if isinstance(value, Static) and (value.thing is None or value.thing is Ellipsis):
             return value.thing
+        if isinstance(value, Record) and value.display == "slice":
+            return self._slice_text(value.items, (node,) * 3)
         atom = self.array(value, node)
         if atom.type == BOOL:
             raise self.refusal(node, "a bool as an index is not supported", "an int: 1 if ... else 0")
@@ -229,18 +235,22 @@ class Arrays(Calls):
         return atom
 
     def _slice(self, node: ast.Slice) -> tuple[str, list[Atom]]:
-        """``{}:{}:{}`` with the bounds that are given."""
+        """``{}:{}:{}`` with the bounds that are given, and these."""
+        parts = (node.lower, node.upper, node.step)
+        values = tuple(Static(None) if part is None else self.usable(self.expr(part), part) for part in parts)
+        return self._slice_text(values, tuple(node if part is None else part for part in parts))
+
+    def _slice_text(self, values: Sequence[Value], nodes: Sequence[ast.AST]) -> tuple[str, list[Atom]]:
         atoms: list[Atom] = []
         text = ""
-        for part, before, required in ((node.lower, "", True), (node.upper, ":", True), (node.step, ":", False)):
-            value = Static(None) if part is None else self.usable(self.expr(part), part)
-            given = part is not None and not (isinstance(value, Static) and value.thing is None)
-            text += before if required or given else ""
-            if given and part is not None:
+        for value, part, before in zip(values, nodes, ("", ":", ":"), strict=True):
+            given = not (isinstance(value, Static) and value.thing is None)
+            text += before if given or ":" not in text else ""
+            if given:
                 text += "{}"
                 atoms.append(self.whole(self.atom(value, part), part, "a bound of a slice"))
-                if not required and atoms[-1] == literal(0):
-                    raise self.refusal(node, "slice step cannot be zero")
+        if text.count(":") == 2 and atoms[-1] == literal(0):
+            raise self.refusal(nodes[-1], "slice step cannot be zero")
         return text, atoms
 
     def _field(self, owner: Record, link: ast.Subscript) -> Value:

@@ -366,6 +366,12 @@ class Calls(Expressions):
             found = test if isinstance(found, Lit) else self.emit("and" if is_all else "or", [found, test], node)
         return found
 
+    def _slice_object(self, args: list[Value], node: ast.Call) -> Value:
+        self.expect(args, 1, 3, "slice", node)
+        nothing: Value = Static(None)
+        bounds = [nothing, *args] if len(args) == 1 else args
+        return Record("slice", ("start", "stop", "step"), tuple([*bounds, nothing][:3]))
+
     # ------------------------------------------------------------------------------------------ sums
 
     def _sum(self, args: list[Value], node: ast.Call) -> Value:
@@ -450,7 +456,7 @@ def _summing(
 _HANDLERS: dict[object, Handler] = {
     abs: Calls._abs, pow: Calls._pow, int: Calls._int, float: Calls._float, bool: Calls._bool, round: Calls._round,
     divmod: Calls._divmod, len: Calls._len, range: Calls._range, reversed: Calls._reversed, enumerate: Calls._enumerate,
-    zip: Calls._zip, sum: Calls._sum,
+    zip: Calls._zip, sum: Calls._sum, slice: Calls._slice_object,
     max: functools.partial(Calls._extreme, op="max"), min: functools.partial(Calls._extreme, op="min"),
     tuple: functools.partial(Calls._collected, display="tuple"), list: functools.partial(Calls._collected, display="list"),
     any: functools.partial(Calls._any_all, is_all=False), all: functools.partial(Calls._any_all, is_all=True),

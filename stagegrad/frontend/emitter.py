@@ -79,6 +79,14 @@ class NeedInt(Exception):
         self.params = params
 
 
+class NeedKnown(Exception):
+    """A parameter's value must be known when its function is compiled: the function is lowered for each value that it is called with."""
+
+    def __init__(self, param: Var) -> None:
+        super().__init__(str(param))
+        self.param = param
+
+
 class Flow(Enum):
     """How a run of statements ends: always at its end, sometimes, never (it leaves), or never at all (it raises)."""
 

@@ -21,7 +21,7 @@ from stagegrad.errors import ArgumentError, NeedsTypes, Problem, StagegradSource
 from stagegrad.frontend.calls import plain_function
 from stagegrad.frontend.control import Statements
 from stagegrad.frontend.deep import deeply
-from stagegrad.frontend.emitter import ONE_TYPE, RESULT, Flow, NeedInt, Poisoned, Refusal
+from stagegrad.frontend.emitter import ONE_TYPE, RESULT, Flow, NeedInt, NeedKnown, Poisoned, Refusal
 from stagegrad.frontend.memory import Memory, key_of, shared
 from stagegrad.frontend.program import Capture, Program
 from stagegrad.frontend.scope import MISSING, Frame, Live, Scope, Unit, body_of, free_names, has_exit, parameters
@@ -35,8 +35,10 @@ from stagegrad.frontend.values import (
     FunctionNode,
     Key,
     Many,
+    Pinned,
     Range,
     Record,
+    Ref,
     Slot,
     Static,
     Unfit,
@@ -45,6 +47,7 @@ from stagegrad.frontend.values import (
     fill,
     join,
     leaves,
+    parts_of,
     refs,
     undefined,
     with_refs,
@@ -103,6 +106,14 @@ def spec_of(value: Value) -> Spec:
             return Known(thing)
         case _:
             raise TypeError(f"not an argument: {value!r}")
+
+
+class CalleeNeedsKnown(Exception):
+    """A parameter of a called function, by name, whose value must be known when it is compiled."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
 
 
 class CalleeNeedsInt(Exception):
@@ -315,9 +326,15 @@ class Compilation:
             raise Refusal(Problem(f"{name} needs more than {_MOST} functions, one for each combination of argument types",
                                   unit.source.span(node), "arguments of the same types in each call"))  # fmt: skip
         self._numbers += 1
-        new = Specialisation(f"{name}#{self._numbers}", identity, node, inputs, _first_guess(node))
+        guess, *others = _first_guesses(node, inputs)
+        new = Specialisation(f"{name}#{self._numbers}", identity, node, inputs, guess)
         self.made.append(new)
+        mark, made = len(self.problems), len(self.made)
         self._fill(new, unit, parent, params, lifted or {})
+        while new.failed and new.recursive and others:
+            del self.problems[mark:], self.made[made:]
+            new.failed, new.result, new.written = False, others.pop(0), ()
+            self._fill(new, unit, parent, params, lifted or {})
         return new
 
     def _fill(
@@ -343,12 +360,17 @@ class Compilation:
                     raise
                 del self.made[self.made.index(new) :]
                 raise CalleeNeedsInt([(k, var.name) for k, var in enumerate(lowering.given) if var in need.params]) from None
+            except NeedKnown as need:
+                del self.made[self.made.index(new) :]
+                raise CalleeNeedsKnown(need.param.name) from None
             if not new.recursive:
                 break
             joined = join(new.result, result)
-            if joined is not None and not isinstance(joined, Unfit) and _same_types(joined, new.result):
+            settled = joined is not None and not isinstance(joined, Unfit) and _same_types(joined, new.result)
+            if settled and lowering.written == new.written:
                 break
             del self.problems[mark:], self.made[made:]
+            new.written = lowering.written
             new.result = result if joined is None else joined
         else:
             self._complain(unit, new.node, "the result of this recursive function has no settled type", "annotated, simpler cases")
@@ -356,9 +378,6 @@ class Compilation:
             return
         new.function, new.result = function, result
         new.written = lowering.written
-        if new.recursive and new.written:
-            self._complain(unit, new.node, "a recursive function that writes to its argument is not supported", "a copy of the argument")
-            new.failed = True
         known = {spec.name: spec.shared for spec in self.made if spec.function is not None and spec is not new}
         new.shared = shared(function, known)
 
@@ -369,6 +388,7 @@ class Lowering(Statements):
     def __init__(self, compilation: Compilation, memory: Memory | None) -> None:
         super().__init__(compilation)
         self.memory = memory
+        self.is_main = False
         self.given: list[Var] = []
         self.written: tuple[int, ...] = ()
         self._sections = {}
@@ -379,6 +399,7 @@ class Lowering(Statements):
     ) -> tuple[Function, Value]:  # fmt: skip
         """The IR function, and the skeleton of its result; raises `Poisoned` if there were problems."""
         node = spec.node
+        self.is_main = is_main
         problems = len(self.compilation.problems)
         self.frame = Frame(self.compilation.next_frame(), self.compilation.scope(node), unit, parent)
         for name in sorted(self.frame.scope.locals):
@@ -398,10 +419,10 @@ class Lowering(Statements):
             value = fill(value, (self.converted(leaf, type, node) for leaf, type in zip(leaves(value), types, strict=True)))
         results, shape = tuple(leaves(value)), _shape(value)
         finals = {k: self._final(k, buffer, node) for k, buffer in arrays.items()}
-        self.written = tuple(k for k, final in finals.items() if final != self.given[k])
+        self.written = tuple(k for k, final in finals.items() if final != self.given[k] or k in spec.written)
         if len(self.compilation.problems) > problems:
             raise Poisoned
-        if is_main and self.written:
+        if self.written:
             shape = (shape, *range(len(results), len(results) + len(self.written)))
             results += tuple(finals[k] for k in self.written)
         doc = ast.get_docstring(node) or "" if isinstance(node, ast.FunctionDef) else ""
@@ -424,6 +445,8 @@ class Lowering(Statements):
         return argument is not None and not isinstance(_annotated(argument.annotation, self.frame.unit.live), Type)
 
     def _parameter(self, name: str, value: Value) -> Value:
+        if isinstance(value, Static) and isinstance(value.thing, Pinned):
+            return value.thing.number
         if isinstance(value, Record):
             names = [f"{name}_{part}" if part.isidentifier() else f"{name}{k}" for k, part in enumerate(value.names)]
             return replace(value, items=tuple(map(self._parameter, names, value.items)))
@@ -478,9 +501,7 @@ class Lowering(Statements):
         values = [*params.values(), *lifted.values()]
         self.check_size(values, node)
         try:
-            given = {name: _as_types(value) for name, value in params.items()}
-            around = {key: _as_types(value) for key, value in lifted.items()}
-            spec = self.compilation.specialised(target, unit, parent, given, around)
+            spec, pinned = self._specialised(target, unit, parent, params, lifted, node)
         except CalleeNeedsInt as need:
             atoms = [leaf for value in values for leaf in leaves(self.plain(value, node))]
             for position, name in need.inputs:
@@ -490,19 +511,34 @@ class Lowering(Statements):
             raise Poisoned
         if spec.written and self.memory is None:
             raise NeedsMemory
-        if spec.written:
-            self._check_inlinable(inner, node)
-        if spec.written or (spec.function is not None and not spec.recursive and _is_short(inner, spec.function)):
+        short = spec.function is not None and not spec.recursive and _is_short(inner, spec.function)
+        if short or (spec.written and not spec.recursive and _ends_once(inner)):
             return self._inline(inner, unit, parent, params, node)
-        return self._call(spec, [self.plain(value, node) for value in values], node)
+        return self._call(spec, [value for name, value in params.items() if name not in pinned] + [*lifted.values()], node)
 
-    def _check_inlinable(self, inner: FunctionNode, node: ast.AST) -> None:
-        """A function that writes to its argument is written out where it is called, so it must end where its text ends."""
-        stmts = body_of(inner)
-        early = stmts[:-1] if isinstance(stmts[-1], ast.Return) else stmts
-        if has_exit(early, (ast.Return,)):
-            message = f"{_name(inner)} writes to its argument, and returns before its end"
-            raise self.refusal(node, message, "one `return`, as its last statement")
+    def _specialised(
+        self, target: types.FunctionType | Closure, unit: Unit, parent: Frame | None, params: Mapping[str, Value],
+        lifted: Mapping[Key, Value], node: ast.AST,
+    ) -> tuple[Specialisation, set[str]]:  # fmt: skip
+        """The called function for these arguments, and the parameters whose values it was compiled for."""
+        given = {name: _as_types(value) for name, value in params.items()}
+        around = {key: _as_types(value) for key, value in lifted.items()}
+        pinned: set[str] = set()
+        while True:
+            try:
+                return self.compilation.specialised(target, unit, parent, given, around), pinned
+            except CalleeNeedsKnown as need:
+                number = params.get(need.name)
+                if not isinstance(number, Lit) or number.value is None:
+                    self.ask_for(number or Static(None))
+                    raise self.refusal(node, f"`{need.name}` must be a constant here", "the number itself, as a literal") from None
+                given[need.name] = Static(Pinned(number))
+                pinned.add(need.name)
+
+    def ask_for(self, value: Value) -> None:
+        if value in self.given and not self.is_main:
+            assert isinstance(value, Var)
+            raise NeedKnown(value)
 
     def _unit_of(self, target: types.FunctionType | Closure, node: ast.AST) -> tuple[Unit, Frame | None]:
         if isinstance(target, Closure):
@@ -520,15 +556,43 @@ class Lowering(Statements):
 
     def _call(self, spec: Specialisation, values: Sequence[Value], node: ast.AST) -> Value:
         types = [leaf.type for value in spec.inputs.values() for leaf in leaves(value)]
-        atoms = [leaf for value in values for leaf in leaves(value)]
+        atoms = [leaf for value in values for leaf in leaves(self.plain(value, node))]
         args = tuple(self.converted(atom, type, node) for atom, type in zip(atoms, types, strict=True))
+        written = self._written_by(spec, values, args, node) if spec.written else []
         outs = tuple(self.fresh.var("", leaf.type) for leaf in leaves(spec.result))
         if self.memory is not None:
             through = spec.shared or (frozenset(range(len(args))),) * len(outs)
-            for out, positions in zip(outs, through, strict=True):
+            for out, positions in zip(outs, through, strict=False):
                 self.memory.lies[out] = frozenset().union(*(self.memory.lies.get(args[k], frozenset()) for k in positions))
-        self.append(Call(outs, spec.name, args, span=self.span(node)))
+        finals = tuple(self.fresh.var(self.words_of(ref), args[k].type) for k, ref in zip(spec.written, written, strict=True))
+        self.append(Call((*outs, *finals), spec.name, args, span=self.span(node)))
+        for ref, final in zip(written, finals, strict=True):
+            if ref is not None:
+                self.replaced(ref, final, node)
         return fill(spec.result, iter(outs))
+
+    def _written_by(self, spec: Specialisation, values: Sequence[Value], args: Sequence[Atom], node: ast.AST) -> list[Ref | None]:
+        """The arrays to which a called function writes (None: one that nobody else sees); they must not share memory with others."""
+        memory = self.memory
+        assert memory is not None
+        parts = [part for value in values for part in parts_of(value)]
+        lies = [memory.lies.get(atom, frozenset()) for atom in args]
+        found: list[Ref | None] = []
+        for k in spec.written:
+            part = parts[k]
+            for j in range(len(args)):
+                if j != k and any(memory.meet(a, b) for a in lies[k] for b in lies[j]):
+                    called = spec.name.partition("#")[0]
+                    raise self.refusal(node, f"two arrays that {called} is given may share memory, and it writes to one",
+                                       "a copy of one of them")  # fmt: skip
+            if not isinstance(part, Ref) and lies[k]:
+                raise self.refusal(node, "this function writes to an array that has no name", "a name for the array, then the call")
+            found.append(part if isinstance(part, Ref) else None)
+        return found
+
+    def words_of(self, ref: Ref | None) -> str:
+        """What an array is called in the text."""
+        return self.memory.words[ref.buffer] if ref is not None and self.memory is not None else ""
 
     def _inline(self, inner: FunctionNode, unit: Unit, parent: Frame | None, params: Mapping[str, Value], node: ast.AST) -> Value:
         """Lowers a function's statements here, its parameters being the arguments themselves."""
@@ -642,12 +706,26 @@ def _accepts(known: Specialisation, inputs: Inputs) -> bool:
     return True
 
 
-def _first_guess(node: FunctionNode) -> Value:
-    """The skeleton that a recursive function's result is assumed to have at first: ints, as many as a `return` lists."""
+def _first_guesses(node: FunctionNode, inputs: Inputs) -> list[Value]:
+    """The skeletons that a recursive function's result is assumed to have at first: numbers, or an array like one of the inputs."""
+    arrays = dict.fromkeys(leaf.type for value in inputs.values() for leaf in leaves(value) if leaf.type.rank)
+    return [_guessed_numbers(node), *(Lit(None, type) for type in arrays)]
+
+
+def _guessed_numbers(node: FunctionNode) -> Value:
+    """Ints, as many as a `return` lists; None where every `return` is bare."""
+    if isinstance(node, ast.FunctionDef) and not any(isinstance(part, ast.Return) and part.value is not None for part in ast.walk(node)):
+        return Static(None)
     for part in ast.walk(node):
         if isinstance(part, ast.Return) and isinstance(part.value, ast.Tuple):
             return Many(tuple(Lit(None, INT) for _ in part.value.elts))
     return Lit(None, INT)
+
+
+def _ends_once(node: FunctionNode) -> bool:
+    """Whether it returns at its end only, so that it can be written out where it is called."""
+    stmts = body_of(node)
+    return not has_exit(stmts[:-1] if isinstance(stmts[-1], ast.Return) else stmts, (ast.Return,))
 
 
 def _is_short(node: FunctionNode, function: Function) -> bool:
@@ -671,7 +749,7 @@ def _misfit(value: Value, is_main: bool) -> Value | None:
             return None
         case Many(items, display) if display != "iterator" or not is_main:
             return next((part for item in items if (part := _misfit(item, is_main)) is not None), None)
-        case Record(items=items):
+        case Record(display, items=items) if display != "slice":
             return next((part for item in items if (part := _misfit(item, is_main)) is not None), None)
         case (Range() | Static(None | str())) if not is_main:
             return None

@@ -42,9 +42,9 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A dict with texts as keys, a NamedTuple or an object of a dataclass: values under names."""
+    """A dict with texts as keys, a NamedTuple, an object of a dataclass or a slice: values under names."""
 
-    display: str  # "dict", "tuple" (a NamedTuple) or "record" (a dataclass)
+    display: str  # "dict", "tuple" (a NamedTuple), "record" (a dataclass) or "slice"
     names: tuple[str, ...]
     items: tuple[Value, ...]
     cls: type | None = None
@@ -93,6 +93,13 @@ class Static:
     """A live Python object: a module, a function, a string, None."""
 
     thing: object
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A number that a called function needs to know when it is compiled: an `axis`, say. It stands in a `Static`."""
+
+    number: Lit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,6 +158,18 @@ def leaves(value: Value) -> Iterator[Atom]:
         case Closure(defaults=defaults):
             for _, item in defaults:
                 yield from leaves(item)
+
+
+def parts_of(value: Value) -> Iterator[Atom | Ref]:
+    """As `leaves`, save that an array that may be written to comes as a whole."""
+    match value:
+        case Ref():
+            yield value
+        case Many(items) | Record(items=items):
+            for item in items:
+                yield from parts_of(item)
+        case _:
+            yield from leaves(value)
 
 
 def fill(value: Value, atoms: Iterator[Atom]) -> Value:
@@ -249,7 +268,7 @@ def join(first: Value, second: Value) -> Value | None:
         case Range(), Range() if first.once == second.once:
             return undefined(first)
         case Static(a), Static(b):
-            return first if a is b or (isinstance(a, str) and a == b) else None
+            return first if a is b or (isinstance(a, str | Pinned) and a == b) else None
         case Closure(), Closure() if first.node is second.node and first.frame is second.frame:
             parts = [join(x, y) for (_, x), (_, y) in zip(first.defaults, second.defaults, strict=True)]
             if any(part is None for part in parts):
@@ -285,7 +304,7 @@ def describe(value: Value) -> str:
         case Many(display="iterator") | Range(once=True) | Stream():
             return "an iterator"
         case Record(display, cls=cls):
-            return "a dict" if display == "dict" or cls is None else f"a {cls.__name__}"
+            return f"a {display}" if cls is None else f"a {cls.__name__}"
         case Method(name):
             return f"the method `{name}`"
         case Many(items, display):

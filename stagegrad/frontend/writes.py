@@ -171,14 +171,24 @@ class Writes(Arrays):
         """Puts a value into a section of a buffer: the buffer has a new version then."""
         memory = self.memory
         assert memory is not None
-        if OUTSIDE in memory.entangled(ref.buffer):
-            raise self.refusal(node, "this writes to an array from outside the function", "a copy: x = x.copy()")
+        self._check_own(ref, node)
         steps = ref.steps or (replace(_WHOLE, rank=ref.type.rank),)
         stored = self._fitted(self.array(value, node), ref, node)
         version = self.version(ref, node)
         word = memory.words[ref.buffer]
         new = self.emit("store", [version, *atoms_of(steps), stored], node, attributes(steps, version.type.rank), word)
         self.env[key_of(ref.buffer)] = Slot(new)
+        self._lose_others(ref, node)
+
+    def _check_own(self, ref: Ref, node: ast.AST) -> None:
+        assert self.memory is not None
+        if OUTSIDE in self.memory.entangled(ref.buffer):
+            raise self.refusal(node, "this writes to an array from outside the function", "a copy: x = x.copy()")
+
+    def _lose_others(self, ref: Ref, node: ast.AST) -> None:
+        """After a write, nothing is known of what buffers hold that may share memory with the one that was written to."""
+        memory = self.memory
+        assert memory is not None
         for other in memory.entangled(ref.buffer):
             if key_of(other) in self.env:
                 self.env[key_of(other)] = Slot(lost(memory.words[other], self.span(node)))
@@ -195,6 +205,15 @@ class Writes(Arrays):
         if value.type.rank or kinds[0] == kinds[1]:
             return value
         return self.converted(value, Type(kinds[1]), node)
+
+    def replaced(self, ref: Ref, final: Var, node: ast.AST) -> None:
+        """A function has written to an array that it was given: `final` is what it left there."""
+        if ref.steps:
+            self.write(ref, final, node)
+            return
+        self._check_own(ref, node)
+        self.env[key_of(ref.buffer)] = Slot(final)
+        self._lose_others(ref, node)
 
     def store(self, target: ast.Subscript, value: Value, node: ast.AST) -> bool:
         """``target[...] = value``; False where the target is no array."""
