@@ -76,7 +76,10 @@ _SCATTER = '''
         for n in np.ndindex({first}.shape):
             a[{places}] {sign} each[n]
 '''
-_WRITES = (("scatter", "Writes to the elements of a, or to its rows,", "="), ("scatter_add", "Adds to the elements of a, or to its rows,", "+="))
+_WRITES = (
+    ("scatter", "Writes to the elements of a, or to its rows,", "="),
+    ("scatter_add", "Adds to the elements of a, or to its rows,", "+="),
+)
 
 
 def _register(count: int) -> None:

@@ -37,11 +37,17 @@ helper(
         """The gradient of x, which was broadcast to the shape of g: the sum over what was repeated."""
         if g.shape == x.shape:
             return np.ascontiguousarray(g).reshape(x.shape)
+        rows = np.expand_dims(g, 0)
         total = np.zeros(x.shape)
         # The total, with each of its elements at all the places where x was repeated.
-        wide = np.lib.stride_tricks.as_strided(total, g.shape, np.broadcast_to(total, g.shape).strides)
-        for place in np.ndindex(g.shape):
-            wide[place] += g[place]
+        wide = np.lib.stride_tricks.as_strided(total, rows.shape, np.broadcast_to(total, rows.shape).strides)
+        along = wide.strides[-1] == 0
+        for place in np.ndindex(rows.shape[:-1]):
+            row = wide[place]
+            if along:
+                row[:1] += np.sum(rows[place])
+            else:
+                row += rows[place]
         return total.astype(x.dtype)
     ''',
 )
