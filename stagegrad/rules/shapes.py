@@ -20,7 +20,7 @@ def _first(types: Sequence[Type]) -> Type:
 
 def _like_last(types: Sequence[Type]) -> Type:
     """The first operand's numbers in the last one's shape."""
-    return Type(types[0].kind, types[-1].rank, types[-1].bits)
+    return Type(types[0].kind, types[-1].rank, types[0].bits)
 
 
 helper(
@@ -48,7 +48,7 @@ helper(
                 row[:1] += np.sum(rows[place])
             else:
                 row += rows[place]
-        return total.astype(x.dtype)
+        return total.astype(g.dtype)
     ''',
 )
 
