@@ -71,6 +71,28 @@ def gauss(x: Any) -> Any:
     return mpmath.exp(-x * x)
 
 
+def bell(x: Any) -> Any:
+    return mpmath.exp(-x * x / 2) / mpmath.sqrt(2 * mpmath.pi)
+
+
+def ndtr(x: Any) -> Any:
+    with mpmath.workdps(60 + int(min(x * x, 2000))):
+        return mpmath.erfc(-x / mpmath.sqrt(2)) / 2 if x > -100 else mpmath.exp(-x * x / 2) / mpmath.sqrt(2 * mpmath.pi) / mills(x)
+
+
+def mills(x: Any) -> Any:
+    if x > -100:
+        return bell(x) / ndtr(x)
+    found = -x
+    for k in range(60, 0, -1):
+        found = k / found - x
+    return found
+
+
+def betaln(a: Any, b: Any) -> Any:
+    return mpmath.loggamma(a) + mpmath.loggamma(b) - mpmath.loggamma(a + b)
+
+
 def whole(function: Function) -> Function:
     """A function of exact fractions: 50 digits do not hold what a huge quotient leaves."""
 
@@ -141,6 +163,16 @@ REFERENCES: dict[str, Reference] = {
     "share": reference(lambda x, y: logistic(x - y), lambda x, y: logistic(x - y) * logistic(y - x),
                        lambda x, y: -logistic(x - y) * logistic(y - x), over=(-1e4, 1e4)),
     "xlogy": Reference(lambda x, y: x * mpmath.log(y), (lambda x, y: mpmath.log(y), lambda x, y: x / y), (MIDDLE, (1e-100, 1e100))),
+    "xlog1py": Reference(lambda x, y: x * mpmath.log1p(y), (lambda x, y: mpmath.log1p(y), lambda x, y: x / (1 + y)),
+                         (MIDDLE, (-0.999, 1e100))),
+    "logit": reference(lambda x: mpmath.log(x / (1 - x)), lambda x: 1 / (x * (1 - x)), over=(1e-300, 1.0)),
+    "ndtr": reference(ndtr, bell, over=(-37.0, HUGE)),
+    "bell": reference(bell, lambda x: -x * bell(x)),
+    "log_ndtr": reference(lambda x: mpmath.log(ndtr(x)), mills, over=(-1e3, 37.0)),
+    "mills": reference(mills, lambda x: -mills(x) * (x + mills(x)), over=(-1e3, 37.0)),
+    "mills_gap": reference(lambda x: x + mills(x), lambda x: 1 - mills(x) * (x + mills(x)), over=(-1e3, 37.0)),
+    "betaln": reference(betaln, lambda a, b: mpmath.digamma(a) - mpmath.digamma(a + b),
+                        lambda a, b: mpmath.digamma(b) - mpmath.digamma(a + b), over=(1e-3, 1e3)),
     "erf": reference(mpmath.erf, lambda x: ROOT2PI * gauss(x)),
     "erfc": reference(lambda x: mpmath.erfc(x) if abs(x) < 40 else mpf(2 * (x < 0)), lambda x: -ROOT2PI * gauss(x)),
     "gauss": reference(gauss, lambda x: -2 * x * gauss(x)),
@@ -298,6 +330,12 @@ EXCEPTIONS: dict[tuple[str, int], Function] = {
     ("logaddexp", 0): _cancelling,
     # Python's own math.lgamma has an absolute error near its zeros at 1 and 2.
     ("lgamma", 0): _cancelling,
+    # Differences of what is of the size of one: absolute where they are small.
+    ("betaln", 0): lambda found, exact, value, point: _cancelling(found, exact, value, (*point, 40.0)),  # lgamma where it is used
+    ("betaln", 1): _cancelling,
+    ("betaln", 2): _cancelling,
+    ("mills_gap", 0): absolute(2.0**-51),
+    ("mills_gap", 1): absolute(2.0**-47),
     # 1 + x*x overflows where the slope is subnormal.
     ("atan", 1): _flushed,
 }

@@ -45,7 +45,8 @@ _PLAIN = frozenset({"add", "sub", "mul", "neg", "lt", "le", "gt", "ge", "eq", "n
 
 _SCIPY = {
     "expit": "sigmoid", "erf": "erf", "erfc": "erfc", "gamma": "gamma", "gammaln": "lgamma", "digamma": "digamma", "psi": "digamma",
-    "xlogy": "xlogy", "log1p": "log1p", "expm1": "expm1",
+    "xlogy": "xlogy", "log1p": "log1p", "expm1": "expm1", "xlog1py": "xlog1py", "logit": "logit", "ndtr": "ndtr", "log_ndtr": "log_ndtr",
+    "betaln": "betaln",
 }  # fmt: skip
 
 

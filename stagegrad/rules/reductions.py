@@ -175,7 +175,8 @@ def _deviation_by_axis(root: bool) -> Spelled:
         whole = f"var_of({{x}}, {ddof})" if ddof else "np.var({x})"
         text = by_axis("var", whole, floats=True)({**attrs, "keepdims": False}, types)
         text = text.removesuffix(")") + f", {ddof})" if ddof and text.startswith("var_along") else text
-        text = _narrow(f"np.sqrt({text})", types) if root else text
+        if root:
+            text = _narrow(f"np.sqrt({text})", types) if text.startswith("np.float32(") else f"np.sqrt({text})"
         return kept(text, attrs, types)
 
     return spelled
@@ -483,21 +484,26 @@ helper(
         return found
     ''',
 )
+helper(
+    '''
+    def diff_along(x, axis):
+        """np.diff(x, axis=axis)."""
+        last = np.diff(np.ascontiguousarray(np.swapaxes(x, axis, x.ndim - 1)))
+        return np.ascontiguousarray(np.swapaxes(last, axis, x.ndim - 1))
+    '''
+)
 
 
 def _diff(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
     return "np.diff({x})" if attrs["axis"] == types[0].rank - 1 else "np.diff({x}, axis={axis})"
 
 
-def _diff_by_swaps(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
+def _diff_by_axis(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
     """Numba takes differences along the last axis."""
-    axis, last = attrs["axis"], types[0].rank - 1
-    if axis == last:
-        return "np.diff({x})"
-    return f"np.ascontiguousarray(np.swapaxes(np.diff(np.swapaxes({{x}}, {axis}, {last})), {axis}, {last}))"
+    return "np.diff({x})" if attrs["axis"] == types[0].rank - 1 else "diff_along({x}, {axis})"
 
 
-@general({"python": _diff, "numba": _diff_by_swaps}, same, stage="diff{x}", title="differences", linear=True)
+@general({"python": _diff, "numba": _diff_by_axis}, same, stage="diff{x}", title="differences", linear=True, helpers=("diff_along",))
 def diff(g: Value, out: Value, x: Value, *, axis: int) -> Pulled:
     """A difference hands its gradient to the later element, and takes it from the earlier (`np.diff`)."""
     return diff_back(g, x, axis=axis)

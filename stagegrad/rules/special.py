@@ -240,6 +240,134 @@ helper(
         return math.lgamma(x) if x < 2.5e305 else x * math.inf
     '''
 )
+helper(
+    '''
+    def logit(x):
+        """log(x / (1 - x)): -inf at 0, inf at 1, nan outside."""
+        if 0.3 <= x <= 0.65:
+            s = 2.0 * (x - 0.5)
+            return math.log1p(s) - math.log1p(-s)
+        if 0.0 < x < 1.0:
+            return math.log(x / (1.0 - x))
+        return math.copysign(math.inf, x - 0.5) if x == 0.0 or x == 1.0 else math.nan
+    '''
+)
+helper(
+    '''
+    def xlog1py(x, y):
+        """x * log(1 + y), which is 0 where x is; -inf times the sign of x at y = -1, nan below."""
+        if x == 0.0 and y == y:
+            return 0.0
+        if y == -1.0:
+            return -math.inf * x
+        return x * math.log1p(y) if y > -1.0 else math.nan
+    '''
+)
+each(
+    '''
+    def xlog1py_each(x, y):
+        """x * log(1 + y), which is 0 where x is; -inf times the sign of x at y = -1, nan below."""
+        return np.where((x == 0.0) & (y == y), 0.0, x * np.log1p(y))
+    ''',
+    "xlog1py(x, y)",
+    "xlog1py",
+)
+helper(
+    '''
+    def bell(x):
+        """The standard normal density, with the square in two parts: its rounding error would show in the exponential."""
+        if not abs(x) < 39.0:
+            return 0.0 if x == x else math.nan
+        high = math.floor(x * 1048576.0) / 1048576.0
+        return 0.3989422804014327 * math.exp(-0.5 * high * high) * math.exp(0.5 * (high - x) * (high + x))
+    '''
+)
+helper(
+    '''
+    def mills_tail(x):
+        """x plus the standard normal density over the probability to be below x, for x <= -2.5: a continued fraction (Laplace)."""
+        found = -x
+        for k in range(90, 1, -1):
+            found = k / found - x
+        return 1.0 / found
+    '''
+)
+helper(
+    '''
+    def ndtr(x):
+        """The probability that a standard normal number is below x."""
+        if x <= -2.5:
+            return bell(x) / (mills_tail(x) - x)
+        z = 0.7071067811865476 * x
+        return 0.5 + 0.5 * math.erf(z) if abs(z) < 1.0 else 0.5 * math.erfc(-z)
+    ''',
+    "bell",
+    "mills_tail",
+)
+helper(
+    '''
+    def mills(x):
+        """The standard normal density over the probability to be below x (the inverse of Mills' ratio)."""
+        return bell(x) / ndtr(x) if x > -2.5 else mills_tail(x) - x
+    ''',
+    "bell",
+    "ndtr",
+    "mills_tail",
+)
+helper(
+    '''
+    def mills_gap(x):
+        """x + mills(x), which nearly cancel far below 0."""
+        return x + bell(x) / ndtr(x) if x > -2.5 else mills_tail(x)
+    ''',
+    "bell",
+    "ndtr",
+    "mills_tail",
+)
+helper(
+    '''
+    def log_ndtr(x):
+        """The logarithm of the probability that a standard normal number is below x."""
+        if x > -1.0:
+            return math.log1p(-ndtr(-x))
+        if x > -2.5:
+            return math.log(ndtr(x))
+        return -0.5 * x * x - 0.9189385332046727 - math.log(mills(x))
+    ''',
+    "ndtr",
+    "mills",
+)
+helper(
+    '''
+    def stirling_rest(x):
+        """lgamma(x) less (x - 1/2) log(x) - x + log(2 pi) / 2, for x >= 10."""
+        z = 1.0 / (x * x)
+        return (1.0 / 12 - z * (1.0 / 360 - z * (1.0 / 1260 - z * (1.0 / 1680 - z * (1.0 / 1188 - z * 691.0 / 360360))))) / x
+    '''
+)
+helper(
+    '''
+    def betaln(a, b):
+        """The logarithm of the beta function: lgamma(a) + lgamma(b) - lgamma(a + b), without their cancelling where one is large."""
+        p, q = min(a, b), max(a, b)
+        if p <= 0.0 and p % 1.0 == 0.0:
+            if q % 1.0 != 0.0 or 1.0 - p - q <= 0.0:
+                return math.inf if a == a and b == b else math.nan
+            p, q = min(1.0 - p - q, q), max(1.0 - p - q, q)
+        if q == math.inf and p > 0.0:
+            return -math.inf
+        if not p > 0.0 or q < 10.0:
+            return lgamma_anywhere(p) + lgamma_anywhere(q) - lgamma_anywhere(p + q)
+        ratio = p / (p + q)
+        if p < 10.0:
+            rest = stirling_rest(q) - stirling_rest(p + q)
+            return math.lgamma(p) + rest + p - p * math.log(p + q) + (q - 0.5) * math.log1p(-ratio)
+        rest = stirling_rest(p) + stirling_rest(q) - stirling_rest(p + q)
+        return 0.9189385332046727 - 0.5 * math.log(q) + rest + (p - 0.5) * math.log(ratio) + q * math.log1p(-ratio)
+    ''',
+    "lgamma_anywhere",
+    "stirling_rest",
+)
 _ONE_BY_ONE = '''
 def {name}_each({operands}):
     """{title}, of each element."""
@@ -258,6 +386,13 @@ _one_by_one("erfc", "One minus the error function", "math.erfc")
 _one_by_one("gamma", "The gamma function", "gamma_anywhere", "gamma_anywhere")
 _one_by_one("lgamma", "The logarithm of the gamma function", "lgamma_anywhere", "lgamma_anywhere")
 _one_by_one("digamma", "The logarithmic derivative of the gamma function", "digamma", "digamma")
+_one_by_one("logit", "The logarithm of the odds x / (1 - x)", "logit", "logit")
+_one_by_one("ndtr", "The probability that a standard normal number is below x", "ndtr", "ndtr")
+_one_by_one("bell", "The standard normal density", "bell", "bell")
+_one_by_one("log_ndtr", "The logarithm of the probability that a standard normal number is below x", "log_ndtr", "log_ndtr")
+_one_by_one("mills", "The standard normal density over the probability to be below x", "mills", "mills")
+_one_by_one("mills_gap", "x + mills(x)", "mills_gap", "mills_gap")
+_one_by_one("betaln", "The logarithm of the beta function", "betaln", "betaln", operands="a, b")
 _one_by_one("polygamma", "The n-th derivative of digamma", "polygamma", "polygamma", operands="n, x")
 
 
@@ -321,6 +456,20 @@ def xlogy(out: Value, x: Value, y: Value) -> Partials:
     return xlogy(1.0, y), quotient(x, positive(y, lib="numpy"))
 
 
+@elementwise({"python": "xlog1py({x}, {y})", "array": "xlog1py_each({x}, {y})"}, stage="{x}log1p{y}", title="x times log(1 + y)",
+             exact="x * log(1 + y)", helpers=("xlog1py", "xlog1py_each"), pole=True, cost=8.0)  # fmt: skip
+def xlog1py(out: Value, x: Value, y: Value) -> Partials:
+    """The slopes of x log(1 + y) are log(1 + y) and x/(1 + y); where x is zero nothing arrives at y."""
+    return xlog1py(1.0, y), quotient(x, positive(1.0 + y, lib="numpy"))
+
+
+@elementwise({"python": "logit({x})", "array": "logit_each({x})"}, stage="logit{x}", title="log of the odds", exact="log(x / (1 - x))",
+             helpers=("logit", "logit_each"), domain=(0.0, 1.0), pole=True, cost=10.0)  # fmt: skip
+def logit(out: Value, x: Value) -> Partials:
+    """The slope of the log of the odds is 1 / (x (1 - x))."""
+    return quotient(1.0, positive(x * (1.0 - x), lib="numpy"))
+
+
 # ---------------------------------------------------------------------------------------------- the error function
 
 
@@ -343,6 +492,45 @@ def erfc(out: Value, x: Value) -> Partials:
 def gauss(out: Value, x: Value) -> Partials:
     """The slope of exp(-x**2) is -2x times itself."""
     return -2.0 * (x * out)
+
+
+# ---------------------------------------------------------------------------------------------- the normal distribution
+
+
+@elementwise({"python": "ndtr({x})", "array": "ndtr_each({x})"}, stage="ndtr{x}", title="normal probability",
+             exact="(1 + erf(x / sqrt(2))) / 2", helpers=("ndtr", "ndtr_each"), cost=15.0)  # fmt: skip
+def ndtr(out: Value, x: Value) -> Partials:
+    """The slope of a probability is the density."""
+    return bell(x)
+
+
+@elementwise({"python": "bell({x})", "array": "bell_each({x})"}, stage="bell{x}", title="normal density",
+             exact="exp(-x**2 / 2) / sqrt(2 * pi)", helpers=("bell", "bell_each"), cost=12.0)  # fmt: skip
+def bell(out: Value, x: Value) -> Partials:
+    """The slope of the standard normal density is -x times itself."""
+    return -(x * out)
+
+
+@elementwise({"python": "log_ndtr({x})", "array": "log_ndtr_each({x})"}, stage="logn{x}", title="log of a normal probability",
+             exact="log(erfc(-x / sqrt(2)) / 2)", helpers=("log_ndtr", "log_ndtr_each"), cost=25.0)  # fmt: skip
+def log_ndtr(out: Value, x: Value) -> Partials:
+    """The slope of the logarithm of a probability is the density over it."""
+    return mills(x)
+
+
+@elementwise({"python": "mills({x})", "array": "mills_each({x})"}, stage="mills{x}", title="density over probability",
+             exact="sqrt(2 / pi) * exp(-x**2 / 2) / erfc(-x / sqrt(2))", helpers=("mills", "mills_each"), cost=25.0)  # fmt: skip
+def mills(out: Value, x: Value) -> Partials:
+    """The slope of the density over the probability is minus itself times x plus itself."""
+    return -(out * mills_gap(x))
+
+
+@elementwise({"python": "mills_gap({x})", "array": "mills_gap_each({x})"}, stage="gap{x}", title="x + density over probability",
+             exact="x + sqrt(2 / pi) * exp(-x**2 / 2) / erfc(-x / sqrt(2))", helpers=("mills_gap", "mills_gap_each"),
+             cost=25.0)  # fmt: skip
+def mills_gap(out: Value, x: Value) -> Partials:
+    """The slope of x + mills(x) is one minus their product."""
+    return 1.0 - mills(x) * out
 
 
 # ---------------------------------------------------------------------------------------------- the gamma family
@@ -374,3 +562,11 @@ def digamma(out: Value, x: Value) -> Partials:
 def polygamma(out: Value, x: Value, *, n: int) -> Partials:
     """The slope of the n-th derivative of digamma is the next one."""
     return polygamma(x, n=n + 1)
+
+
+@elementwise({"python": "betaln({a}, {b})", "array": "betaln_each({a}, {b})"}, stage="beta{a}{b}", title="log of the beta function",
+             exact="log(Abs(gamma(a) * gamma(b) / gamma(a + b)))", helpers=("betaln", "betaln_each"), pole=True, cost=60.0)  # fmt: skip
+def betaln(out: Value, a: Value, b: Value) -> Partials:
+    """Each slope is a difference of digammas: at the operand, and at the sum of both."""
+    both = digamma(a + b)
+    return digamma(a) - both, digamma(b) - both
