@@ -232,6 +232,9 @@ def writing(sign: str) -> Spelled:
 
 def _added(attrs: Mapping[str, Attr], types: Sequence[Type], value: str) -> str:
     """``np.add.at({a}, {i0}, {i1})``: an addition in which a position may come twice."""
+    if types[-1].rank not in (0, attrs["rank"]):
+        # NumPy 2.4 reads past the end of values that np.add.at would have to broadcast along a two-dimensional index.
+        value = f"np.broadcast_to({value}, {_plain(attrs)}.shape)"
     prefix, parts = _parts(str(attrs["at"]))
     text = ", ".join(parts)
     if len(parts) > 1:
