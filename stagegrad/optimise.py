@@ -36,6 +36,8 @@ from stagegrad.ops import find, literal
 
 #: A value that costs more than this many nanoseconds is worth a variable when it is needed twice; a cheaper one reads better in place.
 _CHEAP = 3.0
+#: What costs so much, the factorisations of matrices, is computed once even where each of two names stands for it.
+_DEAR = 100.0
 
 Key = tuple[str, tuple[Atom, ...], tuple[tuple[str, Attr], ...]]
 
@@ -164,6 +166,8 @@ class _Tidy:
         if before is not None and not stage.out.name and (self.share_all or op.cost > _CHEAP or (stage.op == "load" and not stage.out.type.rank)):
             mapping[stage.out] = before
             return []
+        if before is not None and op.kind == "general" and op.cost >= _DEAR:
+            return [replace(stage, op="copy", args=(before,), attrs=())]  # a factorisation is not done twice because it has two names
         known.setdefault(key, stage.out)
         return [stage]
 
