@@ -16,29 +16,33 @@ ZERO = literal(0.0)
 def _undo_store(sweep: Sweep, stage: Stage, g: Atom, gradients: Gradients, builder: Builder) -> None:
     """``a[i] = v``: v receives the element's gradient, and what the element was before receives none."""
     array, value, g = stage.args[0], stage.args[-1], sweep.whole(g, stage.out, builder)
-    _hand_over(sweep, stage, value, g, gradients, builder)
+    section = _section(sweep, stage, value, g, builder)
     if isinstance(array, Var) and array in sweep.active:
         gradients[array] = builder.emit("store", g, *stage.args[1:-1], _zero(g), name=sweep.gradient_word(array), **dict(stage.attrs))
+    if section is not None:  # last, for the value may be the array itself: ``a[:] = a``
+        sweep.add(gradients, value, section, builder)
 
 
 def _undo_accumulate(sweep: Sweep, stage: Stage, g: Atom, gradients: Gradients, builder: Builder) -> None:
     """``a[i] += v``: v receives the element's gradient, and so does what the element was before."""
     array, value, g = stage.args[0], stage.args[-1], sweep.whole(g, stage.out, builder)
-    _hand_over(sweep, stage, value, g, gradients, builder)
+    section = _section(sweep, stage, value, g, builder)
     if isinstance(array, Var) and array in sweep.active:
         gradients[array] = g
+    if section is not None:
+        sweep.add(gradients, value, section, builder)
 
 
-def _hand_over(sweep: Sweep, stage: Stage, value: Atom, g: Atom, gradients: Gradients, builder: Builder) -> None:
-    """What was written receives the gradient of where it was written to; a number written to many places, their sum."""
+def _section(sweep: Sweep, stage: Stage, value: Atom, g: Atom, builder: Builder) -> Atom | None:
+    """The gradient of what was written: that of where it was written to; for a number written to many places, their sum."""
     if not isinstance(value, Var) or value not in sweep.active:
-        return
+        return None
     section = builder.emit("load", g, *stage.args[1:-1], **dict(stage.attrs))
     if section.type.rank and not value.type.rank:
         section = builder.emit("sum", section)
     elif section.type.rank and not sweep.fills(stage, value):
         section = builder.emit("unbroadcast", section, value)
-    sweep.add(gradients, value, section, builder)
+    return section
 
 
 def _undo_load(sweep: Sweep, stage: Stage, g: Atom, gradients: Gradients, builder: Builder) -> None:
