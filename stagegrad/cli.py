@@ -138,7 +138,7 @@ def show(program: str, points: tuple[str, ...], part: Part, prove: bool | None, 
     with --at also at, value, gradients; with a proof also proof.
     """
     with _reported(program):
-        request = _Request.of(program, **options)
+        request = _Request.of(program, points, **options)
         staged = request.staged
         report = request.report(points)
         answers = request.answers(points, prove=prove, into=report)
@@ -163,7 +163,7 @@ def grad(program: str, points: tuple[str, ...], **options: Any) -> None:
     JSON: program, name, parameters, wrt, target, at, value, gradients.
     """
     with _reported(program):
-        request = _Request.of(program, **options)
+        request = _Request.of(program, points, **options)
         report = request.report(points)
         answers = request.answers(points, prove=False, into=report)
         if request.as_json:
@@ -183,7 +183,7 @@ def trace(program: str, points: tuple[str, ...], **options: Any) -> None:
     gradient (null where none passes through it; lists, first trip first, in loops).
     """
     with _reported(program):
-        request = _Request.of(program, **options)
+        request = _Request.of(program, points, **options)
         point = request.point(points)
         found = request.run(lambda staged, args, named: staged.trace(*args, **named), point)
         if request.as_json:
@@ -206,7 +206,7 @@ def prove(program: str, points: tuple[str, ...], **options: Any) -> None:
     JSON: program, name, parameters, wrt, target, proof; with --at also at, value, gradients.
     """
     with _reported(program):
-        request = _Request.of(program, **options)
+        request = _Request.of(program, points, **options)
         report = request.report(points)
         answers = request.answers(points, prove=True, into=report)
         if request.as_json:
@@ -255,16 +255,16 @@ class _Request:
     types: Mapping[str, str]
 
     @classmethod
-    def of(cls, program: str, *, target: str, stages: str | None, wrt: str | None, types: str | None, as_json: bool,
-           no_color: bool) -> _Request:  # fmt: skip
+    def of(cls, program: str, points: Sequence[str], *, target: str, stages: str | None, wrt: str | None, types: str | None,
+           as_json: bool, no_color: bool) -> _Request:  # fmt: skip
         """Compiles the program; raises StagegradError where it is refused."""
         chosen = None if wrt is None else [name.strip() for name in _decoded(wrt).split(",")]
-        options: dict[str, Any] = {"target": target} if stages is None else {"target": target, "stages": stages}
-        if chosen is not None:
-            options["wrt"] = chosen[0] if len(chosen) == 1 else tuple(chosen)
-        if types is not None:
-            options["types"] = _read_types(types)
-        return cls(program, _compiled(program, options), target, as_json, no_color, options.get("types", {}))
+        stated = {} if types is None else _read_types(types)
+        # Where there is a point, its arrays say themselves what they are.
+        needed = {name: word for name, word in stated.items() if not points or "[" not in word}
+        choice = {} if chosen is None else {"wrt": chosen[0] if len(chosen) == 1 else tuple(chosen)}
+        options = {"target": target, **choice, **({"stages": stages} if stages else {}), **({"types": needed} if needed else {})}
+        return cls(program, _compiled(program, options), target, as_json, no_color, stated)
 
     @property
     def wrt(self) -> list[str]:

@@ -366,13 +366,14 @@ class _Passage:
 
     def __call__(self, values: Sequence[Any]) -> Any:
         given = self.boundary.given(values)
-        plain = self.boundary.plain(given)
+        plain: Sequence[Any] = self.boundary.plain(given)
         raw = run(self.compiled, plain, second=self.second, failed=self.explain)
         if self.scalar and are_numbers(given):
             return raw
         if self.boundary.written:
             raw, *final = raw
             self.boundary.write_back(given, final)
+            plain = self.boundary.with_final(plain, final)
         return self.answer(raw, given, plain)
 
 
@@ -542,8 +543,8 @@ def compile(
       divides by a reciprocal; "fine" goes down to ``+ * exp 1/x``.
     - `cache`: whether generated files and machine code are kept on disk.
     - `source`: the text of the function, for one that was made from a string and is in no file.
-    - `types`: what the parameters are, ``{"x": "float64[:, :]", "n": "int64"}``, so that it is known before the first call. Arguments of
-      other types are still accepted, but a parameter that is stated to be a number of one kind stays one.
+    - `types`: what the parameters are, ``{"x": "float64[:, :]", "n": "int64"}``, so that it is known before the first call; those that are
+      not named are numbers. Arguments of other types are still accepted, but a number whose kind is stated stays of that kind.
 
     Raises UnsupportedError, with all problems in one report, for what cannot be differentiated, and StagegradSourceError where
     the text of the function cannot be found, or is not what is running.
@@ -649,6 +650,10 @@ def _staged(function: Callable[..., Any], options: Options, source: str | None =
 def _made_at_once(staged: Staged[..., Any]) -> None:
     """Lowers a function, so that what it refuses is refused where it is decorated; what must wait for its arguments waits."""
     with contextlib.suppress(NeedsTypes):
+        if staged._declared and all(map(is_number, staged._declared.values())):
+            staged._recent = {}
+            staged._lower({})  # whether numbers are all that the text needs
+            staged._recent = staged._declared
         staged._build()
 
 

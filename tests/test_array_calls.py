@@ -486,6 +486,42 @@ def test_a_plain_call_writes_and_a_gradient_call_does_not(target):
     same(view, np.array([5.0, 1.0, 2.0, 3.0, 4.0, 5.0]))
 
 
+def assigns(a, b):
+    a[1:] = 2.0 * b
+    return a, a[0] * b
+
+
+def helper(a, i):
+    a[i] = a[i] * a[i]
+
+
+def helped(p, n):
+    for i in range(n):
+        helper(p["a"], i)
+    return np.sum(p["a"])
+
+
+def test_functions_that_write(target):
+    f = stagegrad.compile(assigns, target=target)
+    a = np.arange(8.0)[::2]
+    found, product = f(a, 3.0)
+    same(a, np.array([0.0, 6.0, 6.0, 6.0]))
+    assert found is a and product == 0.0
+    g = stagegrad.compile(helped, target=target)
+    p = {"a": X.copy()}
+    same(g.grad(p, 2)["a"], np.array([2.0, -4.0, 1.0]))
+    same(p["a"], X)
+    assert g(p, 2) == 8.0
+    same(p["a"], np.array([1.0, 4.0, 3.0]))
+    assert g.check_grads(p, 2)
+
+
+def test_what_is_returned_is_the_argument_itself_where_it_is(target):
+    f = stagegrad.compile(lambda x: x, target=target)
+    for x in (X, X[::-1], np.arange(3, dtype="i4"), X.astype(">f8")):
+        assert f(x) is x
+
+
 def test_what_is_written_to_shares_no_memory(target):
     staged = written(WRITES, f, target, 0)
     a = np.arange(4.0)
@@ -505,3 +541,12 @@ def test_what_is_read_only_is_not_written_to(target):
     with pytest.raises(ValueError, match="read-only"):
         staged(a, X)
     same(staged.grad(a, X, wrt="b"), np.array([5.0, -2.0, 3.0]))
+
+
+def test_the_kind_of_a_number_may_be_stated_alone():
+    f = stagegrad.compile(weighted, target="numpy", types={"c": "int64"})
+    with pytest.raises(NeedsTypes):
+        f.source()
+    assert f.grad(X, 2).shape == (3,)
+    g = stagegrad.compile(lambda x, n: x * n, target="numpy", types={"n": "int64"})
+    assert g.build.kinds == ("float", "int") and g.grad(2.0, 3) == 3.0

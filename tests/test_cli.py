@@ -265,6 +265,82 @@ def test_a_drive_letter_is_part_of_the_file():
     assert r"C:\work\x.py" in err
 
 
+# ---------------------------------------------------------------------------------------------- arrays
+
+
+@pytest.fixture
+def array_file(tmp_path):
+    path = tmp_path / "arrays.py"
+    path.write_text(
+        "import numpy as np\n\n\n"
+        "def weighted(x, c=2.0):\n"
+        "    return np.sum(x * x) * c\n\n\n"
+        "def affine(p, x, how='sum'):\n"
+        "    return np.sum(p['w'] * x) + p['b']\n\n\n"
+        "def picked(x, n):\n"
+        "    return x[n[0]] * 2.0\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_a_point_may_hold_arrays_and_dicts(array_file):
+    assert run("grad", f"{array_file}:weighted", "--at", "x=[1, 2.5],c=3") == (
+        0,
+        "value  21.75\ndf/dx  [6.0, 15.0]\ndf/dc  7.25\n",
+        "",
+    )
+    code, out, err = run("grad", f"{array_file}:affine", "--at", 'p={"w": [1, 2], "b": 1}', "--at", 'x=[3,4],how="sum"')
+    assert (code, err) == (0, "")
+    assert out == "value  12.0\ndf/dp  {'w': [3.0, 4.0], 'b': None}\ndf/dx  [1.0, 2.0]\n"
+    answer = json.loads(run("grad", f"{array_file}:weighted", "--at", "x=[[1,nan],[2,inf]]", "--json")[1])
+    assert answer["at"] == {"x": [[1.0, "nan"], [2.0, "inf"]]}
+    assert answer["gradients"] == {"x": [[4.0, "nan"], [8.0, "inf"]], "c": "nan"}
+    assert run("grad", f"{array_file}:weighted", "--at", "x=2")[1] == "value  8.0\ndf/dx  8.0\ndf/dc  4.0\n"
+
+
+def test_types_show_code_without_a_point(array_file):
+    code, out, err = run("show", f"{array_file}:weighted", "--types", "x=float64[:, :], c=float")
+    assert (code, err) == (0, "")
+    assert "np.sum(" in out and "@njit" not in out
+    assert "@njit" in run("show", f"{array_file}:weighted", "--types", "x=float64[:]", "--target", "numba")[1]
+    assert run("show", f"{array_file}:weighted", "--at", "x=[1,2]")[1].startswith(
+        run("show", f"{array_file}:weighted", "--types", "x=float64[:]", "--target", "numpy")[1]
+    )
+    code, _, err = run("show", f"{array_file}:weighted")
+    assert code == 2 and "--types x=float64[:]" in err
+    assert run("grad", f"{array_file}:picked", "--at", "x=[1,2],n=[1]", "--types", "n=int64[1]")[1] == "value  4.0\ndf/dx  [0.0, 2.0]\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (("grad", "weighted", "--at", "x=[1,2"), 2, "is not JSON"),
+        (("grad", "weighted", "--at", "x=[[1],[2,3]]"), 2, "are not of one length"),
+        (("grad", "weighted", "--at", 'x=["a"]'), 2, "does not hold numbers"),
+        (("grad", "weighted", "--at", "x=[" * 2000), 2, "is not JSON"),
+        (("show", "weighted", "--types", "x"), 2, "is not of the form name=type"),
+        (("show", "weighted", "--types", "x=float65"), 2, "is not one that stagegrad knows"),
+        (("show", "weighted", "--types", "y=float64"), 2, "no parameter 'y'"),
+        (("trace", "weighted", "--at", "x=[1,2]"), 1, "trace() shows numbers"),
+        (("prove", "weighted", "--types", "x=float64[:]"), 1, "a proof is for functions of numbers"),
+        (("grad", "affine", "--at", 'p={"w":[1,2],"b":1},x=[1,2,3]'), 1, "could not be broadcast together"),
+    ],
+)
+def test_what_is_wrong_with_arrays_is_said(array_file, args, code, words):
+    command, function, *rest = args
+    found, out, err = run(command, f"{array_file}:{function}", *rest)
+    assert (found, out) == (code, "")
+    assert words in " ".join(err.split())
+    assert "Traceback" not in err
+
+
+def test_a_formula_takes_no_arrays():
+    assert run("show", "x*y", "--types", "x=float64[:]")[0] == 2
+    code, _, err = run("grad", "x*y", "--at", "x=[1,2],y=1")
+    assert code == 1 and "it needs a float" in err
+
+
 # ---------------------------------------------------------------------------------------------- what is wrong
 
 

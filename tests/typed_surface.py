@@ -16,7 +16,14 @@ def power(x: float, n: int) -> float:
     return x**n
 
 
+@stagegrad.compile(types={"x": "float64[:]"}, target="numpy")
+def first(x: Any) -> float:
+    return float(x[0])
+
+
 assert_type(product(2.0), float)
+assert_type(first(2.0), float)
+assert_type(first.source(types={"x": "float64[:, :]"}), str)
 assert_type(product.value_and_grad(2.0, y=3.0), tuple[float, Any])
 assert_type(stagegrad.grad(product)(1.0), float)
 assert_type(stagegrad.grad(stagegrad.grad(product))(1.0, y=2.0), float)
