@@ -384,6 +384,7 @@ class Sweep:
     def branch(self, stmt: If, gradients: Gradients) -> tuple[list[Stmt], list[Stmt]]:
         """The backward pass asks the same question again and undoes the arm that ran."""
         seeds = {out: gradients.pop(out) for out in stmt.outs if out in gradients and out in self.active}
+        untouched = dict(gradients)
         before = Builder(self.fresh)
         for arm in (stmt.then, stmt.orelse):
             self.shadow_arrays(free(arm) - self.conditional, gradients, before)
@@ -394,6 +395,8 @@ class Sweep:
         restored = [var for var in _changed(start, [arm.current for arm in arms], local) if self.lineages.changing(var)]
         if not changed and not restored:
             self.current = start
+            gradients.clear()
+            gradients.update(untouched)
             return [stmt], []
         for arm in arms:
             self._fill(changed, arm.gradients, arm.backward)
