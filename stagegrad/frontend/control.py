@@ -384,11 +384,13 @@ class Statements(Writes):
                     return self._loop(stmt, over)
                 case _ if self.is_array(over) or isinstance(over, Stream):
                     count, item = self.cursor(over, stmt.iter)
-                    return self._loop(stmt, Range(literal(0), count, literal(1)), item)
+                    with self.holding(over):
+                        return self._loop(stmt, Range(literal(0), count, literal(1)), item)
                 case Many(items):
                     if len(items) * self.trips > _UNROLLED:
                         raise self.refusal(stmt.iter, f"a loop over {len(items)} values is too long to write out", "a loop over a range")
-                    return self._unrolled(stmt, items)
+                    with self.holding(over):
+                        return self._unrolled(stmt, items)
                 case _:
                     raise self.unknown(stmt.iter, f"only a range, a tuple or an array can be looped over, and this is {describe(over)}",
                                        "for i in range(...)")  # fmt: skip

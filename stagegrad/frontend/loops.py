@@ -219,7 +219,7 @@ class LoopLowering:
             self._new_heads(memory, wrong, moved, body)
             return False
         last = {buffer: next(iter(found)) for buffer, found in ends.items() if buffer in self.heads}
-        others = {buffer: buffer for buffer in buffers_in(self.low.env) if buffer not in last}
+        others = {buffer: buffer for buffer in buffers_in(self.low.env) | {*memory.held} if buffer not in last}
         if memory.join([(buffer, (end,)) for buffer, end in (last | others).items()]):
             return False
         versions = {key_of(buffer): body.env[key_of(end)] for buffer, end in last.items()}

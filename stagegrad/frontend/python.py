@@ -409,6 +409,8 @@ class Lowering(Statements):
         for key, value in lifted.items():
             self.env[key] = Slot(self.kept(self._parameter(key[1], value)), TRUE)
         arrays = {k: next(iter(memory.lies[var])) for k, var in enumerate(self.given) if var.type.rank} if (memory := self.memory) else {}
+        if self.memory is not None:
+            self.memory.held += arrays.values()
         if is_main:
             self.guessed = {var: guess for var, guess in self.guessed.items() if self._may_be_int(var, node)}
         value = self._result(node, is_main, problems)

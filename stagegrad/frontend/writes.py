@@ -7,7 +7,8 @@ A function is lowered without any of this first. Where it turns out to write to 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from stagegrad.frontend.arrays import Arrays, Section
@@ -114,6 +115,25 @@ class Writes(Arrays):
         if self.memory is not None and key[1].startswith("@"):
             return self.memory.words[int(key[1][1:])]
         return super().word_of(key)
+
+    @contextmanager
+    def holding(self, value: Value) -> Iterator[None]:
+        """While this lasts, the arrays in a value are held although no variable need hold them."""
+        if self.memory is None:
+            yield
+            return
+        mark = len(self.memory.held)
+        self.memory.held += [ref.buffer for ref in refs(value)]
+        try:
+            yield
+        finally:
+            del self.memory.held[mark:]
+
+    def _expr(self, node: ast.expr) -> Value:
+        found = super()._expr(node)
+        if isinstance(node, ast.NamedExpr) and self.memory is not None and self.is_array(found):
+            raise self.refusal(node, "an array cannot be named inside an expression where arrays are written to", "a line of its own")
+        return found
 
     # ------------------------------------------------------------------------------------------ sections
 
@@ -286,6 +306,7 @@ class Writes(Arrays):
         for (a, b), buffer in pairs.items():
             if buffer != a or buffer != b:
                 then.env[key_of(buffer)], orelse.env[key_of(buffer)] = then.env[key_of(a)], orelse.env[key_of(b)]
+        pairs |= {(buffer, buffer): buffer for buffer in memory.held}
         memory.join([(buffer, ends) for ends, buffer in pairs.items()])
 
     def _met(
