@@ -181,6 +181,12 @@ class Nest:
     hoisted: dict[Var, Atom] = field(default_factory=dict)
 
 
+def needed_with(stmts: Iterable[Stmt], results: Iterable[Atom], uses: Iterable[Use]) -> Block:
+    """The part of a backward block that its results and the threads through it depend on."""
+    results, threads = tuple(results), tuple(use.back_leaves for use in uses if use.back_leaves is not None)
+    return Block(needed(Block(tuple(stmts), (*results, *threads))).stmts, results)
+
+
 # ---------------------------------------------------------------------------------------------- reading again
 
 
@@ -278,7 +284,7 @@ class NestReversal:
         levels, mark = sweep.levels, len(self.nest.uses)
         self.nest.rooms.append(room_for(sweep, self.nest, loop))
         sweep.levels = [*levels, Level(makers_of(loop.body), sweep.lineages.written_in(loop.body))]
-        core, forward = self._undone(kept, inner, restored)
+        core, forward = self._undone(kept, inner, restored, mark)
         sweep.levels = levels
         uses = self.nest.uses[mark:]
         del self.nest.uses[mark:]
@@ -347,7 +353,9 @@ class NestReversal:
             sweep.current[result] = carry.var
         return found
 
-    def _undone(self, kept: list[tuple[Var, Carry]], inner: Gradients, restored: list[tuple[int, Carry]]) -> tuple[Block, list[Stmt]]:
+    def _undone(
+        self, kept: list[tuple[Var, Carry]], inner: Gradients, restored: list[tuple[int, Carry]], mark: int
+    ) -> tuple[Block, list[Stmt]]:
         """The trip undone, which yields the gradients and the restored arrays of the trip before it; and the trip with its records."""
         sweep, loop = self.sweep, self.loop
         seeds, ends = Builder(self.fresh), Builder(self.fresh)
@@ -359,7 +367,7 @@ class NestReversal:
         results = [sweep.whole(inner.get(var, ZERO), var, ends) for var, _ in kept]
         vars = [loop.carries[position].var for position, _ in restored]
         results += [sweep.current.get(var, var) for var in vars]
-        return needed(Block((*seeds.stmts, *undo, *ends.stmts), tuple(results))), forward
+        return needed_with((*seeds.stmts, *undo, *ends.stmts), results, self.nest.uses[mark:]), forward
 
 
 class _Trips:

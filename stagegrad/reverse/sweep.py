@@ -38,7 +38,7 @@ from stagegrad.names import Words, describe, describe_call, reserved, title
 from stagegrad.ops import Builder, Op, Value, contributions_of, find, literal, partials_of
 from stagegrad.reverse.arrays import ARRAY_RULES
 from stagegrad.reverse.loops import LoopReversal
-from stagegrad.reverse.nest import WRITES, Level, Nest, NestReversal, Use, lineages, read_again, same_facts
+from stagegrad.reverse.nest import WRITES, Level, Nest, NestReversal, Use, lineages, needed_with, read_again, same_facts
 from stagegrad.reverse.one_pass import one_pass
 from stagegrad.shapes import Shape, section, shapes
 
@@ -403,8 +403,8 @@ class Sweep:
         outs = tuple(self.fresh.var(self.gradient_word(var), var.type) for var in changed)
         again = tuple(self.fresh.like(var) for var in restored)
         same_facts(self, dict(zip(restored, again, strict=True)))
-        back = [needed(Block(tuple(arm.backward), (*(arm.gradients.get(v, _nothing(v)) for v in changed),
-                                                   *(arm.current.get(v, v) for v in restored)))) for arm in arms]  # fmt: skip
+        ends = [(*(arm.gradients.get(v, _nothing(v)) for v in changed), *(arm.current.get(v, v) for v in restored)) for arm in arms]
+        back = [needed_with(arm.backward, end, arm.uses) for arm, end in zip(arms, ends, strict=True)]
         forward = If(stmt.test, Block(tuple(arms[0].forward), stmt.then.results), Block(tuple(arms[1].forward), stmt.orelse.results),
                      stmt.outs, stmt.note, stmt.span)  # fmt: skip
         forward, (then, orelse) = self._export(forward, back)
