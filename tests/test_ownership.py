@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from stagegrad.emit import write
-from stagegrad.emit.ownership import IN_PLACE, owned
+from stagegrad.emit.ownership import owned
+from stagegrad.emit.sharing import IN_PLACE
 from stagegrad.ir import FLOAT, INT, Block, Function, Lit, Module, Stage, Type, Var, check, walk
 from stagegrad.ir_text import parse, show
 from tests import random_arrays
@@ -299,6 +300,19 @@ function f(n.0: int, x.0: float[1]) -> 0 from python:
   return b.1
 """,
         "b = np.sin(x)\na = np.cos(x)\nb2 = a\nb2[0] = b[1]\nreturn b2",
+    ),
+    "no copy for who only asks the shape, which is asked of the newest version": (
+        """
+function f(x.0: float[1], n.0: int) -> (0, 1) from python:
+  a.0: float[1] = zeros(n.0)
+  a.1: float[1] = store(a.0, 0, 1.0)
+  for i.0 in range(0, n.0, 1) carry (a.2: float[1] = a.1 -> a.3):
+    a.4: float[1] = store(a.2, i.0, 2.0)
+    yield a.4
+  da.0: float[1] = zeros_like(a.0)
+  return a.3, da.0
+""",
+        "a = np.zeros(n)\na[0] = 1.0\nfor i in range(n):\n    a[i] = 2.0\nda = np.zeros_like(a)\nreturn a, da",
     ),
     "what a write would change is not written behind it": (
         """

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from stagegrad.emit.ownership import IN_PLACE
+from stagegrad.emit.sharing import IN_PLACE
 from stagegrad.ir import (
     BOOL,
     Atom,

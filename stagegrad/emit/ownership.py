@@ -16,7 +16,8 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from stagegrad.emit.sharing import ARITHMETIC, Cut, Routes, Sharing, arrays, lowest
+from stagegrad.emit.newest import sized_by_newest
+from stagegrad.emit.sharing import ARITHMETIC, IN_PLACE, Cut, Routes, Sharing, arrays, lowest
 from stagegrad.ir import (
     Atom,
     Block,
@@ -40,9 +41,6 @@ from stagegrad.ir import (
 )  # fmt: skip
 from stagegrad.shapes import shapes
 
-#: The attribute of arithmetic that the writer may print ``x += y``: x is nobody else's, is not read again, and keeps its shape.
-IN_PLACE = ("in_place", True)
-
 
 def owned(function: Function, *, fresh_results: bool = False, apart: Container[str] = ()) -> Function:
     """The function with a copy wherever a write would be seen by what it must not be seen by; arithmetic that may write is marked.
@@ -52,6 +50,7 @@ def owned(function: Function, *, fresh_results: bool = False, apart: Container[s
     """
     if not any(True for _ in _every_array(function)):
         return function
+    function = sized_by_newest(function)
     while True:
         sharing = Sharing(function, apart)
         cuts = _needed(sharing, fresh_results)

@@ -29,10 +29,11 @@ from stagegrad.ir import (
     While,
     binds,
     blocks,
-    free,
+    bound,
     inner_binds,
     uses,
     variables,
+    walk,
 )  # fmt: skip
 from stagegrad.names import count_reads
 from stagegrad.ops import find
@@ -41,6 +42,13 @@ from stagegrad.ops import find
 WRITES = frozenset({"store", "accumulate"})
 #: Arithmetic that can be written into the memory of its first operand: ``x += y``.
 ARITHMETIC = frozenset({"add", "sub", "mul", "div"})
+#: The attribute of such arithmetic where it is: the operand is nobody else's, is not read again, and keeps its shape.
+IN_PLACE = ("in_place", True)
+#: Which operand of an operation it takes only the shape of, so that it does not matter what was written there meanwhile.
+SHAPE_ONLY = {
+    **dict.fromkeys(("zeros_like", "ones_like", "empty_like", "full_like", "size", "extent", "count"), 0),
+    **dict.fromkeys(("unbroadcast", "broadcast_like", "reshape_like"), 1),
+}
 #: Views that hold each element once, so that they can be written to; others (a broadcast array) only look as if they did.
 _WRITABLE_VIEWS = frozenset({"copy", "reserve", "expand_dims", "squeeze", "transpose", "reshape", "reshape_like", "ravel", "unbroadcast"})
 
@@ -48,6 +56,22 @@ _WRITABLE_VIEWS = frozenset({"copy", "reserve", "expand_dims", "squeeze", "trans
 def arrays(atoms: Iterable[Atom]) -> Iterator[Var]:
     """The arrays among some atoms."""
     return (atom for atom in variables(atoms) if atom.type.rank)
+
+
+def elements(stmt: Stmt) -> Iterator[Var]:
+    """The arrays whose elements a statement reads, not only their shape."""
+    only_shape = SHAPE_ONLY.get(stmt.op) if isinstance(stmt, Stage) else None
+    return arrays(atom for position, atom in enumerate(uses(stmt)) if position != only_shape)
+
+
+def _outside(block: Block) -> set[Var]:
+    """The arrays from outside a block whose elements it reads."""
+    found = set(arrays(block.results))
+    for stmt in walk(block):
+        found.update(elements(stmt))
+        for inner in blocks(stmt):
+            found.update(arrays(inner.results))
+    return found - bound(block)
 
 
 def is_view(stage: Stage) -> bool:
@@ -98,7 +122,7 @@ class Lives:
                     live.difference_update(binds(stmt))
                 case _:
                     raise TypeError(f"not a statement: {stmt!r}")
-            live.update(arrays(uses(stmt)))
+            live.update(elements(stmt))
 
     def _branch(self, stmt: If, live: set[Var]) -> None:
         wanted = [out in live for out in stmt.outs]
@@ -114,7 +138,7 @@ class Lives:
         leaving = {carry.var for carry in loop.carries if carry.out in live}
         live.difference_update(binds(loop))
         for block in blocks(loop):
-            live.update(arrays(free(block).difference(inner_binds(loop))))
+            live.update(_outside(block).difference(inner_binds(loop)))
         self._behind[id(loop)] = frozenset(live)
         carried = [r for c, r in zip(loop.carries, loop.body.results, strict=True) if self.reads[c.var] or self.reads[c.out]]
         inside = live | set(arrays(carried))

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from stagegrad.emit.inline import Plan
-from stagegrad.emit.ownership import IN_PLACE
+from stagegrad.emit.sharing import IN_PLACE
 from stagegrad.ir import Atom, Block, For, If, Stage, Stmt, Type, Var, While, binds, blocks, free, inner_binds, uses, walk
 from stagegrad.names import Words, reserved, spelled_words
 

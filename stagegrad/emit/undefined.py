@@ -16,19 +16,24 @@ from stagegrad.ir import Atom, For, Function, If, Lit, Stage, Var, While, walk
 def handed_on(plan: Plan, storage: Mapping[Var, str]) -> set[str]:
     """The variables that may be unbound where the text reads them to hand them on."""
     flows = list(_flows(plan.function))
-    unbound = _unbound(flows)
+    undefined = _undefined(flows)
     found: set[str] = set()
     for stmt in walk(plan.function.body):
         if isinstance(stmt, If) and (plan.is_inlined(stmt) or plan.is_expression(stmt)):
             leaves = [leaf for arm in (stmt.then, stmt.orelse) for leaf in plan.leaves(arm.results[0])]
-            found.update(storage[leaf] for leaf in leaves if leaf in unbound)
+            found.update(storage[leaf] for leaf in leaves if leaf in undefined)
         elif isinstance(stmt, Stage) and stmt.op in ("store", "to_float", "duplicate"):
             # A record is written on every trip; an int becomes a float, and an array is copied, on every way to where they join.
-            found.update(storage[leaf] for leaf in plan.leaves(stmt.args[-1]) if leaf in unbound)
+            found.update(storage[leaf] for leaf in plan.leaves(stmt.args[-1]) if leaf in undefined)
     for source, target in flows:
-        if source in unbound and isinstance(source, Var) and source in storage and storage[source] != storage.get(target):
+        if source in undefined and isinstance(source, Var) and source in storage and storage[source] != storage.get(target):
             found.add(storage[source])
     return found
+
+
+def unbound(function: Function) -> set[Var]:
+    """The values that are undefined on some path."""
+    return _undefined(list(_flows(function)))
 
 
 def _flows(function: Function) -> Iterator[tuple[Atom, Var]]:
@@ -42,7 +47,7 @@ def _flows(function: Function) -> Iterator[tuple[Atom, Var]]:
                 yield from ((carry.init, carry.var), (result, carry.var), (carry.var, carry.out))
 
 
-def _unbound(flows: list[tuple[Atom, Var]]) -> set[Var]:
+def _undefined(flows: list[tuple[Atom, Var]]) -> set[Var]:
     """The values that are undefined on some path."""
     becomes: dict[Atom, list[Var]] = {}
     for source, target in flows:
