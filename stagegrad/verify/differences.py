@@ -10,7 +10,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -122,6 +122,7 @@ def _kept(leaf: Any) -> Any:
 
 
 Direction = dict[int, Any]  # for some leaves, how far each of their elements goes
+_NOTHING = Comparison(math.nan, None, True, "nothing to compare with")
 
 
 class _Judge:
@@ -164,25 +165,43 @@ class _Judge:
         shape = np.shape(self.point.leaves[k])
         if gradient.shape != shape:
             return Comparison(math.nan, None, False, f"has shape {gradient.shape} for an argument of shape {shape}")
-        worst, seen, settled = Comparison(math.nan, None, True, "nothing to compare with"), 0, 0
-        badness = -1.0
+        worst, badness, seen, settled = _NOTHING, -1.0, 0, 0
         for index in self._elements(gradient):
-            seen += 1
             direction = np.zeros(gradient.shape)
             direction[index] = 1.0
-            slope, tolerance = self._slope({k: direction})
-            element = float(gradient[index])
-            away = abs(element - slope) / tolerance if math.isfinite(slope) else 0.0 if math.isfinite(element) else math.inf
-            settled += math.isfinite(slope)
-            if not away <= badness:
-                badness = math.inf if math.isnan(away) else away
-                expected = slope if math.isfinite(slope) else None
-                worst = Comparison(element, expected, badness <= 1.0, _told(index, element, slope))
+            found, away = self._compared(float(gradient[index]), {k: direction}, 1.0)
+            seen, settled = seen + 1, settled + (found.expected is not None)
+            if away > badness:
+                at = f"worst at [{', '.join(map(str, index))}]: " if index else ""
+                worst, badness = replace(found, detail=at + found.detail), away
         if gradient.ndim == 0 or not seen:
             return worst
         counted = f"{seen} of {gradient.size} elements" if seen < gradient.size else f"{seen} elements"
         undecided = f", {seen - settled} of them undecided" if settled < seen else ""
-        return Comparison(worst.found, worst.expected, worst.ok, f"{counted}{undecided}; {worst.detail}")
+        return replace(worst, detail=f"{counted}{undecided}; {worst.detail}")
+
+    def _compared(self, found: float, direction: Direction, slack: float) -> tuple[Comparison, float]:
+        """A slope that was found beside that of the function, and how far it is away, in tolerances."""
+        slope, tolerance = self._slope(direction)
+        if not math.isfinite(slope):
+            detail = "differences do not settle: nothing to compare with"
+            return Comparison(found, None, math.isfinite(found), detail), 0.0 if math.isfinite(found) else math.inf
+        away = abs(found - slope) / (tolerance * slack)
+        if away <= 1.0:
+            return Comparison(found, slope, True, f"error {abs(found - slope):.1e}, the derivative is {slope!r}"), away
+        low, high = self._sides(direction)
+        if high - low > 1e-3 * max(1.0, abs(slope), self.scale) and low - tolerance <= found <= high + tolerance:
+            return Comparison(found, None, True, f"at a kink: the slopes on the two sides are {low!r} and {high!r}"), 0.0
+        return Comparison(found, slope, False, f"the derivative is {slope!r}"), away if away > 1.0 else math.inf
+
+    def _sides(self, direction: Direction) -> tuple[float, float]:
+        """The slopes on the two sides, the lower first; differences of the second order."""
+        step = 1e-5 * self._size(direction)
+        slopes = []
+        for sign in (1.0, -1.0):
+            first, second = (self._number(self._moved(direction, sign * step * factor)) for factor in (1.0, 2.0))
+            slopes.append(sign * (4.0 * first - second - 3.0 * self._number(self.wide)) / (2.0 * step))
+        return min(slopes), max(slopes)
 
     def _elements(self, gradient: Any) -> Iterator[tuple[int, ...]]:
         count = max(4, min(MOST, int(SECONDS / self.each)))
@@ -192,22 +211,21 @@ class _Judge:
 
     def directions(self) -> Comparison | None:
         """All leaves at once, along random directions: what a sample of elements may have missed. The worst; None for numbers alone."""
-        if not any(np.size(g) > 1 for g in self.found.values()):
+        shapes = {k: np.shape(self.point.leaves[k]) for k in self.found}
+        if all(math.prod(shape) <= 1 for shape in shapes.values()) or any(np.shape(self.found[k]) != shape for k, shape in shapes.items()):
             return None
-        worst, badness = Comparison(math.nan, None, True, "nothing to compare with"), -1.0
+        worst, badness = _NOTHING, -1.0
         for _ in range(DIRECTIONS):
-            direction = {k: self.random.normal(size=np.shape(self.point.leaves[k])) for k in self.found}
-            slope, tolerance = self._slope(direction)
+            direction = {k: self.random.normal(size=shape) for k, shape in shapes.items()}
             mine = sum(float(np.sum(np.asarray(self.found[k], np.float64) * d)) for k, d in direction.items())
-            away = abs(mine - slope) / (tolerance * math.sqrt(sum(d.size for d in direction.values())))
-            if math.isfinite(slope) and not away <= badness:
-                badness = math.inf if math.isnan(away) else away
-                worst = Comparison(mine, slope, badness <= 1.0, f"the slope is {slope!r}")
+            found, away = self._compared(mine, direction, math.sqrt(sum(d.size for d in direction.values())))
+            if away > badness:
+                worst, badness = found, away
         return worst
 
     def _slope(self, direction: Direction) -> tuple[float, float]:
         """The function's slope and how well it is known; (nan, inf) where differences do not settle."""
-        size = max(float(np.max(np.abs(self.wide[k]), initial=1.0, where=d != 0.0)) for k, d in direction.items())
+        size = self._size(direction)
         found = [native.ridders(lambda t: self._number(self._moved(direction, t)), step * size) for step in (0.02, 2e-4)]
         slope, error = min(found, key=lambda one: one[1] if not math.isnan(one[1]) else math.inf)
         if not error <= 1e-6 * max(1.0, abs(slope), self.scale):
@@ -218,6 +236,10 @@ class _Judge:
         else:
             tolerance = 1e-6 * max(1.0, abs(slope)) + 10 * error
         return slope, tolerance if not self.narrow else 1e-3 * abs(slope) + 1e-4 * max(self.scale, 1e-2)
+
+    def _size(self, direction: Direction) -> float:
+        """The largest number that a direction moves, at least 1."""
+        return max(float(np.max(np.abs(self.wide[k]), initial=1.0, where=d != 0.0)) for k, d in direction.items())
 
     def _moved(self, direction: Direction, step: complex) -> list[Any]:
         return [leaf + step * direction[k] if k in direction else leaf for k, leaf in enumerate(self.wide)]
@@ -237,10 +259,3 @@ class _Judge:
 
 def _wide(leaf: Any) -> Any:
     return leaf.astype(np.float64) if isinstance(leaf, np.ndarray) else float(leaf)
-
-
-def _told(index: tuple[int, ...], found: float, slope: float) -> str:
-    at = f"worst at [{', '.join(map(str, index))}]: " if index else ""
-    if not math.isfinite(slope):
-        return f"{at}differences do not settle: nothing to compare with"
-    return f"{at}error {abs(found - slope):.1e}, the derivative is {slope!r}"
