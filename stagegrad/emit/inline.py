@@ -107,7 +107,7 @@ def _missing_names(function: Function, found: Plan) -> dict[Var, Var]:
                 continue
             end = end_of(goes_to, var)
             if end not in chosen:
-                chosen[end] = end.name or words.fresh(_word(stmt, var, mapping))
+                chosen[end] = end.name or words.fresh(_word(_copied(stmt, found), var, mapping))
             mapping[var] = fresh.var(chosen[end], var.type)
     return mapping
 
@@ -117,6 +117,12 @@ def _shared_names(function: Function) -> dict[Var, Var]:
     fresh = Fresh(function)
     carries = [carry for stmt in walk(function.body) if isinstance(stmt, (For, While)) for carry in stmt.carries]
     return {carry.out: fresh.like(carry.var) for carry in carries if carry.out.name != carry.var.name}
+
+
+def _copied(stmt: Stmt, found: Plan) -> Stmt:
+    """What a copy is of, where that is written in place: ``a[i].copy()`` is named as ``a[i]`` would be."""
+    made = found.inlined.get(stmt.args[0]) if isinstance(stmt, Stage) and stmt.op == "duplicate" and isinstance(stmt.args[0], Var) else None
+    return made or stmt
 
 
 def _word(stmt: Stmt, var: Var, mapping: dict[Var, Var]) -> str:
