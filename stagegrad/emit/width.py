@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from stagegrad.emit.spelling import Text
-from stagegrad.ir import Atom, Lit, Stage
+from stagegrad.ir import Atom, Stage
 from stagegrad.ops import HELPERS, Op, width
 
 _CONSTANT = re.compile(r"(?<![\w.])\d+\.\d+")
@@ -24,8 +24,7 @@ def must_stay_narrow(stage: Stage, op: Op) -> bool:
 def narrow_operand(text: Text, atom: Atom) -> Text:
     """A Python number converted: ``2.0`` -> ``np.float32(2.0)``; arrays and what is narrow already stay."""
     weak = atom.type.rank == 0 and atom.type.bits == 64 and atom.type.kind in ("float", "int")
-    whole = isinstance(atom, Lit) and atom.type.kind == "int"  # Numba knows a constant int for what it is
-    return Text(f"np.float32({text.text})") if weak and not whole else text
+    return Text(f"np.float32({text.text})") if weak else text
 
 
 def narrow_template(template: str) -> str:

@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
-from stagegrad.frontend import numpy_words, words_arranging, words_creation, words_linalg, words_products, words_reductions, words_shaping
+from stagegrad.frontend import (
+    numpy_words,
+    words_arranging,
+    words_creation,
+    words_elementwise,
+    words_linalg,
+    words_products,
+    words_reductions,
+    words_shaping,
+)
 
-__all__ = ["numpy_words", "words_arranging", "words_creation", "words_linalg", "words_products", "words_reductions", "words_shaping"]
+__all__ = [
+    "numpy_words",
+    "words_arranging",
+    "words_creation",
+    "words_elementwise",
+    "words_linalg",
+    "words_products",
+    "words_reductions",
+    "words_shaping",
+]

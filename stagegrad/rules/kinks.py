@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from stagegrad.ir import BOOL, FLOAT, INT, Type
 from stagegrad.ops import Value, each, elementwise, flat, helper
-from stagegrad.rules.arithmetic import Partials
+from stagegrad.rules.arithmetic import Partials, eq
 
 helper(
     '''
@@ -85,6 +85,26 @@ each(
     ''',
     "1.0 if x == x else x",
 )
+helper(
+    '''
+    def heaviside(x, h):
+        """0.0 below 0, h at 0, 1.0 above; nan for nan."""
+        if x == 0.0:
+            return float(h)
+        if x != x:
+            return math.nan
+        return 1.0 if x > 0.0 else 0.0
+    '''
+)
+each(
+    '''
+    def heaviside_each(x, h):
+        """0.0 below 0, h at 0, 1.0 above; nan for nan."""
+        return np.heaviside(x, h)
+    ''',
+    "heaviside(x, h)",
+    "heaviside",
+)
 each(
     '''
     def chosen(test, x, y):
@@ -110,7 +130,7 @@ def abs(out: Value, x: Value) -> Partials:
     return sign(x)
 
 
-@flat({"python": "sign({x})", "numpy": "np.sign({x})"}, FLOAT, stage="sign{x}", exact="sign(x)", helpers=("sign",))
+@flat({"python": "sign({x})", "numpy": "np.sign({x})"}, None, stage="sign{x}", exact="sign(x)", helpers=("sign",))
 def sign(x: Value) -> None:
     """-1, 0 or 1 by the sign of x."""
 
@@ -180,6 +200,14 @@ def relu(out: Value, x: Value) -> Partials:
 def where(out: Value, test: Value, x: Value, y: Value) -> Partials:
     """The gradient goes to the operand that was chosen."""
     return None, where(test, 1.0, 0.0), where(test, 0.0, 1.0)
+
+
+@elementwise({"python": "heaviside({x}, {h})", "numpy": "np.heaviside({x}, {h})", "array:numba": "heaviside_each({x}, {h})"},
+             stage="step{x}", title="step", exact="Piecewise((0, x < 0), (h, Eq(x, 0)), (1, True))",
+             helpers=("heaviside", "heaviside_each"))  # fmt: skip
+def heaviside(out: Value, x: Value, h: Value) -> Partials:
+    """A step is flat beside its jump, and at the jump too; the value there gets the gradient where x is 0."""
+    return None, where(eq(x, 0.0), 1.0, 0.0)
 
 
 @flat({"python": "math.isnan({x})", "numpy": "np.isnan({x})"}, BOOL, stage="nan{x}", title="is nan")

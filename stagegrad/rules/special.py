@@ -222,6 +222,37 @@ each(
 )
 helper(
     '''
+    def sinc(x):
+        """sin(pi*x) / (pi*x), which is 1 at 0."""
+        if x == 0.0:
+            return 1.0
+        return math.sin(math.pi * x) / (math.pi * x) if not math.isinf(x) else math.nan
+    '''
+)
+helper(
+    '''
+    def sinc_dx(x, n):
+        """The n-th derivative of sin(pi*x) / (pi*x): a series near 0, where the recurrence beyond it would cancel."""
+        y = math.pi * x
+        if math.isinf(y):
+            return math.nan
+        if abs(y) > n + 1.0:
+            slope = math.sin(y) / y
+            for k in range(1, n + 1):
+                slope = (math.sin(y + k * (0.5 * math.pi)) - k * slope) / y
+            return math.pi**n * slope
+        power = n % 2
+        term = (1.0 - 2.0 * ((n + 1) // 2 % 2)) * y**power
+        total = 0.0
+        for _ in range(n + 12):
+            total += term / (n + power + 1.0)
+            term *= -y * y / ((power + 1.0) * (power + 2.0))
+            power += 2
+        return math.pi**n * total
+    '''
+)
+helper(
+    '''
     def gamma_anywhere(x):
         """The gamma function of a number, with SciPy's values at its poles and where it overflows."""
         if x == 0.0:
@@ -377,10 +408,12 @@ def {name}_each({operands}):
 
 def _one_by_one(name: str, title: str, function: str, *needs: str, operands: str = "x") -> None:
     """Registers the form on arrays of a function that NumPy does not have: the function of a number, called for each element."""
-    text = _ONE_BY_ONE.format(name=name, title=title, function=function, operands=operands, x=operands[-1])
+    text = _ONE_BY_ONE.format(name=name, title=title, function=function, operands=operands, x="x")
     each(text, f"{function}({operands})", *needs)
 
 
+_one_by_one("sinc", "sin(pi*x) / (pi*x), which is 1 at 0", "sinc", "sinc")
+_one_by_one("sinc_dx", "The n-th derivative of sin(pi*x) / (pi*x)", "sinc_dx", "sinc_dx", operands="x, n")
 _one_by_one("erf", "The error function", "math.erf")
 _one_by_one("erfc", "One minus the error function", "math.erfc")
 _one_by_one("gamma", "The gamma function", "gamma_anywhere", "gamma_anywhere")
@@ -468,6 +501,20 @@ def xlog1py(out: Value, x: Value, y: Value) -> Partials:
 def logit(out: Value, x: Value) -> Partials:
     """The slope of the log of the odds is 1 / (x (1 - x))."""
     return quotient(1.0, positive(x * (1.0 - x), lib="numpy"))
+
+
+@elementwise({"python": "sinc({x})", "numpy": "np.sinc({x})", "array:numba": "sinc_each({x})"}, stage="sinc{x}", title="sinc",
+             exact="sin(pi*x) / (pi*x)", helpers=("sinc", "sinc_each"), cost=12.0)  # fmt: skip
+def sinc(out: Value, x: Value) -> Partials:
+    """The slope of sin(pi*x) / (pi*x), 0 at 0, does not cancel near it."""
+    return sinc_dx(x, n=1)
+
+
+@elementwise({"python": "sinc_dx({x}, {n})", "array": "sinc_dx_each({x}, {n})"}, stage="slope", title="slope of sinc",
+             exact="diff(sin(pi*x) / (pi*x), x, n)", helpers=("sinc_dx", "sinc_dx_each"), cost=40.0)  # fmt: skip
+def sinc_dx(out: Value, x: Value, *, n: int) -> Partials:
+    """The slope of the n-th derivative of sinc is the next one."""
+    return sinc_dx(x, n=n + 1)
 
 
 # ---------------------------------------------------------------------------------------------- the error function
