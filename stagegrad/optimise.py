@@ -169,6 +169,8 @@ class _Tidy:
         if before is not None and op.kind == "general" and op.cost >= _DEAR:
             return [replace(stage, op="copy", args=(before,), attrs=())]  # a factorisation is not done twice because it has two names
         known.setdefault(key, stage.out)
+        if stage.op == "transpose" and isinstance(stage.args[0], Var) and not stage.attrs:
+            known.setdefault(("transpose", (stage.out,), ()), stage.args[0])  # turned twice, it is what it was
         return [stage]
 
     def branch(self, stmt: If, mapping: dict[Var, Atom], known: dict[Key, Var]) -> list[Stmt]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from stagegrad.frontend.numpy_words import WORDS, axis_and_keepdims, word
@@ -29,18 +30,17 @@ def matrix(low: Arrays, node: ast.AST, value: Value, what: str) -> Atom:
     return x
 
 
-def _of_matrix(name: str, op: str) -> None:
-    """Declares a function of one matrix that is one operation."""
+def _of_matrix(name: str) -> Callable[..., Value]:
+    """A function of one matrix that is one operation."""
 
     def lower(low: Arrays, node: ast.AST, a: Value) -> Value:
-        return low.emit(op, [matrix(low, node, a, name)], node)
+        return low.emit(name, [matrix(low, node, a, name)], node)
 
-    word(f"linalg.{name}")(lower)
+    return lower
 
 
-for _name in ("inv", "det", "pinv"):
-    _of_matrix(_name, _name)
-_of_matrix("svdvals", "svd_values")
+for _name in ("inv", "det", "pinv", "svdvals"):
+    word(f"linalg.{_name}")(_of_matrix(_name))
 
 
 @word("linalg.solve")
@@ -74,7 +74,7 @@ def _lower_triangle(low: Arrays, node: ast.AST, a: Value, UPLO: Value, name: str
 @word("linalg.eigh")
 def _eigh(low: Arrays, node: ast.AST, a: Value, UPLO: Any = "L") -> Value:
     x = _lower_triangle(low, node, a, UPLO, "eigh")
-    return Many((low.emit("eigvalsh", [x], node), low.emit("eigh_vectors", [x], node)))
+    return Many((low.emit("eigh_values", [x], node), low.emit("eigh_vectors", [x], node)))
 
 
 @word("linalg.eigvalsh")
@@ -86,7 +86,7 @@ def _eigvalsh(low: Arrays, node: ast.AST, a: Value, UPLO: Any = "L") -> Value:
 def _svd(low: Arrays, node: ast.AST, a: Value, full_matrices: Any = True, compute_uv: Any = True) -> Value:
     x = matrix(low, node, a, "svd")
     if not low.known(compute_uv, node):
-        return low.emit("svd_values", [x], node)
+        return low.emit("svdvals", [x], node)
     if low.known(full_matrices, node):
         advice = "np.linalg.svd(a, full_matrices=False), or compute_uv=False"
         raise low.refusal(node, "the singular vectors beyond the singular values have no derivative", advice)
@@ -206,7 +206,7 @@ def _matrix_norm(low: Arrays, node: ast.AST, x: Atom, kind: Any, axes: tuple[int
         return _root_of_squares(low, node, x, Many((Lit(axes[0], INT), Lit(axes[1], INT))), keepdims)
     kept = low.known(keepdims, node)
     if kind in _BY_SINGULAR_VALUES and x.type.rank == 2 and not kept:
-        values = low.emit("svd_values", [x], node)
+        values = low.emit("svdvals", [x], node)
         return _reduced(low, node, _BY_SINGULAR_VALUES[kind], values, 0, keepdims)
     if kind not in (1, -1, math.inf, -math.inf) or kept:
         raise low.refusal(node, f"ord={kind!r} with these axes is not supported", "ord='fro', 1 or np.inf without keepdims")

@@ -202,7 +202,7 @@ def _by_matrices(low: Arrays, node: ast.AST, words: Sequence[str], output: str, 
     """Two operands multiplied by ``*``, or by one matrix product; None where neither does it."""
     (first, second), (x, y) = words, parts
     common = [letter for letter in first if letter in second]
-    if first == second:
+    if first == second and (output or len(first) > 1):
         kept, made = _without(low, node, first, low.emit("mul", [x, y], node), set(first) - set(output))
         return _ordered(low, node, kept, output, made)
     left, right = ("".join(letter for letter in word_ if letter not in common) for word_ in (first, second))

@@ -14,7 +14,7 @@ the diagonal, and below it what both of a symmetric matrix's elements would rece
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from stagegrad.ir import FLOAT, Attr, Type
 from stagegrad.ops import Template, Value, general, helper
@@ -63,7 +63,19 @@ def inv(g: Value, out: Value, x: Value) -> Pulled:
     return -matmul(matmul(turned, g), turned)
 
 
-@general("np.linalg.solve({a}, {b})", _last, stage="solved", cost=1000.0)
+helper(
+    '''
+    def solve_square(a, b):
+        """np.linalg.solve(a, b), which in compiled code does not look at the shape of a."""
+        if a.shape[0] != a.shape[1]:
+            raise np.linalg.LinAlgError("Last 2 dimensions of the array must be square")
+        return np.linalg.solve(a, b)
+    '''
+)
+
+
+@general({"python": "np.linalg.solve({a}, {b})", "numba": "solve_square({a}, {b})"}, _last, stage="solved", helpers=("solve_square",),
+         cost=1000.0)  # fmt: skip
 def solve(g: Value, out: Value, a: Value, b: Value) -> Pulled:
     """The solution of a x = b, for one right-hand side or several (`np.linalg.solve`; Giles 2008, section 2.3.1)."""
     to_b = solve(transpose(a), g)
@@ -189,6 +201,12 @@ def cholesky(g: Value, out: Value, x: Value) -> Pulled:
     return onto_lower(solved_right(left, out))
 
 
+def _from_values(g: Value, x: Value) -> Value:
+    """The gradient of a symmetric matrix from that of its eigenvalues."""
+    v = eigh_vectors(x)
+    return onto_lower(matmul(v * row(g), transpose(v)))
+
+
 @general("np.linalg.eigvalsh({x})", _vector, stage="eig{x}", title="eigenvalues", cost=5000.0)
 def eigvalsh(g: Value, out: Value, x: Value) -> Pulled:
     """The eigenvalues of a symmetric matrix, in ascending order (`np.linalg.eigvalsh`; Giles 2008, section 3.1; Seeger 2017).
@@ -196,8 +214,13 @@ def eigvalsh(g: Value, out: Value, x: Value) -> Pulled:
     Equal eigenvalues have no slopes one by one. Each gets that of its own eigenvector, which is right for every function that does not
     depend on their order, as their sum.
     """
-    v = eigh_vectors(x)
-    return onto_lower(matmul(v * row(g), transpose(v)))
+    return _from_values(g, x)
+
+
+@general("np.linalg.eigh({x})[0]", _vector, stage="eig{x}", title="eigenvalues", cost=5000.0)
+def eigh_values(g: Value, out: Value, x: Value) -> Pulled:
+    """The eigenvalues of a symmetric matrix as they come with its vectors (`np.linalg.eigh`); their slopes are those of `eigvalsh`."""
+    return _from_values(g, x)
 
 
 helper(
@@ -236,7 +259,7 @@ def eigh_vectors(g: Value, out: Value, x: Value) -> Pulled:
 
     Where two eigenvalues are equal, their vectors are any basis of a plane and have no derivative: the gradient raises LinAlgError.
     """
-    inner = inverse_gaps(eigvalsh(x)) * matmul(transpose(out), g)
+    inner = inverse_gaps(eigh_values(x)) * matmul(transpose(out), g)
     return onto_lower(matmul(matmul(out, inner), transpose(out)))
 
 
@@ -256,22 +279,29 @@ def norm(g: Value, out: Value, x: Value, *, axis: Axis = None, keepdims: bool = 
 # ---------------------------------------------------------------------------------------------- singular values
 
 
+def _from_singular(g: Value, out: Value, x: Value) -> Value:
+    """The gradient of a matrix from that of its singular values; one that is 0 has the slope 0, as a norm at 0 has."""
+    return matmul(svd_u(x) * row(where(out > 0.0, g, 0.0)), svd_vt(x))
+
+
 @general({"python": "np.linalg.svd({x}, compute_uv=False)", "numba": "np.linalg.svd({x}, False)[1]"}, _vector, stage="sing{x}",
          title="singular values", cost=5000.0)  # fmt: skip
-def svd_values(g: Value, out: Value, x: Value) -> Pulled:
+def svdvals(g: Value, out: Value, x: Value) -> Pulled:
     """The singular values of a matrix, in descending order (`np.linalg.svd`; Giles 2008, section 3.2; Wan 2019).
 
     A singular value that is 0 has the slope 0, as a norm at 0 has; equal ones share theirs as equal eigenvalues do.
     """
-    reached = where(out > 0.0, g, 0.0)
-    return matmul(svd_u(x) * row(reached), svd_vt(x))
+    return _from_singular(g, out, x)
 
 
-def _shorter_side(part: int) -> Callable[..., str]:
-    return lambda attrs, types: f"np.linalg.svd({{x}}, False)[{part}]"
+@general({"python": "np.linalg.svd({x}, full_matrices=False)[1]", "numba": "np.linalg.svd({x}, False)[1]"}, _vector, stage="sing{x}",
+         title="singular values", cost=5000.0)  # fmt: skip
+def svd_values(g: Value, out: Value, x: Value) -> Pulled:
+    """The singular values of a matrix as they come with its vectors (`np.linalg.svd`); their slopes are those of `svdvals`."""
+    return _from_singular(g, out, x)
 
 
-@general({"python": "np.linalg.svd({x}, full_matrices=False)[0]", "numba": _shorter_side(0)}, first, stage="u{x}",
+@general({"python": "np.linalg.svd({x}, full_matrices=False)[0]", "numba": "np.linalg.svd({x}, False)[0]"}, first, stage="u{x}",
          title="left vectors", cost=5000.0)  # fmt: skip
 def svd_u(g: Value, out: Value, x: Value) -> Pulled:
     """The left singular vectors of a matrix, in columns, as many as it has singular values (`np.linalg.svd`; Wan 2019, equation 11).
@@ -285,7 +315,7 @@ def svd_u(g: Value, out: Value, x: Value) -> Pulled:
     return matmul(matmul(out, inside) + beyond, vt)
 
 
-@general({"python": "np.linalg.svd({x}, full_matrices=False)[2]", "numba": _shorter_side(2)}, first, stage="vt{x}",
+@general({"python": "np.linalg.svd({x}, full_matrices=False)[2]", "numba": "np.linalg.svd({x}, False)[2]"}, first, stage="vt{x}",
          title="right vectors", cost=5000.0)  # fmt: skip
 def svd_vt(g: Value, out: Value, x: Value) -> Pulled:
     """The right singular vectors of a matrix, in rows, as many as it has singular values (`np.linalg.svd`; Wan 2019, equation 11).
@@ -308,9 +338,22 @@ def _symmetric(x: Value) -> Value:
     return half + transpose(half)
 
 
-def _from_q(q: Value, r: Value, g: Value, inner: Value) -> Value:
-    """(g + q S) times the inverse of r transposed, with the symmetric matrix S that has the lower triangle of `inner`."""
-    return solved_right(g + matmul(q, _symmetric(inner)), transpose(r))
+helper(
+    '''
+    def over_factor(b, r):
+        """b times the inverse of r transposed; r is the triangular QR factor of a matrix, which must be square."""
+        if r.shape[0] != r.shape[1]:
+            raise np.linalg.LinAlgError("the gradient of np.linalg.qr needs a matrix with at least as many rows as columns")
+        return np.linalg.solve(r, b.T).T
+    '''
+)
+
+
+@general("over_factor({b}, {r})", first, stage="{b}over", title="solve", helpers=("over_factor",), cost=1000.0)
+def over_factor(g: Value, out: Value, b: Value, r: Value) -> Pulled:
+    """A matrix times the inverse of another one, transposed: what the gradient of a QR factorisation is made of."""
+    back = solved_right(g, r)
+    return back, -matmul(transpose(back), out)
 
 
 @general("np.linalg.qr({x})[0]", first, stage="q{x}", title="orthonormal factor", cost=2000.0)
@@ -319,7 +362,7 @@ def qr_q(g: Value, out: Value, x: Value) -> Pulled:
 
     The gradient of a matrix with fewer rows, or with columns that are not independent, raises LinAlgError.
     """
-    return _from_q(out, qr_r(x), g, -matmul(transpose(g), out))
+    return over_factor(g - matmul(out, _symmetric(matmul(transpose(g), out))), qr_r(x))
 
 
 @general("np.linalg.qr({x})[1]", first, stage="r{x}", title="triangular factor", cost=2000.0)
@@ -328,8 +371,7 @@ def qr_r(g: Value, out: Value, x: Value) -> Pulled:
 
     The gradient of a matrix with fewer rows, or with columns that are not independent, raises LinAlgError.
     """
-    q, upper = qr_q(x), triu(g)
-    return solved_right(matmul(q, _symmetric(matmul(out, transpose(upper)))), transpose(out))
+    return over_factor(matmul(qr_q(x), _symmetric(matmul(out, transpose(triu(g))))), out)
 
 
 @general("np.linalg.pinv({x})", first, stage="pinv{x}", title="pseudo-inverse", cost=5000.0)
