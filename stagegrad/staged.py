@@ -66,9 +66,10 @@ class Staged(Generic[P, R]):
     """A compiled function that knows its gradient.
 
     Made by `stagegrad.compile`, `stagegrad.formula`, `stagegrad.grad` and `stagegrad.value_and_grad`. Arguments are floats (ints are
-    converted), ints, bools, NumPy arrays of those with up to 5 dimensions, and tuples, lists, dicts, NamedTuples and dataclasses of
-    them; None, texts and functions are part of the program. It is compiled once for each combination of their types, never for shapes.
-    Results are Python numbers, arrays and containers. Safe to call from many threads.
+    converted), ints, bools, NumPy arrays of those with up to 5 dimensions (float32 stays so, int32 becomes int64), and tuples, lists,
+    dicts, NamedTuples and dataclasses of them; None, texts and functions are part of the program. It is compiled once for each
+    combination of their types (an axis of one element is another type than a longer one), never for shapes. Results are Python numbers,
+    arrays and containers. Safe to call from many threads.
 
     Globals and closure cells are read when the function is lowered; a call looks whether they still hold the same
     objects, and compiles again if not. A reference to a bound method, ``g = f.grad``, does the same.
@@ -265,10 +266,16 @@ class Staged(Generic[P, R]):
                     build = None
                 if build is None:
                     build = Build(self._lower(specs), self._options)
-                    while len(self._builds) >= _MOST_BUILDS:
-                        del self._builds[next(iter(self._builds))]
+                    self._make_room()
                     self._builds[key] = build
         return build
+
+    def _make_room(self) -> None:
+        """Lets go of what is oldest, where a function is called with ever new types, or with functions made for each call."""
+        while len(self._builds) >= _MOST_BUILDS:
+            oldest = self._builds.pop(next(iter(self._builds)))
+            for key in [key for key in self._passages if key[0] is oldest]:
+                del self._passages[key]
 
     def _forget(self) -> None:
         for method in ("_value", "grad", "value_and_grad"):

@@ -334,6 +334,14 @@ def test_functions_as_arguments(target):
     assert len(f._builds) == 5
 
 
+def test_old_builds_make_room(monkeypatch):
+    monkeypatch.setattr("stagegrad.staged._MOST_BUILDS", 3)
+    f = stagegrad.compile(chosen, target="numpy")
+    for word in ("sum", "a", "b", "c", "d", "sum"):
+        assert f(X, word) == (2.0 if word == "sum" else 14.0)
+    assert len(f._builds) == 3 and {key[0] for key in f._passages} <= set(f._builds.values())
+
+
 # ---------------------------------------------------------------------------------------------- in the way that calls have
 
 

@@ -109,6 +109,16 @@ def test_functions_made_twice_are_one_if_they_hold_the_same():
     assert Known(make(X)) == Known(make(X)) != Known(make(X.copy()))
 
 
+def test_methods_are_one_if_their_objects_are():
+    class Model:
+        def scale(self, x):
+            return 2.0 * x
+
+    one, other = Model(), Model()
+    assert Known(one.scale) == Known(one.scale) != Known(other.scale)
+    assert hash(Known(one.scale)) == hash(Known(one.scale))
+
+
 def test_what_leaves_are_called():
     spec = Reader("f").spec({"w": (X, Layer(1.0, 2)), "body": Body(1.0, X)}, "p")
     assert list(paths(spec, "p")) == [

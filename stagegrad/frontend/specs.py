@@ -69,6 +69,8 @@ NOTHING = Known(None)
 
 
 def _code(value: object) -> types.CodeType | None:
+    if isinstance(value, types.MethodType):
+        value = value.__func__
     return value.__code__ if isinstance(value, types.FunctionType) else None
 
 
@@ -76,6 +78,8 @@ def _same(first: object, second: object) -> bool:
     """One object, one text, or two functions that a ``def`` or ``lambda`` made twice around the same values."""
     if first is second:
         return True
+    if isinstance(first, types.MethodType) and isinstance(second, types.MethodType):  # ``obj.method`` is a new object each time
+        return first.__self__ is second.__self__ and _same(first.__func__, second.__func__)
     if isinstance(first, types.FunctionType) and isinstance(second, types.FunctionType):
         return (
             first.__code__ == second.__code__
