@@ -125,7 +125,7 @@ class _Writer:
             return Text(f"len({self._range(*stmt.args)})")
         attrs = dict(stmt.attrs)
         template = op.template(self.target, attrs, [arg.type for arg in stmt.args])
-        helpers = [word for word in op.helpers if f"{word}(" in template]
+        helpers = _called(op.helpers, template)
         self.helpers.update(dict.fromkeys(helpers))
         narrow = (self.target == "numba" or bool(helpers)) and must_stay_narrow(stmt, op)
         operands = self._operands(stmt, narrow)
@@ -274,7 +274,7 @@ class _Writer:
         if assignment:
             left, sign, right = assignment.groups()
             return f"{fill(left, operands).text} {sign} {fill(right, operands).text}"
-        self.helpers.update((word, None) for word in op.helpers if f"{word}(" in template)
+        self.helpers.update(dict.fromkeys(_called(op.helpers, template)))
         return fill(template, operands).text
 
     def _call(self, stmt: Call) -> None:
@@ -513,6 +513,11 @@ def _trip_ends(block: Block) -> list[tuple[Atom, ...]]:
 
 _ANYTHING = {"float": literal(0.0), "int": literal(0), "bool": literal(False)}
 _AUGMENTED = {"add": "+=", "sub": "-=", "mul": "*=", "div": "/="}
+
+
+def _called(words: Sequence[str], template: str) -> list[str]:
+    """The helpers among these words that a template calls: ``np.sign({x})`` does not call ``sign``."""
+    return [word for word in words if re.search(rf"(?<![.\w]){word}\(", template)]
 
 
 def _is_code(line: Line) -> bool:
