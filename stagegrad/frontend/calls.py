@@ -23,6 +23,7 @@ from stagegrad.frontend.values import (
     Embedded,
     Many,
     Method,
+    Numbers,
     Range,
     Record,
     Static,
@@ -111,7 +112,8 @@ class Calls(Expressions):
                 raise self.refusal(node, f"keywords are not supported in a call of {_title(thing)}", "positional arguments")
             return handler(self, args, node)
         word, on_arrays = words.find(thing), numpy_words.find(thing)
-        if on_arrays is not None and (word is None or any(self.is_array(arg) or isinstance(arg, Many) for arg in args)):
+        more = keywords or any(self.is_array(arg) or isinstance(arg, (Many, Static)) for arg in args)  # than the word for numbers takes
+        if on_arrays is not None and (word is None or more):
             if self.compilation.guesses:
                 raise NeedsTypes(f"{on_arrays.name} of arguments of unknown types", self.span(node), "a call, or signature=")
             return self.call_word(on_arrays, args, keywords, node)
@@ -227,6 +229,8 @@ class Calls(Expressions):
         return Many((self.arithmetic("floordiv", x, y, node), self.arithmetic("mod", x, y, node)))
 
     def _extreme(self, args: list[Value], node: ast.Call, op: str) -> Value:
+        if len(args) == 1 and self.is_counted(args[0]):
+            return self.inlined(Closure(_searching(args[0], op, node), self.frame), node)
         items = list(args[0].items) if len(args) == 1 and isinstance(args[0], Many) else args
         if not items or (len(args) == 1 and not isinstance(args[0], Many)):
             raise self.refusal(node, f"{op} needs two numbers or more, or a tuple of them")
@@ -297,7 +301,7 @@ class Calls(Expressions):
                 return self.emit("trip_count", [start, stop, step], node)
             case Record(display, items=items) if display != "record":
                 return literal(len(items))
-            case other if self.is_array(other):
+            case other if self.is_array(other) or isinstance(other, Numbers):
                 return self.length(other, node)
             case other:
                 raise self.unknown(node, f"len needs a tuple, a range or an array, and this is {describe(other)}")
@@ -323,7 +327,7 @@ class Calls(Expressions):
                 last = self.arithmetic("add", before, self.arithmetic("mul", trips, step, node), node)
                 back = Lit(-step.value, INT) if isinstance(step, Lit) and step.value is not None else self.emit("neg", [step], node)
                 return Range(last, before, back, once=True)
-            case other if self.is_array(other):
+            case other if self.is_array(other) or isinstance(other, Numbers):
                 return Stream("reversed", (other,))
             case other:
                 raise self.unknown(node, f"only a tuple, a range or an array can be reversed, and this is {describe(other)}")
@@ -331,19 +335,19 @@ class Calls(Expressions):
     def _enumerate(self, args: list[Value], node: ast.Call) -> Value:
         self.expect(args, 1, 2, "enumerate", node)
         start = self.whole(self.atom(args[1], node), node, "the start") if len(args) == 2 else literal(0)
-        if self._is_counted(args[0]):
+        if self.is_counted(args[0]):
             return Stream("enumerate", (args[0],), start)
         items = self._items_of(args[0], "enumerate", node)
         pairs = ((self.arithmetic("add", start, literal(k), node), item) for k, item in enumerate(items))
         return Many(tuple(Many(pair) for pair in pairs), "iterator")
 
     def _zip(self, args: list[Value], node: ast.Call) -> Value:
-        if any(map(self._is_counted, args)):
+        if any(map(self.is_counted, args)):
             return Stream("zip", tuple(args))
         columns = [self._items_of(arg, "zip", node) for arg in args]
         return Many(tuple(Many(row) for row in zip(*columns, strict=False)), "iterator")
 
-    def _is_counted(self, value: Value) -> bool:
+    def is_counted(self, value: Value) -> bool:
         """Whether how many items there are is known at run time only."""
         return self.is_array(value) or isinstance(value, Range | Stream)
 
@@ -356,6 +360,8 @@ class Calls(Expressions):
 
     def _collected(self, args: list[Value], node: ast.Call, display: str) -> Value:
         self.expect(args, 0, 1, display, node)
+        if display == "list":
+            return self.new_list(self._items_of(args[0], display, node) if args else ())
         return Many(self._items_of(args[0], display, node) if args else (), display)
 
     def _any_all(self, args: list[Value], node: ast.Call, is_all: bool) -> Value:
@@ -385,7 +391,7 @@ class Calls(Expressions):
                 return self._end_sum(list(state), node)
             case Range() | Stream():
                 return self._accumulated(ast.Name("i", ast.Store()), args[0], ast.Name("i", ast.Load()), start, [], node)
-            case other if self.is_array(other):
+            case other if self.is_counted(other):
                 return self._accumulated(ast.Name("x", ast.Store()), args[0], ast.Name("x", ast.Load()), start, [], node)
             case other:
                 raise self.unknown(node, f"sum needs a tuple, a range or a generator, and this is {describe(other)}", "a loop that adds")
@@ -406,6 +412,9 @@ class Calls(Expressions):
         return total if exact else self.prelude("end_compensated", [total, lost], node)
 
     def _over_generator(self, thing: object, generator: ast.GeneratorExp, node: ast.Call) -> Value:
+        if thing in (builtins.list, builtins.max, builtins.min) and not node.keywords and len(node.args) == 1:
+            made = self.listing(generator)
+            return made if thing is builtins.list else self.call_object(thing, [made], {}, node)
         if thing is not builtins.sum or node.keywords or len(node.args) > 2:
             raise self.refusal(generator, "a generator is supported only as the argument of sum", "a loop")
         if len(generator.generators) != 1 or generator.generators[0].is_async:
@@ -451,6 +460,23 @@ def _summing(
     nothing = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
     function = ast.FunctionDef("sum", nothing, [first, ast.For(target, known(over), [add], []), last], [])
     return ast.fix_missing_locations(ast.copy_location(function, node))  # what the user wrote keeps its own place
+
+
+def _searching(over: Value, op: str, node: ast.Call) -> ast.FunctionDef:
+    """``best = None; for x in over: best = x if it is the first, else max(best, x)``, for a sequence that is not empty."""
+    known = ast.Constant(cast(Any, Embedded(over)))
+    best, x, empty = (ast.Name(name, ast.Load()) for name in ("best", "x", "empty"))
+    function = ast.Constant(cast(Any, Embedded(Static(getattr(builtins, op)))))
+
+    def put(name: str, value: ast.expr) -> ast.stmt:
+        return ast.Assign([ast.Name(name, ast.Store())], value)
+
+    step = ast.If(empty, [put("best", x)], [put("best", ast.Call(function, [best, x], []))])
+    loop = ast.For(ast.Name("x", ast.Store()), known, [step, put("empty", ast.Constant(False))], [])
+    error = ast.Call(ast.Constant(cast(Any, Embedded(Static(ValueError)))), [ast.Constant(f"{op}() arg is an empty sequence")], [])
+    stmts = [put("empty", ast.Constant(True)), loop, ast.If(empty, [ast.Raise(error)], []), ast.Return(best)]
+    nothing = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+    return ast.fix_missing_locations(ast.copy_location(ast.FunctionDef(op, nothing, stmts, []), node))
 
 
 _HANDLERS: dict[object, Handler] = {

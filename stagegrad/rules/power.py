@@ -187,7 +187,7 @@ def _slopes(out: Value, x: Value, y: Value) -> Partials:
         return _whole_slope(out, x, n), None
     base, exponent = x.literal, y.literal
     dx = exponent * pow(x, exponent - 1.0) if exponent is not None and 1.0 < exponent < math.inf else pow_dx(x, y)
-    if y.type != FLOAT or exponent is not None:
+    if y.type.kind != "float" or exponent is not None:
         return dx, None
     return dx, out * math.log(base) if base is not None and 0.0 < base < math.inf else pow_dy(x, y, n=1)
 
