@@ -60,8 +60,12 @@ class Arrays(Calls):
 
     def call_word(self, word: numpy_words.NumpyWord, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
         """The value of a call of one of NumPy's functions, which sees the arrays as they are now."""
-        now = {name: self.plain(value, node) for name, value in keywords.items()}
-        return word.call(self, node, [self.plain(arg, node) for arg in args], now)
+        now = {name: self.for_numpy(value, node) for name, value in keywords.items()}
+        return word.call(self, node, [self.for_numpy(arg, node) for arg in args], now)
+
+    def for_numpy(self, value: Value, node: ast.AST) -> Value:
+        """The value as NumPy's functions see it."""
+        return self.plain(value, node)
 
     def plain(self, value: Value, node: ast.AST) -> Value:
         """The value with every array in it as it is now."""

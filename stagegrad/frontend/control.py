@@ -22,6 +22,7 @@ from typing import TypeGuard
 
 from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow, Poisoned, Refusal
 from stagegrad.frontend.expressions import BINARY
+from stagegrad.frontend.lists import Lists
 from stagegrad.frontend.loops import TEST, Item, LoopLowering
 from stagegrad.frontend.refused import refused
 from stagegrad.frontend.scope import Loop, assigned
@@ -34,19 +35,17 @@ from stagegrad.frontend.values import (
     Record,
     Slot,
     Static,
-    Stream,
     Unfit,
     Value,
     describe,
 )  # fmt: skip
-from stagegrad.frontend.writes import Writes
 from stagegrad.ir import Atom, Lit, Raise
 from stagegrad.ops import literal
 
 _UNROLLED = 1000  # trips, of loops inside one another together: loops over longer tuples are refused
 
 
-class Statements(Writes):
+class Statements(Lists):
     """Lowers statements."""
 
     trips: int = 1  # how often what is being lowered is written out, by the loops over tuples around it
@@ -96,7 +95,7 @@ class Statements(Writes):
             case ast.AugAssign():
                 self._augment(stmt)
             case ast.Expr():
-                if not isinstance(stmt.value, ast.Constant):
+                if not isinstance(stmt.value, ast.Constant) and not self.append_to(stmt):
                     self.expr(stmt.value)
             case ast.FunctionDef():
                 self._define(stmt)
@@ -382,7 +381,7 @@ class Statements(Writes):
                     if not isinstance(stmt.target, ast.Name):
                         raise self.refusal(stmt.target, "a range gives one int a trip", "for i in range(...)")
                     return self._loop(stmt, over)
-                case _ if self.is_array(over) or isinstance(over, Stream):
+                case _ if self.is_counted(over):
                     count, item = self.cursor(over, stmt.iter)
                     with self.holding(over):
                         return self._loop(stmt, Range(literal(0), count, literal(1)), item)

@@ -20,6 +20,7 @@ from stagegrad.frontend.values import (
     TRUE,
     Key,
     Many,
+    Numbers,
     Record,
     Slot,
     Unfit,
@@ -309,9 +310,13 @@ class Emitter:
     def hold(self, frame: Frame, name: str, value: Value, node: ast.AST | None = None) -> None:
         """Makes a local of `frame` denote a value; what a variable denotes is not renamed any more."""
         for leaf in leaves(value):
-            if isinstance(leaf, Var):
-                self._made.pop(leaf, None)
+            self.settle(leaf)
         self.env[frame.number, name] = Slot(self.kept(value), TRUE, self.span(node) if node else None)
+
+    def settle(self, atom: Atom) -> None:
+        """Lets an atom keep the name that it has: what holds it is not renamed with it."""
+        if isinstance(atom, Var):
+            self._made.pop(atom, None)
 
     def kept(self, value: Value) -> Value:
         """The value as a variable holds it."""
@@ -460,7 +465,7 @@ class _Phis:
         if skeleton is None or isinstance(skeleton, Unfit):
             return skeleton or Unfit()
         hidden = key[1].startswith("$")
-        name = "" if hidden or isinstance(skeleton, Many | Record) else self._word(key)
+        name = "" if hidden or isinstance(skeleton, Many | Numbers | Record) else self._word(key)
         atoms = [
             self.atom(a, b, leaf.type, name, hidden)
             for a, b, leaf in zip(leaves(pair[0]), leaves(pair[1]), leaves(skeleton), strict=True)

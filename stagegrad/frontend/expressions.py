@@ -102,7 +102,9 @@ class Expressions(Emitter):
             case ast.Tuple() | ast.List():
                 items = tuple(self.items(node.elts))
                 self.check_size(items, node)
-                return Many(items, "tuple" if isinstance(node, ast.Tuple) else "list")
+                return Many(items) if isinstance(node, ast.Tuple) else self.new_list(items)
+            case ast.ListComp():
+                return self.listing(node)
             case ast.Call():
                 return self.call(node)
             case ast.Attribute():
@@ -115,6 +117,14 @@ class Expressions(Emitter):
                 return self._dict(node)
             case _:
                 raise self.refusal(node, *refused(node))
+
+    def new_list(self, items: Sequence[Value]) -> Many:
+        """A list of the function's own."""
+        raise NotImplementedError
+
+    def listing(self, node: ast.ListComp | ast.GeneratorExp) -> Value:
+        """The list that a comprehension makes."""
+        raise NotImplementedError
 
     def _dict(self, node: ast.Dict) -> Record:
         """A dict with texts as keys."""
@@ -237,7 +247,7 @@ class Expressions(Emitter):
             parts = [None if part is None else self._position(part, node) for part in (node.slice.lower, node.slice.upper, node.slice.step)]
             if parts[2] == 0:
                 raise self.refusal(node, "slice step cannot be zero")
-            return Many(owner.items[slice(*parts)], owner.display)
+            return Many(owner.items[slice(*parts)]) if owner.display == "tuple" else self.new_list(owner.items[slice(*parts)])
         position = self._position(node.slice, node)
         if not -len(owner.items) <= position < len(owner.items):
             raise self.refusal(node, f"position {position} is outside a {owner.display} of {len(owner.items)}")
@@ -280,7 +290,8 @@ class Expressions(Emitter):
         """``left op right`` as Python has it for numbers; two tuples may be added."""
         left, right = self.usable(left, node), self.usable(right, node)
         if op == "add" and isinstance(left, Many) and isinstance(right, Many) and left.display == right.display != "iterator":
-            return Many(left.items + right.items, left.display)
+            items = left.items + right.items
+            return Many(items) if left.display == "tuple" else self.new_list(items)
         if any(map(self.is_array, (left, right))) or not op:
             return self.on_arrays(op, left, right, node)
         if op == "mul" and (repeated := next((side for side in (left, right) if isinstance(side, Many)), None)):

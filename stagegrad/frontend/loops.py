@@ -14,6 +14,7 @@ from itertools import chain, count
 from typing import TYPE_CHECKING, TypeAlias
 
 from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow
+from stagegrad.frontend.lists import OtherNumbers, appended
 from stagegrad.frontend.memory import Memory, buffers_in, key_of
 from stagegrad.frontend.scope import Loop, assigned, has_exit
 from stagegrad.frontend.values import (
@@ -24,6 +25,7 @@ from stagegrad.frontend.values import (
     Closure,
     Key,
     Many,
+    Numbers,
     Range,
     Record,
     Ref,
@@ -65,12 +67,16 @@ class LoopLowering:
 
     def __init__(self, lowering: Statements, stmt: Loop, over: Range | None, item: Item | None = None) -> None:
         self.low, self.stmt, self.over, self.item = lowering, stmt, over, item
+        self.start = dict(lowering.env), len(lowering.stmts)
+        self.roomy = lowering.make_room(stmt, over)
         frame, scope = lowering.frame, lowering.frame.scope
         header: ast.expr = stmt.target if isinstance(stmt, ast.For) else stmt.test
         self.walrus = isinstance(stmt, ast.While) and bool(assigned([stmt.test]))
         self.endless = False
         self.region = lowering.new_region(scope.head[stmt] | scope.captured)
-        changed = [(frame.number, name) for name in assigned([header, *stmt.body])]
+        slots = {name: lowering.env.get((frame.number, name)) for name in appended(stmt.body)}
+        grown = [name for name, slot in slots.items() if slot is not None and isinstance(slot.value, Numbers)]
+        changed = [(frame.number, name) for name in dict.fromkeys([*assigned([header, *stmt.body]), *grown])]
         live = scope.head[stmt] | scope.captured
         self.lost = [key for key in changed if key[1] not in live]
         self.visible = scope.body[stmt] | scope.captured
@@ -91,6 +97,11 @@ class LoopLowering:
             low.region = self.region
             try:
                 index, test, body = self._trip()
+            except OtherNumbers as other:
+                if other.ident not in self.roomy.values():
+                    raise
+                low.compilation.forget(*mark)
+                return self._again()
             finally:
                 low.region = outer
             if self._agreed(body) and self._settled(body):
@@ -99,6 +110,12 @@ class LoopLowering:
         returned, broke = self._finish(index, test, body)
         flow = low.came_back(returned, self.endless and broke == FALSE)
         return low.otherwise(self.stmt, flow, broke)
+
+    def _again(self) -> Flow:
+        """Lowers the loop from the beginning, the room for lists included."""
+        low, (env, stmts) = self.low, self.start
+        low.env, low.stmts[stmts:] = env, []
+        return LoopLowering(low, self.stmt, self.over, self.item).run()
 
     # ------------------------------------------------------------------------------------------ one attempt
 
@@ -122,7 +139,7 @@ class LoopLowering:
             env.pop(carried.key, None)
             return
         entry = self.low.env.get(carried.key)
-        low, many = self.low, isinstance(carried.skeleton, Many | Record | Range | Closure | Ref)
+        low, many = self.low, isinstance(carried.skeleton, Many | Numbers | Record | Range | Closure | Ref)
         types = [leaf.type for leaf in leaves(carried.skeleton)]
         carried.vars = [low.fresh.var("" if many else carried.word, type) for type in types]
         for var, init in zip(carried.vars, leaves(entry.value) if entry else (), strict=False):

@@ -44,6 +44,7 @@ from stagegrad.frontend.values import (
     Unfit,
     Value,
     describe,
+    disowned,
     fill,
     join,
     leaves,
@@ -391,7 +392,7 @@ class Lowering(Statements):
         self.is_main = False
         self.given: list[Var] = []
         self.written: tuple[int, ...] = ()
-        self._sections = {}
+        self._sections, self.list_types, self.busy = {}, {}, []
 
     def function(
         self, spec: Specialisation, unit: Unit, parent: Frame | None, params: Mapping[str, Value], lifted: Mapping[Key, Value],
@@ -405,9 +406,9 @@ class Lowering(Statements):
         for name in sorted(self.frame.scope.locals):
             self.words[name] = self
         for name, value in params.items():
-            self.hold(self.frame, name, self._parameter(name, value))
+            self.hold(self.frame, name, disowned(self._parameter(name, value)))
         for key, value in lifted.items():
-            self.env[key] = Slot(self.kept(self._parameter(key[1], value)), TRUE)
+            self.env[key] = Slot(self.kept(disowned(self._parameter(key[1], value))), TRUE)
         arrays = {k: next(iter(memory.lies[var])) for k, var in enumerate(self.given) if var.type.rank} if (memory := self.memory) else {}
         if self.memory is not None:
             self.memory.held += arrays.values()
@@ -571,7 +572,7 @@ class Lowering(Statements):
         for ref, final in zip(written, finals, strict=True):
             if ref is not None:
                 self.replaced(ref, final, node)
-        return fill(spec.result, iter(outs))
+        return disowned(fill(spec.result, iter(outs)))
 
     def _written_by(self, spec: Specialisation, values: Sequence[Value], args: Sequence[Atom], node: ast.AST) -> list[Ref | None]:
         """The arrays to which a called function writes (None: one that nobody else sees); they must not share memory with others."""

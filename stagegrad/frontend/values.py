@@ -28,6 +28,7 @@ class Many:
 
     items: tuple[Value, ...]
     display: str = "tuple"  # or "list" or "iterator"
+    ident: int = field(default=0, compare=False)  # of a list that the function may append to; -1 where it may be one of several
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,15 @@ class Static:
 
 
 @dataclass(frozen=True, slots=True)
+class Numbers:
+    """A list of numbers whose length is known at run time: the first `count` elements of an array; `ident` as in `Many`."""
+
+    array: Atom
+    count: Atom
+    ident: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pinned:
     """A number that a called function needs to know when it is compiled: an `axis`, say. It stands in a `Static`."""
 
@@ -126,7 +136,7 @@ class Unfit:
     advice: str = ""
 
 
-Value: TypeAlias = Var | Lit | Ref | Many | Record | Range | Stream | Method | Static | Closure | Unfit
+Value: TypeAlias = Var | Lit | Ref | Many | Numbers | Record | Range | Stream | Method | Static | Closure | Unfit
 
 POISON = Unfit()
 #: The value of a variable that nobody reads any more on this path; a report of it would be a bug of ours, but never a wrong number.
@@ -153,6 +163,8 @@ def leaves(value: Value) -> Iterator[Atom]:
                 yield from leaves(item)
         case Range(start, stop, step):
             yield from (start, stop, step)
+        case Numbers(array, count):
+            yield from (array, count)
         case Ref(steps=steps):
             yield from atoms_of(steps)
         case Closure(defaults=defaults):
@@ -181,6 +193,8 @@ def fill(value: Value, atoms: Iterator[Atom]) -> Value:
             return replace(value, items=tuple(fill(item, atoms) for item in items))
         case Stream(parts=parts):
             return replace(value, parts=tuple(fill(part, atoms) for part in parts))
+        case Numbers(ident=ident):
+            return Numbers(next(atoms), next(atoms), ident)
         case Ref(steps=steps):
             return replace(value, steps=tuple(replace(step, atoms=tuple(next(atoms) for _ in step.atoms)) for step in steps), seen=None)
         case Range():
@@ -225,6 +239,19 @@ def with_refs(value: Value, found: Iterator[Value]) -> Value:
             return value
 
 
+def disowned(value: Value) -> Value:
+    """The same value, whose lists belong to another function."""
+    match value:
+        case Numbers():
+            return replace(value, ident=0)
+        case Many(items):
+            return replace(value, items=tuple(map(disowned, items)), ident=0)
+        case Record(items=items):
+            return replace(value, items=tuple(map(disowned, items)))
+        case _:
+            return value
+
+
 def holds_iterator(value: Value) -> bool:
     """Whether the value is an iterator, or a tuple with one inside: what can be looped over once only."""
     if isinstance(value, Many):
@@ -259,7 +286,9 @@ def join(first: Value, second: Value) -> Value | None:
         case Many(a, display), Many(b, other) if len(a) == len(b) and display == other:
             parts = [join(x, y) for x, y in zip(a, b, strict=True)]
             found = tuple(part for part in parts if part is not None)
-            return Many(found, display) if len(found) == len(a) else None
+            return Many(found, display, first.ident if first.ident == second.ident else -1) if len(found) == len(a) else None
+        case Numbers(), Numbers() if first.ident == second.ident and first.array.type == second.array.type:
+            return undefined(first)
         case Record(), Record() if (first.display, first.names, first.cls) == (second.display, second.names, second.cls):
             inner = join(Many(first.items), Many(second.items))
             return replace(first, items=inner.items) if isinstance(inner, Many) else None
@@ -307,6 +336,8 @@ def describe(value: Value) -> str:
             return f"a {display}" if cls is None else f"a {cls.__name__}"
         case Method(name):
             return f"the method `{name}`"
+        case Numbers():
+            return "a list of computed length"
         case Many(items, display):
             return f"a {display} of {len(items)}" if items else f"an empty {display}"
         case Range():

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from stagegrad.frontend.arrays import Arrays, Section
 from stagegrad.frontend.emitter import Arm, Flow
@@ -107,8 +108,8 @@ class Writes(Arrays):
 
     def hold(self, frame: Frame, name: str, value: Value, node: ast.AST | None = None) -> None:
         for ref in refs(value):
-            if ref.seen is not None and isinstance(ref.seen[1], Var):
-                self._made.pop(ref.seen[1], None)
+            if ref.seen is not None:
+                self.settle(ref.seen[1])
         super().hold(frame, name, value, node)
 
     def word_of(self, key: Key) -> str:
@@ -119,15 +120,13 @@ class Writes(Arrays):
     @contextmanager
     def holding(self, value: Value) -> Iterator[None]:
         """While this lasts, the arrays in a value are held although no variable need hold them."""
-        if self.memory is None:
-            yield
-            return
-        mark = len(self.memory.held)
-        self.memory.held += [ref.buffer for ref in refs(value)]
+        held = [] if self.memory is None else self.memory.held
+        mark = len(held)
+        held += [ref.buffer for ref in refs(value)]
         try:
             yield
         finally:
-            del self.memory.held[mark:]
+            del held[mark:]
 
     def _expr(self, node: ast.expr) -> Value:
         found = super()._expr(node)
@@ -149,6 +148,12 @@ class Writes(Arrays):
         if steps[-1].gather or not found.type.rank:
             return found
         return Ref(base.buffer, steps, found.type, (version, found))
+
+    def outside_array(self, thing: Any, name: str, node: ast.AST) -> Value:
+        found = super().outside_array(thing, name, node)
+        if self.memory is not None and isinstance(found, Var):
+            self.memory.lies[found] = frozenset({OUTSIDE})
+        return found
 
     def attribute_of(self, owner: Value, node: ast.Attribute) -> Value:
         if isinstance(owner, Ref) and node.attr == "T":

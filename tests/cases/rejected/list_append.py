@@ -1,4 +1,5 @@
 def f(x):
     values = [x]
-    values.append(x)  # error: `.append` changes a list in place
-    return x
+    others = values
+    values.append(x)  # error: this list has another name as well
+    return others[0]

@@ -1,3 +1,3 @@
 def f(x):
-    powers = [x**k for k in range(3)]  # error: a list comprehension is not supported
-    return powers[0]
+    rows = [[x, x] for k in range(3)]  # error: a number is needed here, and this is a list of 2
+    return rows[0][0]

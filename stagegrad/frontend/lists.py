@@ -1,0 +1,243 @@
+"""Lists of numbers that grow: by `append`, and by comprehensions whose length is known at run time only.
+
+A list of known length is a `Many`. Where a counted loop appends to it, it becomes a `Numbers`, the first elements of an array with
+room for all that the loop can append. A list that may be appended to must have one name, since the length is that name's alone.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, cast
+
+from stagegrad.frontend.arrays import Section
+from stagegrad.frontend.scope import Loop
+from stagegrad.frontend.values import POISON, Closure, Embedded, Key, Many, Numbers, Range, Record, Slot, Stream, Value, leaves
+from stagegrad.frontend.writes import Writes
+from stagegrad.ir import FLOAT, Atom, Type
+from stagegrad.ops import literal
+
+_FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
+
+
+class OtherNumbers(Exception):
+    """A list holds numbers of another kind than was assumed where room was made for it."""
+
+    def __init__(self, ident: int) -> None:
+        super().__init__(str(ident))
+        self.ident = ident
+
+
+class Lists(Writes):
+    """Lowers lists that grow."""
+
+    list_types: dict[int, Type]  # what the growing lists hold
+    busy: list[int]  # the lists that a loop goes over
+    lists: int = 0
+
+    def new_list(self, items: Iterable[Value]) -> Many:
+        """A list of the function's own."""
+        self.lists += 1
+        return Many(tuple(items), "list", self.lists)
+
+    # ------------------------------------------------------------------------------------------ appending
+
+    def append_to(self, stmt: ast.Expr) -> bool:
+        """``name.append(value)``; False where the statement is something else."""
+        match stmt.value:
+            case ast.Call(ast.Attribute(ast.Name(name), "append"), [argument], []) if not isinstance(argument, ast.Starred):
+                key = (self.frame.number, name)
+                slot = self.env.get(key)
+                if slot is None or (not isinstance(slot.value, Numbers) and not _is_list(slot.value)):
+                    return False
+            case _:
+                return False
+        value = self.usable(self.expr(argument), argument)
+        slot, self.env[key] = self.env[key], Slot(POISON)
+        self.env[key] = replace(slot, value=self._longer(key, slot.value, value, stmt))
+        return True
+
+    def _longer(self, key: Key, target: Value, value: Value, node: ast.AST) -> Value:
+        """A list with one more item."""
+        assert isinstance(target, Many | Numbers)
+        known = {ident for slot in self.env.values() for ident in idents(slot.value)}
+        if target.ident <= 0 or known & {target.ident, -1} or target.ident in self.busy:
+            message = "this list has another name as well, or is not this function's own: what append does to it would be seen there"
+            raise self.refusal(node, message, f"a list of its own: {key[1]} = []")
+        for leaf in leaves(value):
+            self.settle(leaf)
+        if isinstance(target, Many):
+            self.check_size([*target.items, value], node)
+            return replace(target, items=(*target.items, self.kept(value)))
+        number = self._element(self.atom(value, node), target, node)
+        array = self.emit("store", [target.array, target.count, number], node, name=self.word(self.frame, key[1]))
+        count = self.arithmetic("add", target.count, literal(1), node)
+        return Numbers(array, count, target.ident)
+
+    def _element(self, number: Atom, target: Numbers, node: ast.AST) -> Atom:
+        held = replace(target.array.type, rank=0)
+        if number.type == held:
+            self.list_types.setdefault(target.ident, held)
+            return number
+        if target.ident not in self.list_types or (number.type.kind == "float" and held.kind != "float"):
+            self.list_types[target.ident] = number.type
+            raise OtherNumbers(target.ident)
+        return self.converted(number, held, node)
+
+    def make_room(self, stmt: Loop, over: Range | None) -> dict[str, int]:
+        """Lets the lists to which a loop appends have room for that; returns their names and identities, if they had none before."""
+        new: dict[str, int] = {}
+        for name, count in appended(stmt.body).items():
+            key = (self.frame.number, name)
+            slot = self.env.get(key)
+            if slot is None or not isinstance(slot.value, Many | Numbers) or slot.value.ident <= 0:
+                continue
+            if count and over is None:
+                message = f"how often this loop appends to `{name}` is not known when it begins"
+                raise self.refusal(stmt, message, "a for loop with a `break`")
+            if isinstance(slot.value, Many):
+                new[name] = slot.value.ident
+            self.env[key] = replace(slot, value=self._with_room(slot.value, count, over, stmt))
+        return new
+
+    def _with_room(self, value: Many | Numbers, sites: int, over: Range | None, node: ast.AST) -> Numbers:
+        count: Atom = literal(len(value.items)) if isinstance(value, Many) else value.count
+        room = count
+        if sites and over is not None:
+            trips = self.trips_of(over, node)
+            room = self.arithmetic("add", count, self.arithmetic("mul", literal(sites), trips, node), node)
+            room = trips if count == literal(0) and sites == 1 else room
+        items = [self.atom(item, node) for item in value.items] if isinstance(value, Many) else []
+        first = items[0].type if items else FLOAT
+        kind = replace(value.array.type, rank=0) if isinstance(value, Numbers) else self.list_types.get(value.ident, first)
+        attrs = [(name, held) for name, held, usual in (("kind", kind.kind, "float"), ("bits", kind.bits, 64)) if held != usual]
+        array: Atom = self.emit("empty_of", [room], node, attrs)
+        for k, item in enumerate(items):
+            array = self.emit("store", [array, literal(k), self.converted(item, kind, node)], node)
+        if isinstance(value, Numbers):
+            at = (("at", "[:{0}]"), ("rank", 1))
+            array = self.emit("store", [array, count, self.emit("load", [value.array, count], node, at)], node, at)
+        return Numbers(array, count, value.ident)
+
+    # ------------------------------------------------------------------------------------------ comprehensions
+
+    def listing(self, node: ast.ListComp | ast.GeneratorExp) -> Value:
+        """A comprehension as the loop that it is: the text of a function that appends is made, and lowered in place."""
+        for part in ast.walk(node):
+            if isinstance(part, ast.NamedExpr):
+                raise self.refusal(part, "`:=` inside a comprehension is not supported", "a loop")
+        if any(generator.is_async for generator in node.generators):
+            raise self.refusal(node, "an asynchronous comprehension is not supported", "for")
+        over = self.usable(self.expr(node.generators[0].iter), node.generators[0].iter)
+        return self.inlined(Closure(_listing(node, over), self.frame), node)
+
+    @contextmanager
+    def holding(self, value: Value) -> Iterator[None]:
+        mark = len(self.busy)
+        self.busy += idents(value)
+        try:
+            with super().holding(value):
+                yield
+        finally:
+            del self.busy[mark:]
+
+    # ------------------------------------------------------------------------------------------ growing lists as values
+
+    def sealed(self, value: Numbers, node: ast.AST) -> Atom:
+        """What a list holds, as an array of its length."""
+        return self.emit("load", [value.array, value.count], node, (("at", "[:{0}]"), ("rank", 1)))
+
+    def array(self, value: Value, node: ast.AST) -> Atom:
+        return self.sealed(value, node) if isinstance(value, Numbers) else super().array(value, node)
+
+    def for_numpy(self, value: Value, node: ast.AST) -> Value:
+        """The value as NumPy's functions see it: growing lists as arrays."""
+        match value:
+            case Numbers():
+                return self.sealed(value, node)
+            case Many(items) | Record(items=items):
+                return replace(value, items=tuple(self.for_numpy(item, node) for item in items))
+            case _:
+                return self.plain(value, node)
+
+    def is_counted(self, value: Value) -> bool:
+        return isinstance(value, Numbers) or super().is_counted(value)
+
+    def length(self, owner: Value, node: ast.AST) -> Atom:
+        return owner.count if isinstance(owner, Numbers) else super().length(owner, node)
+
+    def truth(self, value: Value, node: ast.AST) -> Atom:
+        return super().truth(value.count if isinstance(value, Numbers) else value, node)
+
+    def cursor(self, value: Value, node: ast.AST) -> tuple[Atom, Callable[[Atom], Value]]:
+        if isinstance(value, Numbers):
+            return value.count, lambda index: self.emit("load", [value.array, index], node)
+        return super().cursor(value, node)
+
+    def part(self, value: Value | Section, link: ast.Subscript) -> Value | Section:
+        if not isinstance(value, Numbers):
+            return super().part(value, link)
+        found = super().part(self.sealed(value, link), link)
+        if not isinstance(link.slice, ast.Slice):
+            return found
+        assert isinstance(found, Section)
+        array = self.numeric(self.read_section(found, link), link)
+        self.lists += 1
+        return Numbers(array, self.length(array, link), self.lists)
+
+
+def _is_list(value: Value) -> bool:
+    return isinstance(value, Many) and value.display == "list"
+
+
+def idents(value: Value) -> Iterator[int]:
+    """The lists inside a value."""
+    match value:
+        case Numbers(ident=ident):
+            yield ident
+        case Many(items, ident=ident):
+            if ident:
+                yield ident
+            for item in items:
+                yield from idents(item)
+        case Record(items=items) | Stream(parts=items):
+            for item in items:
+                yield from idents(item)
+        case Closure(defaults=defaults):
+            for _, item in defaults:
+                yield from idents(item)
+
+
+def appended(stmts: Iterable[ast.stmt], inner: bool = False) -> dict[str, int]:
+    """The names to which statements append, and at how many places; places in inner loops do not count."""
+    found: dict[str, int] = {}
+    for stmt in stmts:
+        match stmt:
+            case ast.Expr(ast.Call(ast.Attribute(ast.Name(name), "append"))):
+                found[name] = found.get(name, 0) + (not inner)
+            case _ if not isinstance(stmt, _FUNCTIONS):
+                deeper = inner or isinstance(stmt, ast.For | ast.While)
+                children = [child for child in ast.iter_child_nodes(stmt) if isinstance(child, ast.stmt)]
+                for name, count in appended(children, deeper).items():
+                    found[name] = found.get(name, 0) + count
+    return found
+
+
+def _listing(node: ast.ListComp | ast.GeneratorExp, over: Value) -> ast.FunctionDef:
+    """``items = []; for target in over: items.append(element); return items``"""
+    taken = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    name = "items" + "_" * ("items" in taken)
+    append: ast.stmt = ast.Expr(ast.Call(ast.Attribute(ast.Name(name, ast.Load()), "append", ast.Load()), [node.elt], []))
+    for position in reversed(range(len(node.generators))):
+        generator = node.generators[position]
+        for test in reversed(generator.ifs):
+            append = ast.If(test, [append], [])
+        known: ast.expr = ast.Constant(cast(Any, Embedded(over)))  # a tree that only `constant` reads, never Python's compiler
+        append = ast.For(generator.target, known if position == 0 else generator.iter, [append], [])
+    first = ast.Assign([ast.Name(name, ast.Store())], ast.List([], ast.Load()))
+    nothing = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+    function = ast.FunctionDef("listed", nothing, [first, append, ast.Return(ast.Name(name, ast.Load()))], [])
+    return ast.fix_missing_locations(ast.copy_location(function, node))  # what the user wrote keeps its own place
+

@@ -1,0 +1,8 @@
+import numpy as np
+
+TABLE = np.array([1.0, 2.0])
+
+
+def f(x: float):
+    TABLE[0] = x  # error: this writes to an array that has no name
+    return TABLE[0]
