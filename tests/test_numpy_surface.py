@@ -51,11 +51,11 @@ def judge(entry: Entry, case: program.Case, args: list[Any], order: int, target:
     value, slopes = program.compiled(case, order, target)(*args, *given)
     if order == 2:
         moves = [None if d is None else np.asarray(d, dtype=np.float64) for d in along]
-        wanted = oracle.second(function, exact, moves, entry.step)
-        near(entry, value, oracle.along(function, exact, moves, entry.step), 1, dtype, "value")
+        wanted = oracle.second(function, exact, moves, entry.pace)
+        near(entry, value, oracle.along(function, exact, moves, entry.pace), 1, dtype, "value")
     else:
         near(entry, value, function(*args) if dtype == "float64" else function(*exact), 0, dtype, "value")
-        wanted = oracle.gradient(function, exact, entry.step)
+        wanted = oracle.gradient(function, exact, entry.pace)
     assert len(slopes) == len(case.wrt)
     for k, slope in zip(case.wrt, slopes, strict=True):
         if isinstance(args[k], np.ndarray):
@@ -99,6 +99,8 @@ def test_from_outside(entry: Entry) -> None:
     """The public way in: arrays that are not contiguous, which stay as they are; gradients in memory of their own."""
     made, args = program.of(entry, entry.shapes)
     names = tuple(made.names[k] for k in made.wrt)
+    if not names:
+        pytest.skip("has no gradient")
     function = stagegrad.compile(program.untouched(made.text), target="python", wrt=names, source=made.text, cache=False)
     given = [surface.strided(a) if isinstance(a, np.ndarray) else a for a in args]
     before = [a.copy() if isinstance(a, np.ndarray) else a for a in given]

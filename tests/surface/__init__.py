@@ -44,8 +44,8 @@ class Entry:
     single: Shapes | None = None
     empty: Shapes | type[Exception] = "not defined"  # an exception: what NumPy raises, and so must we
     repeated: bool = True
-    orders: int = 2  # how often it can be differentiated
-    step: float = 4e-3  # of the differences that judge it
+    orders: int = 2  # how often it can be differentiated; 0 where it is constant between jumps
+    step: float | None = None  # of the differences that judge it; small where a jump or a kink may be near
     loose: float = 1.0  # tolerances are multiplied by it
     targets: Sequence[str] = ("numpy", "numba")
     float32: str = ""  # why there is no float32, if there is none
@@ -54,6 +54,11 @@ class Entry:
     @property
     def title(self) -> str:
         return self.text
+
+    @property
+    def pace(self) -> float:
+        """The step of the differences."""
+        return self.step or (4e-3 if self.orders else 1e-8)
 
     def case(self, case: str) -> Shapes | type[Exception]:
         """The shapes of a case, the exception that it raises, or why there is none."""

@@ -78,7 +78,7 @@ ORDER = [
     Entry("np.histogram", "np.histogram(x, y)[0]", ((2, 3), (4,)), ("positive", "rising"), orders=0, single=((1, 1), (2,))),
 ]
 PAIRS = [
-    Entry("np.interp", "np.interp(x, y, z)", ((2, 3), (4,), (4,)), ("positive", "rising", "normal"), single=((1, 1), (2,), (2,)),
+    Entry("np.interp", "np.interp(x, y, z)", ((2, 3), (4,), (4,)), ("positive", "rising", "normal"), single=((1, 1), (2,), (2,)), step=5e-4,
           note="at a knot the slope is that of the piece on its right"),
     Entry("np.interp", "np.interp(x, y, z)", ((), (4,), (4,)), ("positive", "rising", "normal"), single=((), (2,), (2,))),
     Entry("np.convolve", "np.convolve(x, y)", ((5,), (3,))),
