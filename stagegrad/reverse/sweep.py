@@ -384,10 +384,6 @@ class Sweep:
     def branch(self, stmt: If, gradients: Gradients) -> tuple[list[Stmt], list[Stmt]]:
         """The backward pass asks the same question again and undoes the arm that ran."""
         seeds = {out: gradients.pop(out) for out in stmt.outs if out in gradients and out in self.active}
-        untouched = dict(gradients)
-        before = Builder(self.fresh)
-        for arm in (stmt.then, stmt.orelse):
-            self.shadow_arrays(free(arm) - self.conditional, gradients, before)
         start = dict(self.current)
         arms = [self._arm(stmt, arm, seeds, dict(gradients), dict(start)) for arm in (stmt.then, stmt.orelse)]
         local = bound(stmt.then) | bound(stmt.orelse)
@@ -395,8 +391,6 @@ class Sweep:
         restored = [var for var in _changed(start, [arm.current for arm in arms], local) if self.lineages.changing(var)]
         if not changed and not restored:
             self.current = start
-            gradients.clear()
-            gradients.update(untouched)
             return [stmt], []
         for arm in arms:
             self._fill(changed, arm.gradients, arm.backward)
@@ -415,7 +409,7 @@ class Sweep:
         self.current = {**start, **dict(zip(restored, again, strict=True))}
         backward = If(stmt.test, then, orelse, (*outs, *again), "", stmt.span)
         forward, backward = self._lead_through(forward, backward, [arm.uses for arm in arms])
-        return [forward], [*before.stmts, backward]
+        return [forward], [backward]
 
     def _arm(self, stmt: If, arm: Block, seeds: Gradients, gradients: Gradients, current: dict[Var, Atom]) -> _Arm:
         """One arm and what undoes it, with the arrays as they are after the branch at first."""
@@ -450,11 +444,13 @@ class Sweep:
         return forward, backward
 
     def _fill(self, vars: Sequence[Var], gradients: Gradients, stmts: list[Stmt]) -> None:
-        """At the end of an arm, the gradients of arrays are arrays."""
+        """At the end of an arm, the gradients of arrays are arrays; one that the arm has not touched is zero."""
         builder = Builder(self.fresh)
         for var in vars:
             if var in gradients:
                 gradients[var] = self.whole(gradients[var], var, builder)
+            elif var.type.rank and var not in self.conditional:
+                gradients[var] = builder.emit("zeros_like", self.shaped_like(var), name=self.gradient_word(var))
         stmts += builder.stmts
 
     def _export(self, forward: If, back: list[Block]) -> tuple[If, list[Block]]:
