@@ -212,6 +212,9 @@ class Emitter:
         if isinstance(atom, Lit):
             return self._literal(atom, type, node)
         out = self.fresh.var("", type)
+        if type.kind == atom.type.kind == "float" and type.rank == atom.type.rank:  # of another width; it has a slope
+            self.append(Stage(out, "cast", (atom,), (("bits", type.bits),), span=self.span(node)))
+            return out
         if type == FLOAT:
             self.guessed[out] = frozenset()
         self.append(Stage(out, self._conversion(type, node), (atom,), span=self.span(node)))

@@ -343,7 +343,7 @@ class Expressions(Emitter):
         base, exponent = (self.converted(atom, INT, node) if atom.type == BOOL else atom for atom in (base, exponent))
         if base.type == INT and exponent.type == INT:
             return self.int_power(base, exponent, node)
-        base = self.converted(base, FLOAT, node)
+        base = base if base.type.kind == "float" else self.converted(base, FLOAT, node)
         if isinstance(exponent, Lit) and exponent.type == INT and exponent.value == 2:
             return self.emit("square", [base], node)
         return self.emit("pow", [base, self.fitting(exponent, node, FLOAT)], node)
