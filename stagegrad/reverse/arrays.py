@@ -38,11 +38,30 @@ def _section(sweep: Sweep, stage: Stage, value: Atom, g: Atom, builder: Builder)
     if not isinstance(value, Var) or value not in sweep.active:
         return None
     section = builder.emit("load", g, *stage.args[1:-1], **dict(stage.attrs))
+    if stage.op == "store" and any(index.type.rank and index.type.kind == "int" for index in stage.args[1:-1]):
+        # Where an index comes twice, what was written first is gone.
+        places = builder.emit("load", builder.emit("numbered", g), *stage.args[1:-1], **dict(stage.attrs))
+        section = builder.emit("where", builder.emit("last_writes", places), section, ZERO)
     if section.type.rank and not value.type.rank:
         section = builder.emit("sum", section)
     elif section.type.rank and not sweep.fills(stage, value):
         section = builder.emit("unbroadcast", section, value)
     return section
+
+
+def _may_repeat(stage: Stage) -> bool:
+    """May a write name one element twice? Then the last value stays."""
+    indices = [arg.type for arg in stage.args[1:-1] if arg.type.rank]
+    return bool(indices) and all(type.kind != "bool" for type in indices)
+
+
+def _last_writes(stage: Stage, g: Atom, section: Atom, builder: Builder) -> Atom:
+    """The gradients of what was written, zero for what another value of the same write has covered."""
+    attrs, indices = dict(stage.attrs), stage.args[1:-1]
+    order = builder.emit("numbered", section)
+    writer = builder.emit("store", builder.emit("room_for_numbers", g), *indices, order, **attrs)
+    stays = builder.emit("eq", builder.emit("load", writer, *indices, **attrs), order)
+    return builder.emit("where", stays, section, ZERO)
 
 
 def _undo_load(sweep: Sweep, stage: Stage, g: Atom, gradients: Gradients, builder: Builder) -> None:

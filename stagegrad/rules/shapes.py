@@ -70,6 +70,14 @@ def cast(g: Value, out: Value, x: Value, *, bits: int) -> Pulled:
     return cast(g, bits=x.type.bits)
 
 
+def _ints(types: Sequence[Type]) -> Type:
+    return Type("int", types[0].rank)
+
+
+#: The position of each element of an array, counted through all of them; and room for such numbers.
+numbered = structural("numbered", "x", "np.arange({x}.size).reshape({x}.shape)", _ints, stage="order")
+room_for_numbers = structural("room_for_numbers", "x", "np.empty({x}.shape, np.int64)", _ints, stage="writer")
+
 #: Do two arrays differ in shape? What a loop records must keep its shape.
 shapes_differ = structural("shapes_differ", "x y", "{x}.shape != {y}.shape", always(BOOL))
 
