@@ -38,10 +38,6 @@ def _section(sweep: Sweep, stage: Stage, value: Atom, g: Atom, builder: Builder)
     if not isinstance(value, Var) or value not in sweep.active:
         return None
     section = builder.emit("load", g, *stage.args[1:-1], **dict(stage.attrs))
-    if stage.op == "store" and any(index.type.rank and index.type.kind == "int" for index in stage.args[1:-1]):
-        # Where an index comes twice, what was written first is gone.
-        places = builder.emit("load", builder.emit("numbered", g), *stage.args[1:-1], **dict(stage.attrs))
-        section = builder.emit("where", builder.emit("last_writes", places), section, ZERO)
     if section.type.rank and not value.type.rank:
         section = builder.emit("sum", section)
     elif section.type.rank and not sweep.fills(stage, value):

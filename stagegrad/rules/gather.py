@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from stagegrad.ir import Attr, Type
-from stagegrad.ops import Value, general, helper
+from stagegrad.ops import helper
 
 _HOLE = re.compile(r"\{(\d+)\}")
 
@@ -254,28 +254,3 @@ def writing_on_numba(sign: str) -> Spelled:
         return found.call(name, found.turned_value(value, types[-1].rank))
 
     return spelled
-
-
-# ---------------------------------------------------------------------------------------------- positions that come twice
-
-helper(
-    '''
-    def last_writes(places):
-        """Which of these writes, made one after the other, are the last ones to their places."""
-        each = places.flatten()
-        order = np.argsort(each, kind="mergesort")
-        last = np.ones(each.size, np.bool_)
-        last[order[:-1]] = each[order[1:]] != each[order[:-1]]
-        return last.reshape(places.shape)
-    '''
-)
-
-
-@general("np.arange({x}.size).reshape({x}.shape)", lambda types: Type("int", types[0].rank), stage="places", title="number")
-def numbered(g: Value, out: Value, x: Value) -> None:
-    """The elements of an array, numbered."""
-
-
-@general("last_writes({places})", lambda types: Type("bool", types[0].rank), stage="last", title="last writes", helpers=("last_writes",))
-def last_writes(g: Value, out: Value, places: Value) -> None:
-    """Whether a write is the last one to its place: the only one that has a gradient."""
