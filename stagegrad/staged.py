@@ -387,11 +387,12 @@ class _Passage:
 def _compiled(build: Build, kind: str, target: str, wrt: Choice) -> Callable[..., Any]:
     """The compiled function; NumPy's warnings are the user's own in a plain call, and of no use in what a gradient computes besides."""
     loaded = build.loaded(kind, target, wrt)
+    function = loaded.function
     if target == "numba":
-        return loaded.function
-    if build.arrays:
-        return loaded.function if kind == "value" else functools.partial(_quietly, loaded.function)
-    return functools.partial(_plainly, loaded.function) if "numpy" in loaded.text else loaded.function
+        return function
+    if build.arrays and kind != "value":
+        function = functools.partial(_quietly, function)
+    return functools.partial(_plainly, function) if build.scalar and "numpy" in loaded.text else function
 
 
 def _explaining(build: Build, target: str, answer: str, wrt: Choice) -> Callable[..., BaseException]:
@@ -583,11 +584,11 @@ def formula(
 
 
 @overload
-def grad(f: Callable[P, Any], argnums: int | str = 0) -> Staged[P, float]: ...
+def grad(f: Callable[P, Any], argnums: int | str = 0) -> Staged[P, Any]: ...
 
 
 @overload
-def grad(f: Callable[P, Any], argnums: Several) -> Staged[P, tuple[float, ...]]: ...
+def grad(f: Callable[P, Any], argnums: Several) -> Staged[P, tuple[Any, ...]]: ...
 
 
 def grad(f: Callable[..., Any], argnums: int | str | Several = 0) -> Staged[..., Any]:
@@ -600,11 +601,11 @@ def grad(f: Callable[..., Any], argnums: int | str | Several = 0) -> Staged[...,
 
 
 @overload
-def value_and_grad(f: Callable[P, R], argnums: int | str = 0) -> Staged[P, tuple[R, float]]: ...
+def value_and_grad(f: Callable[P, R], argnums: int | str = 0) -> Staged[P, tuple[R, Any]]: ...
 
 
 @overload
-def value_and_grad(f: Callable[P, R], argnums: Several) -> Staged[P, tuple[R, tuple[float, ...]]]: ...
+def value_and_grad(f: Callable[P, R], argnums: Several) -> Staged[P, tuple[R, tuple[Any, ...]]]: ...
 
 
 def value_and_grad(f: Callable[..., Any], argnums: int | str | Several = 0) -> Staged[..., Any]:

@@ -163,6 +163,22 @@ def test_zero_dimensional_arrays_are_numbers(target):
         f(np.array(1j), 1.0)
 
 
+def inner(x, n):
+    a = np.zeros(n)
+    for i in range(n):
+        a[i] = x * i
+    return np.sum(a), a[0]
+
+
+def test_numbers_of_a_function_with_arrays_inside_are_pythons(target):
+    f = stagegrad.compile(inner, target=target)
+    found = f(2.0, 3)
+    assert found == (6.0, 0.0) and [type(one) for one in found] == [float, float]
+    g = stagegrad.grad(lambda x, n: inner(x, n)[0] * x)
+    assert g(2.0, 3) == 12.0 and type(g(2.0, 3)) is float
+    same(g(np.array(2.0), 3), np.array(12.0))
+
+
 def test_numbers_of_32_bits_stay_so(target):
     f = stagegrad.compile(weighted, target=target)
     x = X.astype("f4")

@@ -25,11 +25,12 @@ assert_type(product(2.0), float)
 assert_type(first(2.0), float)
 assert_type(first.source(types={"x": "float64[:, :]"}), str)
 assert_type(product.value_and_grad(2.0, y=3.0), tuple[float, Any])
-assert_type(stagegrad.grad(product)(1.0), float)
-assert_type(stagegrad.grad(stagegrad.grad(product))(1.0, y=2.0), float)
-assert_type(stagegrad.grad(product, ("x", 1))(1.0), tuple[float, ...])
-assert_type(stagegrad.value_and_grad(power)(1.0, 2), tuple[float, float])
-assert_type(stagegrad.value_and_grad(power, ["x"])(1.0, 2), tuple[float, tuple[float, ...]])
+# A gradient is whatever the argument is: a float, an array, a container.
+assert_type(stagegrad.grad(product)(1.0), Any)
+assert_type(stagegrad.grad(stagegrad.grad(product))(1.0, y=2.0), Any)
+assert_type(stagegrad.grad(product, ("x", 1))(1.0), tuple[Any, ...])
+assert_type(stagegrad.value_and_grad(power)(1.0, 2), tuple[float, Any])
+assert_type(stagegrad.value_and_grad(power, ["x"])(1.0, 2), tuple[float, tuple[Any, ...]])
 assert_type(stagegrad.formula("x*y"), Staged[..., float])
 
 product("a")  # type: ignore[arg-type]  # the parameters of the function are kept
