@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import inspect
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,7 +13,8 @@ import pytest
 
 import stagegrad
 from stagegrad import ArgumentError
-from stagegrad.frontend.specs import Known, Leaf, Reader, Tree, fill, flatten, gradient_of, leaves, parse, paths, word_of
+from stagegrad.boundary import Parameters
+from stagegrad.frontend.specs import Known, Leaf, Reader, Tree, fill, flatten, gradient_of, is_number, leaves, parse, paths, word_of
 from stagegrad.ir import FLOAT, INT, Type
 
 X = np.array([1.0, -2.0, 3.0])
@@ -94,6 +96,27 @@ def test_specs_differ_where_the_program_does():
     assert read({"a": 1.0, "b": 2.0}, "x") != read({"b": 1.0, "a": 2.0}, "x")
     assert read((1.0, 2.0), "x") != read([1.0, 2.0], "x") != read(Layer(1.0, 2.0), "x")
     assert Known("a") != Known("b") and Known(None) == Known(None) and Known("a") == Known("a")
+
+
+MORE = [
+    np.float64(1.5), np.int64(2), np.bool_(True), np.array(1.5), np.float32(1.5), X[:1], X[::-1], X.astype(">f8"), X[None], X[:, None],
+    X.astype("f4"), X.astype(">f4"), np.zeros((1, 3), "f4"), np.zeros(3, "i4"), X > 0.0, "other", np.cos, [1, 2.0], [1.0], (2.0, X[:1]),
+    {"b": (1.0, None), "w": X}, {"w": X, "b": (1, None)}, {"w": X}, Layer(1.0, X), Body(1, X), Body(2.0, X), Frozen(2.0, Layer(X, 3.0)),
+    Frozen(True, Layer(X, 3)), (1.0, X.astype("f4")), (np.float64(1.0), X),
+]  # fmt: skip
+
+
+def test_the_short_way_takes_only_what_the_long_way_would():
+    signature = inspect.Signature([inspect.Parameter("x", inspect.Parameter.POSITIONAL_OR_KEYWORD)])
+    parameters = Parameters("f", signature, {})
+    taken = 0
+    for first in (*VALUES, *MORE):
+        spec = Reader("f").spec(first, "x")
+        for second in (*VALUES, *MORE):
+            if parameters.are([spec], [second]):
+                taken += 1
+                assert parameters.specs([second]) == ({} if is_number(spec) else {"x": spec}), (first, second)
+    assert taken > len(VALUES)
 
 
 def test_functions_made_twice_are_one_if_they_hold_the_same():
