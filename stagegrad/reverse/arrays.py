@@ -38,6 +38,8 @@ def _section(sweep: Sweep, stage: Stage, value: Atom, g: Atom, builder: Builder)
     if not isinstance(value, Var) or value not in sweep.active:
         return None
     section = builder.emit("load", g, *stage.args[1:-1], **dict(stage.attrs))
+    if stage.op == "store" and _may_repeat(stage):
+        section = _last_writes(stage, g, section, builder)
     if section.type.rank and not value.type.rank:
         section = builder.emit("sum", section)
     elif section.type.rank and not sweep.fills(stage, value):
