@@ -307,10 +307,16 @@ def _bincount(low: Arrays, node: ast.AST, x: Value, weights: Any = None, minleng
     at, least = _vector(low, node, x), low.known(minlength, node)
     if at.type.kind != "int":
         raise low.refusal(node, f"np.bincount needs ints, and this is {describe(at)}", ".astype(int) behind it")
+    if least != 0 and not _is_count(least):
+        raise low.refusal(node, "`minlength` must be a known int that is not negative", "minlength=10")
     attrs: list[tuple[str, Attr]] = [("minlength", least)] if least else []
     if _is_none(weights):
         return low.emit("bincount", [at], node, attrs)
     return low.emit("weighted_bincount", [at, _floats(low, node, weights)], node, attrs)
+
+
+def _is_count(known: object) -> bool:
+    return isinstance(known, int) and not isinstance(known, bool) and known > 0
 
 
 @word("histogram")
@@ -323,7 +329,10 @@ def _histogram(low: Arrays, node: ast.AST, a: Value, bins: Any = 10, range: Any 
         return Many((low.emit("histogram_between", [x, edges], node), edges))
     if _is_none(range):
         raise low.refusal(node, "the edges of a histogram without `range=` depend on the numbers themselves", "range=(low, high)")
-    count, (first, last) = low.known(bins, node), (float(end) for end in low.known(range, node))
+    count, ends = low.known(bins, node), low.known(range, node)
+    if not _is_count(count) or not isinstance(ends, tuple) or len(ends) != 2 or not all(isinstance(end, (int, float)) for end in ends):
+        raise low.refusal(node, "a histogram needs a known number of bins and a known range", "bins=10, range=(0.0, 1.0)")
+    first, last = map(float, ends)
     edges = WORDS["linspace"].call(low, node, [literal(first), literal(last), literal(count + 1)], {})
     return Many((low.emit("histogram", [x], node, [("bins", count), ("low", first), ("high", last)]), edges))
 
@@ -334,8 +343,7 @@ def _histogram(low: Arrays, node: ast.AST, a: Value, bins: Any = 10, range: Any 
 @word("interp")
 def _interp(low: Arrays, node: ast.AST, x: Value, xp: Value, fp: Value, left: Any = None, right: Any = None, period: Any = None) -> Value:
     _absent(low, node, left=left, right=right, period=period)
-    at = low.array(x, node)
-    at = at if at.type.kind == "float" else as_type(low, node, at, FLOAT)
+    at = as_type(low, node, low.array(x, node), FLOAT)
     knots, values = (_floats(low, node, _vector(low, node, part)) for part in (xp, fp))
     return low.emit("interp", [at, knots, values], node)
 

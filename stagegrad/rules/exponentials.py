@@ -18,10 +18,10 @@ helper(
     '''
     def logsumexp(x, axis, keepdims):
         """log(sum(exp(x))) along axes; the largest elements stay out of the sum, which keeps its digits where they dominate."""
-        top = np.max(x, axis=axis, keepdims=True)
+        top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
         largest = x == top
         rest = np.sum(np.where(largest, 0.0, np.exp(x - np.where(np.isfinite(top), top, 0.0))), axis=axis, keepdims=True)
-        count = np.where(np.isnan(top), 1, np.sum(largest, axis=axis, keepdims=True)).astype(x.dtype)
+        count = np.maximum(np.sum(largest, axis=axis, keepdims=True), 1).astype(x.dtype)
         found = np.log1p(rest / count) + np.log(count) + top
         return found if keepdims else np.squeeze(found, axis=axis)[()]
     '''
@@ -30,7 +30,7 @@ helper(
     '''
     def logsumexp_of(x):
         """log(sum(exp(x))) of all elements; the largest stay out of the sum, which keeps its digits where they dominate."""
-        top = np.max(x)
+        top = np.max(x) if x.size else x.dtype.type(-np.inf)
         if not math.isfinite(top):
             return top
         rest, count = 0.0, 0
@@ -67,7 +67,7 @@ helper(
     '''
     def shares(x, axis):
         """What each element has in the sum of exponentials along axes: 0.0 where all are -inf, and equal parts of +inf."""
-        top = np.max(x, axis=axis, keepdims=True)
+        top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
         e = np.exp(x - np.where(np.isinf(top), 0.0, top).astype(x.dtype))
         e = np.where(top == np.inf, x == top, e)
         total = np.sum(e, axis=axis, keepdims=True)
@@ -81,9 +81,9 @@ helper(
         rows, x3 = lanes(found, axis), lanes(x, axis)
         for i in range(rows.shape[0]):
             for k in range(rows.shape[2]):
-                top = np.max(x3[i, :, k])
-                if top == -np.inf:
+                if x3.shape[1] == 0 or np.max(x3[i, :, k]) == -np.inf:
                     continue
+                top = np.max(x3[i, :, k])
                 for j in range(rows.shape[1]):
                     rows[i, j, k] = 1.0 if x3[i, j, k] == top else math.exp(x3[i, j, k] - top)
                 rows[i, :, k] /= np.sum(rows[i, :, k])

@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from stagegrad.ir import Attr, Type
-from stagegrad.ops import Value, general, helper
-from stagegrad.rules.arithmetic import scaled
-from stagegrad.rules.kinks import where
+from stagegrad.ops import Value, each, elementwise, general, helper
+from stagegrad.rules.arithmetic import Partials, scaled
 from stagegrad.rules.reductions import averaged, by_axis, declare_along, same, standing
 from stagegrad.rules.shapes import Axis, Pulled, axes_of, reduction
 
@@ -354,6 +353,61 @@ def segments(g: Value, out: Value, x: Value, xp: Value) -> Pulled:
     return None, None
 
 
+helper(
+    '''
+    def between(x, low, high):
+        """How far x is on the way from low to high: 0.0 before, 1.0 behind."""
+        if x < low:
+            return 0.0
+        return 1.0 if x > high else (x - low) / (high - low)
+    '''
+)
+helper(
+    '''
+    def pace(x, low, high):
+        """1 / (high - low) where x is between them, 0.0 where it is not, nan where it is nan."""
+        if x < low or x > high:
+            return 0.0
+        return 1.0 / (high - low) + 0.0 * x
+    '''
+)
+each(
+    '''
+    def between_each(x, low, high):
+        """How far x is on the way from low to high: 0.0 before, 1.0 behind."""
+        return np.where(x < low, 0.0, np.where(x > high, 1.0, (x - low) / (high - low)))
+    ''',
+    "between(x, low, high)",
+    "between",
+)
+each(
+    '''
+    def pace_each(x, low, high):
+        """1 / (high - low) where x is between them, 0.0 where it is not, nan where it is nan."""
+        return np.where((x < low) | (x > high), 0.0, 1.0 / (high - low) + (x - x))
+    ''',
+    "pace(x, low, high)",
+    "pace",
+)
+
+
+@elementwise({"python": "between({x}, {low}, {high})", "array": "between_each({x}, {low}, {high})"}, stage="way{x}",
+             title="way between knots", exact="Piecewise((0, x < low), (1, x > high), ((x - low) / (high - low), True))",
+             helpers=("between", "between_each"), cost=4.0)  # fmt: skip
+def between(out: Value, x: Value, low: Value, high: Value) -> Partials:
+    """The way between two knots is linear in x; both of its ends pull it back by how near they are."""
+    slope = pace(x, low, high)
+    return slope, -((1.0 - out) * slope), -(out * slope)
+
+
+@elementwise({"python": "pace({x}, {low}, {high})", "array": "pace_each({x}, {low}, {high})"}, stage="pace{x}", title="slope between knots",
+             exact="Piecewise((0, x < low), (0, x > high), (1 / (high - low), True))", helpers=("pace", "pace_each"),
+             cost=4.0)  # fmt: skip
+def pace(out: Value, x: Value, low: Value, high: Value) -> Partials:
+    """The slope of the way between two knots depends on their distance alone."""
+    return None, out**2, -(out**2)
+
+
 @general("np.interp({x}, {xp}, {fp})", lambda types: Type("float", types[0].rank), stage="interp{x}", title="interpolate")
 def interp(g: Value, out: Value, x: Value, xp: Value, fp: Value) -> Pulled:
     """On a line between two knots both values share the gradient by nearness; beyond the last knot it goes to that knot's value.
@@ -362,13 +416,8 @@ def interp(g: Value, out: Value, x: Value, xp: Value, fp: Value) -> Pulled:
     """
     k = segments(x, xp)
     left, right = taken(xp, k), taken(xp, k + 1)
-    low, high = taken(fp, k), taken(fp, k + 1)
-    slope = (high - low) / (right - left)
-    nearness = (x - left) / (right - left)
-    part = where(x < left, 0.0, where(x > right, 1.0, nearness))
-    rise = where(x < left, 0.0, where(x > right, 0.0, slope + 0.0 * x))
-    knots = scattered(-(g * rise * (1.0 - part)), k, xp) + scattered(-(g * rise * part), k + 1, xp)
-    values = scattered(g * (1.0 - part), k, fp) + scattered(g * part, k + 1, fp)
-    return g * rise, knots, values
-
-
+    way = between(x, left, right)
+    slope = (taken(fp, k + 1) - taken(fp, k)) * pace(x, left, right)
+    knots = scattered(-(g * slope * (1.0 - way)), k, xp) + scattered(-(g * slope * way), k + 1, xp)
+    values = scattered(g * (1.0 - way), k, fp) + scattered(g * way, k + 1, fp)
+    return g * slope, knots, values

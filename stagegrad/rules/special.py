@@ -406,9 +406,9 @@ def {name}_each({operands}):
 '''
 
 
-def _one_by_one(name: str, title: str, function: str, *needs: str, operands: str = "x") -> None:
+def _one_by_one(name: str, title: str, function: str, *needs: str, operands: str = "x", floats: str = "x") -> None:
     """Registers the form on arrays of a function that NumPy does not have: the function of a number, called for each element."""
-    text = _ONE_BY_ONE.format(name=name, title=title, function=function, operands=operands, x="x")
+    text = _ONE_BY_ONE.format(name=name, title=title, function=function, operands=operands, x=floats)
     each(text, f"{function}({operands})", *needs)
 
 
@@ -425,7 +425,7 @@ _one_by_one("bell", "The standard normal density", "bell", "bell")
 _one_by_one("log_ndtr", "The logarithm of the probability that a standard normal number is below x", "log_ndtr", "log_ndtr")
 _one_by_one("mills", "The standard normal density over the probability to be below x", "mills", "mills")
 _one_by_one("mills_gap", "x + mills(x)", "mills_gap", "mills_gap")
-_one_by_one("betaln", "The logarithm of the beta function", "betaln", "betaln", operands="a, b")
+_one_by_one("betaln", "The logarithm of the beta function", "betaln", "betaln", operands="a, b", floats="a, b")
 _one_by_one("polygamma", "The n-th derivative of digamma", "polygamma", "polygamma", operands="n, x")
 
 

@@ -90,11 +90,30 @@ PAIRS = [
 ]
 EXPONENTIALS = [
     Entry("scipy.special.logsumexp", "special.logsumexp(x)"),
-    Entry("scipy.special.logsumexp", "special.logsumexp(x, axis=1, keepdims=True)"),
+    Entry("scipy.special.logsumexp", "special.logsumexp(x, axis=1, keepdims=True)", empty="its value is -inf"),
     Entry("scipy.special.logsumexp", "special.logsumexp(x, axis=(0, 2))", CUBE),
     Entry("scipy.special.softmax", "special.softmax(x)"),
     Entry("scipy.special.softmax", "special.softmax(x, axis=-1)"),
     Entry("scipy.special.log_softmax", "special.log_softmax(x, axis=0)"),
     Entry("scipy.special.log_softmax", "special.log_softmax(x)"),
 ]
-ENTRIES = [*SUMS, *EXTREMA, *ORDER, *PAIRS, *EXPONENTIALS]
+PAIR = ((2, 3), (2, 3))
+SPREAD = ((2, 3), (3,))
+SPECIAL = [
+    Entry("scipy.special.erf", "special.erf(x)", empty=ROWS),
+    Entry("scipy.special.erfc", "special.erfc(x)", empty=ROWS),
+    Entry("scipy.special.expit", "special.expit(x)", fills=("wide",), empty=ROWS),
+    Entry("scipy.special.expit", "special.expit(x)", ((),)),
+    Entry("scipy.special.logit", "special.logit(x)", fills=("unit",), step=5e-4, empty=ROWS),
+    Entry("scipy.special.gammaln", "special.gammaln(x)", fills=("above 1",), empty=ROWS),
+    Entry("scipy.special.digamma", "special.digamma(x)", fills=("above 1",), empty=ROWS),
+    Entry("scipy.special.xlogy", "special.xlogy(x, y)", PAIR, ("positive",), broadcast=SPREAD, empty=((0, 3), (0, 3))),
+    Entry("scipy.special.xlog1py", "special.xlog1py(x, y)", PAIR, ("positive",), broadcast=SPREAD, empty=((0, 3), (0, 3))),
+    Entry("scipy.special.xlog1py", "special.xlog1py(x, y)", ((), ()), ("positive",)),
+    Entry("scipy.special.ndtr", "special.ndtr(x)", fills=("wide",), empty=ROWS),
+    Entry("scipy.special.ndtr", "special.ndtr(x)", ((),)),
+    Entry("scipy.special.log_ndtr", "special.log_ndtr(x)", fills=("wide",), empty=ROWS),
+    Entry("scipy.special.log_ndtr", "special.log_ndtr(x)", ((),)),
+    Entry("scipy.special.betaln", "special.betaln(x, y)", PAIR, ("positive",), broadcast=SPREAD, step=1e-3, empty=((0, 3), (0, 3))),
+]
+ENTRIES = [*SUMS, *EXTREMA, *ORDER, *PAIRS, *EXPONENTIALS, *SPECIAL]
