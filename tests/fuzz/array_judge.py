@@ -44,16 +44,21 @@ def judge(program: Program, target: str = "numpy", second: bool = False, seconds
     """Compiles the program, and compares value, gradient and what is written to the arguments at each of its points."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            with loaded(program) as function, time_limit(seconds):
-                outcome = _compare(program, function, target)
-                return _with_second(program, outcome, target) if second and outcome.points else outcome
-        except StagegradError as error:
-            return Outcome(program.seed, "refused", reason_of(error))
-        except Wrong as error:
-            return Outcome(program.seed, "wrong", str(error))
-        except (Exception, Hangs) as error:
-            return Outcome(program.seed, "crashed", f"{type(error).__name__}: {error} ({_deepest(error)})")
+        outcome = _first(program, target, seconds)
+        return _with_second(program, outcome, target, seconds) if second and outcome.points else outcome
+
+
+def _first(program: Program, target: str, seconds: float) -> Outcome:
+    """The outcome of value and gradient alone."""
+    try:
+        with loaded(program) as function, time_limit(seconds):
+            return _compare(program, function, target)
+    except StagegradError as error:
+        return Outcome(program.seed, "refused", reason_of(error))
+    except Wrong as error:
+        return Outcome(program.seed, "wrong", str(error))
+    except (Exception, Hangs) as error:
+        return Outcome(program.seed, "crashed", f"{type(error).__name__}: {error} ({_deepest(error)})")
 
 
 def judged(job: tuple[int, str]) -> Outcome:
@@ -62,9 +67,9 @@ def judged(job: tuple[int, str]) -> Outcome:
     return judge(random_program(seed), target, second=target == "numpy" and seed % 4 == 0)
 
 
-def _with_second(program: Program, outcome: Outcome, target: str) -> Outcome:
+def _with_second(program: Program, outcome: Outcome, target: str, seconds: float) -> Outcome:
     """The outcome of a program that was right, joined by that of its second derivatives."""
-    again = judge(squared_gradient(program, target), target)
+    again = _first(squared_gradient(program, target), target, seconds)
     if again.failed:
         return replace(again, reason=f"second derivatives: {again.reason}")
     return replace(outcome, seconds=again.points, reason=f"second derivatives refused: {again.reason}" if again.reason else "")
