@@ -138,6 +138,10 @@ def _load_in_memory(module: _Module) -> Loaded:
     if module.target == "numba":
         try:
             _compile(loaded.function, module.types)
+        except ImportError as error:
+            advice = 'pip install "stagegrad[linalg]", or target="python"'
+            reason = f"Numba needs SciPy to compile `@` and np.linalg in {module.entry}: {error}"
+            raise MissingPackageError(reason, advice=advice) from error
         except Exception as error:
             reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
             raise UnsupportedError(f"Numba cannot compile {module.entry}: {reason}", advice='target="python"') from error
@@ -184,7 +188,10 @@ def _compile(function: Any, types: tuple[str, ...] | None) -> None:
     numba = _numba()
     if types is None or numba.config.DISABLE_JIT:
         return  # with NUMBA_DISABLE_JIT=1 the decorator gives back the plain Python function
-    function.compile(tuple(_numba_type(word, numba) for word in types))
+    with warnings.catch_warnings():
+        # ``@`` copies a strided operand first, as np.ascontiguousarray would: nothing that the user could change in generated text.
+        warnings.filterwarnings("ignore", ".*is faster on contiguous arrays", numba.core.errors.NumbaPerformanceWarning)
+        function.compile(tuple(_numba_type(word, numba) for word in types))
     function.disable_compile()
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -184,6 +188,43 @@ def sections_at_run_time(x):
 def test_what_is_not_supported_is_refused_with_what_to_write_instead(function, message):
     with pytest.raises(StagegradError, match=message):
         value_and_grad(function, "python", np.eye(3))
+
+
+WITHOUT_SCIPY = """
+import sys
+
+sys.modules["scipy"] = None  # as if it were not installed
+import numpy as np
+import stagegrad
+
+
+def f(x):
+    return np.sum(x @ x)
+
+
+print(stagegrad.compile(f, target="python", cache=False).grad(np.eye(2)).sum())
+stagegrad.compile(f, target="numba", cache=False).grad(np.eye(2))
+"""
+
+
+def test_compiled_products_without_scipy_say_what_to_install(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(WITHOUT_SCIPY)
+    environment = {**os.environ, "PYTHONPATH": str(Path(stagegrad.__file__).parent.parent)}
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, env=environment)
+    assert done.stdout == "8.0\n"
+    assert "Numba needs SciPy" in done.stderr and "stagegrad[linalg]" in done.stderr
+
+
+def strided_products(x):
+    return x[:, 0] @ x[:, ::2] @ x[1, ::2]
+
+
+@pytest.mark.filterwarnings("error")
+def test_products_of_sections_compile_without_a_warning():
+    x = regular(np.random.default_rng(1), (4, 4))
+    value, _ = value_and_grad(strided_products, "numba", x)
+    assert value == pytest.approx(strided_products(x))
 
 
 # ---------------------------------------------------------------------------------------------- programs
