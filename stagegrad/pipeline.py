@@ -81,9 +81,9 @@ def gradient_alone(adjoint: Module, name: str) -> Module:
     return deeply(lambda: _checked(optimise.simplify(_checked(_with_main(adjoint, alone)))))
 
 
-def spell(module: Module, target: str, *, cache: bool, checked: bool = False) -> Source:
-    """IR -> text; `checked` where not every index of the user's is known to be in range."""
-    source = deeply(lambda: write(module, target, checked=checked))
+def spell(module: Module, target: str, *, cache: bool, checked: bool = False, fresh: frozenset[str] = frozenset()) -> Source:
+    """IR -> text; `checked` where not every index of the user's is known to be in range, `fresh` the functions that are gradients."""
+    source = deeply(lambda: write(module, target, checked=checked, fresh=fresh))
     return source if cache else replace(source, text=runtime.without_disk_cache(source.text))
 
 
@@ -198,7 +198,9 @@ class Build:
         target = self.spelled(target)
         key = (answer, _key(wrt), target)
         if key not in self._sources:
-            self._sources[key] = spell(self.module(answer, wrt), target, cache=self.options.cache, checked=self.checked)
+            module = self.module(answer, wrt)
+            gradients = frozenset(function.name for function in module.functions) - {function.name for function in self.primal.functions}
+            self._sources[key] = spell(module, target, cache=self.options.cache, checked=self.checked, fresh=gradients)
         return self._sources[key]
 
     @cached_property

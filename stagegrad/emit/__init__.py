@@ -37,14 +37,15 @@ class Source:
     backward: tuple[int, int] = (0, 0)
 
 
-def write(module: Module, target: str, *, checked: bool = False) -> Source:
+def write(module: Module, target: str, *, checked: bool = False, fresh: frozenset[str] = frozenset()) -> Source:
     """The module as Python text for a target: "python" (no Numba needed), "numpy" (the same, for arrays) or "numba".
 
-    `checked` makes compiled code ask whether an index is in range; Python and NumPy always do.
+    `checked` makes compiled code ask whether an index is in range; Python and NumPy always do. The functions named in `fresh` return
+    arrays that share no memory with an argument, nor with each other.
     """
     if target != "numba":
         target = "numpy" if _has_arrays(module) else "python"
-    module = Module(tuple([owned(function) for function in _apart_from_helpers(module, target).functions]))
+    module = Module(tuple([owned(f, fresh_results=f.name in fresh, apart=fresh) for f in _apart_from_helpers(module, target).functions]))
     shapes = {function.name: function.shape for function in module.functions}
     texts = [(function, write_function(function, target, shapes)) for function in reversed(module.functions)]
     helpers = _with_needs([name for _, text in texts for name in text.helpers], target)
