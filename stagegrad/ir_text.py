@@ -242,6 +242,14 @@ class _Reader:
                 self.take(",")
         return tuple(found)
 
+    def constant(self) -> Attr:
+        """The value of an attribute: a text, a number, None or a tuple."""
+        text = self.take()
+        while text.count("(") > text.count(")") and text[0] == "(":
+            text += self.take()
+        found: Attr = ast.literal_eval(text)
+        return found
+
     def note(self) -> str:
         if not self.next_is(";"):
             return ""
@@ -302,7 +310,7 @@ class _Reader:
             while not self.next_is("}"):
                 key = self.take()
                 self.take("=")
-                attrs.append((key, ast.literal_eval(self.take())))
+                attrs.append((key, self.constant()))
                 if self.next_is(","):
                     self.take(",")
             self.take("}")

@@ -233,7 +233,7 @@ class Calls(Expressions):
             return self.inlined(Closure(_searching(args[0], op, node), self.frame), node)
         items = list(args[0].items) if len(args) == 1 and isinstance(args[0], Many) else args
         if not items or (len(args) == 1 and not isinstance(args[0], Many)):
-            raise self.refusal(node, f"{op} needs two numbers or more, or a tuple of them")
+            raise self.unknown(node, f"{op} needs two numbers or more, or a tuple of them")
         found, *others = self.atoms(items, node)
         for other in others:
             found = self.emit(op, [found, other], node)
