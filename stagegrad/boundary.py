@@ -149,8 +149,9 @@ class Parameters:
 
 
 def _is_annotated(annotation: object) -> bool:
-    words = ("float", "int", "bool", "np.float64", "numpy.float64", "np.int64", "numpy.int64")
-    return annotation in (float, int, bool) or (isinstance(annotation, str) and annotation.strip() in words)
+    if isinstance(annotation, str):
+        return annotation.strip() in ("float", "int", "bool", "np.float64", "numpy.float64", "np.int64", "numpy.int64")
+    return any(annotation is kind for kind in _PLAIN.values())
 
 
 def _shown(value: Any) -> str:

@@ -648,7 +648,8 @@ def _staged(function: Callable[..., Any], options: Options, source: str | None =
     def signature() -> inspect.Signature:
         return inspect.signature(plain_function(function) or function, follow_wrapped=False)
 
-    declared = {} if types is None else _parsed(types, signature(), getattr(function, "__name__", "f"))
+    # What has no text is refused below, by name.
+    declared = {} if types is None or plain_function(function) is None else _parsed(types, signature(), function.__name__)
     made = Staged(lambda specs: pipeline.read(function, source, specs), options, function, signature=signature, declared=declared)
     if _resolvable(function):
         _made_at_once(made)

@@ -306,6 +306,8 @@ def test_types_can_be_stated(target):
     same(g(X, 0), np.array([2.0, 0.0, 0.0]))
     with pytest.raises(NameChoiceError, match="no parameter 'z'"):
         stagegrad.compile(picked, types={"z": "int"})
+    with pytest.raises(ArgumentError, match="not a plain Python function"):
+        stagegrad.compile(len, types={"x": "float64[:]"})
     for wrong in ("float65", "float64[::2]", "float64[2]", "int[:, :, :, :, :, :]", 3):
         with pytest.raises(NameChoiceError, match="type of x"):
             f.source(types={"x": wrong})
