@@ -139,7 +139,7 @@ def test_an_honest_answer_is_right() -> None:
             if not any(isinstance(item, Same) for item in items(point)):
                 with loaded(made) as function, np.errstate(all="ignore"), warnings.catch_warnings():
                     warnings.simplefilter("ignore", RuntimeWarning)
-                    seen[at_point(function, point, Honest(function), "numpy")] += 1
+                    seen[at_point(function, point, Honest(function), 1e-12)] += 1
     assert seen["points"] > 100
 
 
@@ -172,9 +172,9 @@ def test_a_dishonest_answer_is_wrong(spoil: Spoil) -> None:
     point = (Input((0.5, -0.7), (2,), layout="offset"), Input((1.5, 0.2), (2,)), Bundle(dict, (0.6,), ("c",)))
     text = "import numpy as np\n\ndef f(x, y, p):\n    return np.sum(x * x * y) + 3.0 * x[1] * p['c']\n"
     with loaded(Program(0, text, (point,))) as function:
-        assert at_point(function, point, Honest(function), "numpy") == "points"
+        assert at_point(function, point, Honest(function), 1e-12) == "points"
         with pytest.raises(Wrong):
-            at_point(function, point, Honest(function, spoil), "numpy")
+            at_point(function, point, Honest(function, spoil), 1e-12)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -25,9 +25,9 @@ from tests.fuzz.arrays import program as random_program
 from tests.fuzz.harness import Hangs, Outcome, Wrong, loaded, reason_of, time_limit
 from tests.fuzz.programs import Program
 
-#: How far values and gradients may be off, relative to the largest beside them, in double and in single precision.
+#: How far values, gradients as values, gradients, and all of them in single precision may be off, relative to the largest beside them.
 VALUE = {"numpy": 1e-12, "numba": 1e-10}
-GRADIENT, SINGLE = 2e-6, 5e-3
+SLOPE, GRADIENT, SINGLE = 1e-9, 2e-6, 5e-3
 #: The steps of the differences, and how well two orders must agree.
 STEPS, SMOOTH = (1e-4, 1e-5, 1e-6), 3e-7
 #: Beyond this a program is too wild for differences to judge.
@@ -44,15 +44,20 @@ def judge(program: Program, target: str = "numpy", second: bool = False, seconds
     """Compiles the program, and compares value, gradient and what is written to the arguments at each of its points."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        outcome = _first(program, target, seconds)
-        return _with_second(program, outcome, target, seconds) if second and outcome.points else outcome
+        outcome = _found(_compare, program, target, seconds)
+        if not second or not outcome.points or not any(isinstance(item, float) for item in program.points[0]):
+            return outcome
+        again = _found(_compare_second, program, target, seconds)
+    if again.verdict == "right":
+        return replace(outcome, seconds=again.points)
+    return replace(again, reason=f"second derivatives: {again.reason}")
 
 
-def _first(program: Program, target: str, seconds: float) -> Outcome:
-    """The outcome of value and gradient alone."""
+def _found(compare: Callable[[Program, Function, str], Outcome], program: Program, target: str, seconds: float) -> Outcome:
+    """The outcome of a comparison, whatever happens in it."""
     try:
         with loaded(program) as function, time_limit(seconds):
-            return _compare(program, function, target)
+            return compare(program, function, target)
     except StagegradError as error:
         return Outcome(program.seed, "refused", reason_of(error))
     except Wrong as error:
@@ -65,25 +70,6 @@ def judged(job: tuple[int, str]) -> Outcome:
     """One seed's outcome; here, because a new process cannot import what a ``__main__`` defines."""
     seed, target = job
     return judge(random_program(seed), target, second=target == "numpy" and seed % 4 == 0)
-
-
-def _with_second(program: Program, outcome: Outcome, target: str, seconds: float) -> Outcome:
-    """The outcome of a program that was right, joined by that of its second derivatives."""
-    again = _first(squared_gradient(program, target), target, seconds)
-    if again.failed:
-        return replace(again, reason=f"second derivatives: {again.reason}")
-    return replace(outcome, seconds=again.points, reason=f"second derivatives refused: {again.reason}" if again.reason else "")
-
-
-def squared_gradient(program: Program, target: str) -> Program:
-    """The program whose value is the sum of the squares of the first array's gradient: its gradient needs second derivatives."""
-    params = program.text[program.text.index("def f(") :].partition("(")[2].partition(")")[0]
-    first = next(k for k, argument in enumerate(fresh(program.points[0])) if isinstance(argument, np.ndarray) and _moves(argument))
-    lines = (
-        f"import stagegrad\n\nrow = stagegrad.grad(f, {first}, target={target!r}, cache=False)\n",
-        f"def again({params}):\n    return {program.text.partition('import numpy as ')[2][:2]}.sum(row({params}) ** 2)\n",
-    )
-    return replace(program, text="\n".join((program.text, *lines)), name="again")
 
 
 def _deepest(error: BaseException) -> str:
@@ -100,11 +86,25 @@ def _compare(program: Program, function: Function, target: str) -> Outcome:
     for point in program.points:
         if target == "numba" and _types(point) != _types(program.points[0]):
             continue  # each combination of types takes seconds to compile
-        counts[at_point(function, point, compiled, target)] += 1
+        counts[at_point(function, point, compiled, VALUE[target])] += 1
     return Outcome(program.seed, "right", **counts)
 
 
-def at_point(function: Function, point: tuple[Any, ...], compiled: Any, target: str) -> str:
+def _compare_second(program: Program, function: Function, target: str) -> Outcome:
+    """Compares the gradient of one number's gradient with differences of it, at the first point; the first order is known to be right."""
+    compiled = stagegrad.compile(function, target=target, cache=False)
+    point = program.points[0]
+    position = next(k for k, item in enumerate(point) if isinstance(item, float))
+    before = sum(_moves(argument) for argument in flat(fresh(point[:position])))
+
+    def slope(*args: Any) -> float:
+        return float(flat(compiled.grad(*args))[before])
+
+    counted = at_point(slope, point, stagegrad.grad(compiled, position), SLOPE)
+    return Outcome(program.seed, "right", points=counted == "points")
+
+
+def at_point(function: Function, point: tuple[Any, ...], compiled: Any, near: float) -> str:
     """Compares at one point, and says whether it counted: `points`, `skipped` or `raised` (as NumPy does)."""
     plain = fresh(point)
     try:
@@ -115,10 +115,10 @@ def at_point(function: Function, point: tuple[Any, ...], compiled: Any, target: 
         for call in (compiled,) if readonly else (compiled, compiled.value_and_grad):
             _require_error(call, point, error, Exception if readonly else type(error))
         return "raised"
-    _require_plain(compiled, point, value, flat(plain), target)
+    _require_plain(compiled, point, value, flat(plain), near)
     untouched, given = flat(fresh(point)), fresh(point)
     found, gradient = compiled.value_and_grad(*given)
-    _require_value("value beside the gradient", found, value, point, target)
+    _require_value("value beside the gradient", found, value, point, near)
     if not all(map(_same, flat(given), untouched)):
         raise Wrong(f"the gradient call writes to its arguments at {point}")
     _require_form(gradient, given)
@@ -130,25 +130,21 @@ def at_point(function: Function, point: tuple[Any, ...], compiled: Any, target: 
     return "points"
 
 
-def _require_plain(compiled: Any, point: tuple[Any, ...], value: Any, after: list[Any], target: str) -> None:
+def _require_plain(compiled: Any, point: tuple[Any, ...], value: Any, after: list[Any], near: float) -> None:
     """Requires that the plain call gives the value, and writes to the arguments what NumPy writes."""
     given = fresh(point)
-    _require_value("value of the plain call", compiled(*given), value, point, target)
+    _require_value("value of the plain call", compiled(*given), value, point, near)
     scale = max((float(np.max(np.abs(a))) for a in after if isinstance(a, np.ndarray) and a.size), default=1.0)
-    near = _tolerance(point, target) * max(1.0, scale)
+    near = (SINGLE / 10.0 if _single(point) else near) * max(1.0, scale)
     for k, (mine, theirs) in enumerate(zip(flat(given), after, strict=True)):
         if isinstance(mine, np.ndarray) and not np.allclose(mine, theirs, rtol=0.0, atol=near, equal_nan=True):
             raise Wrong(f"the plain call leaves argument {k} as {mine.tolist()} at {point}, NumPy as {theirs.tolist()}")
 
 
-def _require_value(what: str, found: Any, value: Any, point: tuple[Any, ...], target: str) -> None:
-    near = _tolerance(point, target) * max(1.0, abs(value))
+def _require_value(what: str, found: Any, value: Any, point: tuple[Any, ...], near: float) -> None:
+    near = (SINGLE / 10.0 if _single(point) else near) * max(1.0, abs(value))
     if np.ndim(found) or not np.allclose(float(found), float(value), rtol=0.0, atol=near, equal_nan=True):
         raise Wrong(f"{what} at {point}: {found!r}, NumPy has {value!r}")
-
-
-def _tolerance(point: tuple[Any, ...], target: str) -> float:
-    return SINGLE / 10.0 if _single(point) else VALUE[target]
 
 
 def _types(point: tuple[Any, ...]) -> list[str]:
