@@ -37,7 +37,6 @@ CURVED = {
     "rk4_fit": 0,
     "shallow_water": 2,
     "sinkhorn": 4,
-    "soft_dtw": 2,
 }
 #: Programs that autograd can express: no writes in place, and only functions that it knows.
 KNOWN_TO_AUTOGRAD = (
