@@ -44,10 +44,13 @@ _NUMPY_FLOATS = frozenset({"fabs", "power", "reciprocal", "floor", "ceil", "trun
 _PLAIN = frozenset({"add", "sub", "mul", "neg", "lt", "le", "gt", "ge", "eq", "ne", "abs"})
 
 _SCIPY = {
-    "expit": "sigmoid", "erf": "erf", "erfc": "erfc", "gamma": "gamma", "gammaln": "lgamma", "digamma": "digamma", "psi": "digamma",
+    "expit": "logistic", "erf": "erf", "erfc": "erfc", "gamma": "gamma", "gammaln": "lgamma", "digamma": "digamma", "psi": "digamma",
     "xlogy": "xlogy", "log1p": "log1p", "expm1": "expm1", "xlog1py": "xlog1py", "logit": "logit", "ndtr": "ndtr", "log_ndtr": "log_ndtr",
     "betaln": "betaln",
 }  # fmt: skip
+
+#: SciPy's gamma functions are infinite or nan where those of `math` raise.
+_BY_SCIPY = (("lib", "numpy"),)
 
 
 def find(thing: object) -> Word | None:
@@ -67,5 +70,5 @@ def _words(numpy: ModuleType | None, special: ModuleType | None) -> dict[object,
             attrs = () if op in _PLAIN else (("lib", "numpy"),)
             found[getattr(numpy, name)] = Word(op, attrs, name in _NUMPY_FLOATS)
     if special is not None:
-        found.update({getattr(special, name): Word(op) for name, op in _SCIPY.items()})
+        found.update({getattr(special, name): Word(op, _BY_SCIPY if op in ("gamma", "lgamma") else ()) for name, op in _SCIPY.items()})
     return found

@@ -333,8 +333,8 @@ def _histogram(low: Arrays, node: ast.AST, a: Value, bins: Any = 10, range: Any 
     if not _is_count(count) or not isinstance(ends, tuple) or len(ends) != 2 or not all(isinstance(end, (int, float)) for end in ends):
         raise low.refusal(node, "a histogram needs a known number of bins and a known range", "bins=10, range=(0.0, 1.0)")
     first, last = map(float, ends)
-    edges = WORDS["linspace"].call(low, node, [literal(first), literal(last), literal(count + 1)], {})
-    return Many((low.emit("histogram", [x], node, [("bins", count), ("low", first), ("high", last)]), edges))
+    between = WORDS["linspace"].call(low, node, [literal(first), literal(last), literal(count + 1)], {})
+    return Many((low.emit("histogram", [x], node, [("bins", count), ("low", first), ("high", last)]), between))
 
 
 # ---------------------------------------------------------------------------------------------- interpolation, convolution

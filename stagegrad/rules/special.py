@@ -76,13 +76,15 @@ helper(
 helper(
     '''
     def digamma(x):
-        """The logarithmic derivative of the gamma function; nan at its poles 0, -1, -2, ...
+        """The logarithmic derivative of the gamma function; -inf at its pole 0 (inf at -0.0), nan at the others, -1, -2, ...
 
         Near the zero at 1.4616... a rational approximation (J. Maddock, Boost.Math), the zero in three parts; above 10 the
         asymptotic series; recurrence between them and reflection below 0.
         """
         if not x < math.inf:
             return x
+        if x == 0.0:
+            return math.copysign(math.inf, -x)
         if x <= 0.0:
             if x == -math.inf or x % 1.0 == 0.0:
                 return math.nan
@@ -267,7 +269,7 @@ helper(
     def lgamma_anywhere(x):
         """The logarithm of the gamma function of a number, with SciPy's values at its poles and where it overflows."""
         if x <= 0.0 and (x == -math.inf or x % 1.0 == 0.0):
-            return math.inf
+            return math.copysign(math.inf, x) if math.isinf(x) else math.inf
         return math.lgamma(x) if x < 2.5e305 else x * math.inf
     '''
 )
@@ -583,15 +585,16 @@ def mills_gap(out: Value, x: Value) -> Partials:
 # ---------------------------------------------------------------------------------------------- the gamma family
 
 
-@elementwise({"python": "math.gamma({x})", "array": "gamma_each({x})"}, stage="gam{x}", title="gamma function", exact="gamma(x)",
-             helpers=("gamma_each",), pole=True, cost=30.0)  # fmt: skip
+@elementwise({"python": "math.gamma({x})", "numpy": "gamma_anywhere({x})", "array": "gamma_each({x})"}, stage="gam{x}",
+             title="gamma function", exact="gamma(x)", helpers=("gamma_anywhere", "gamma_each"), pole=True, cost=30.0)  # fmt: skip
 def gamma(out: Value, x: Value) -> Partials:
     """The slope of the gamma function is itself times digamma."""
     return out * digamma(x)
 
 
-@elementwise({"python": "math.lgamma({x})", "array": "lgamma_each({x})"}, stage="lgam{x}", title="log of the gamma function",
-             exact="log(Abs(gamma(x)))", helpers=("lgamma_each",), pole=True, cost=30.0)  # fmt: skip
+@elementwise({"python": "math.lgamma({x})", "numpy": "lgamma_anywhere({x})", "array": "lgamma_each({x})"}, stage="lgam{x}",
+             title="log of the gamma function", exact="log(Abs(gamma(x)))", helpers=("lgamma_anywhere", "lgamma_each"), pole=True,
+             cost=30.0)  # fmt: skip
 def lgamma(out: Value, x: Value) -> Partials:
     """The slope of the logarithm of gamma is digamma."""
     return digamma(x)
