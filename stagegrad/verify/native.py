@@ -83,6 +83,10 @@ def ridders(along: Callable[[float], float], step: float) -> tuple[float, float]
 
 # ---------------------------------------------------------------------------------------------- helper functions
 
+#: What is smaller may be what is left of larger numbers that cancelled, to the 120 digits that there are.
+_CANCELLED = 1e-100
+#: An error of a few times what the next float makes of the meaning is seen as one in the ninth digit.
+_SLACK = 4e9
 HELPER_POINTS = (-30.0, -3.25, -1.0, -0.5, -0.125, 0.125, 0.5, 0.75, 1.0, 1.75, 2.0, 3.5, 6.0, 20.0)
 
 
@@ -90,7 +94,8 @@ def helper_error(helper: Callable[..., Any], meaning: Meaning) -> tuple[float, t
     """The largest relative difference between a helper function as it is written and as it is meant, and where it is.
 
     A helper that is given more than it means (say, a root beside its number) has no free operands to try. Points at which either is not
-    finite or stops with an error, and kinks and jumps, are its own conventions and left out.
+    finite or stops with an error, and kinks and jumps, are its own conventions and left out. Where the meaning itself changes by more
+    than its value from one float to the next, as at a root, the difference is seen in proportion to that.
     """
     arity = len(meaning.operands)
     worst: tuple[float, tuple[float, ...]] = (0.0, ())
@@ -99,8 +104,20 @@ def helper_error(helper: Callable[..., Any], meaning: Meaning) -> tuple[float, t
         point = tuple(HELPER_POINTS[(index * (2 * k + 1) + 3 * k) % len(HELPER_POINTS)] for k in range(arity))
         found, expected = value(helper, point), _exact(meaning, point)
         if math.isfinite(found) and math.isfinite(expected):
-            worst = max(worst, (abs(found - expected) / max(abs(expected), 1e-300), point))
+            error = abs(found - expected)
+            if error > worst[0] * abs(expected):
+                scale = max(abs(expected), _SLACK * _spread(meaning, point, expected), _CANCELLED)
+                worst = max(worst, (error / scale, point))
     return worst
+
+
+def _spread(meaning: Meaning, point: tuple[float, ...], expected: float) -> float:
+    """How far the meaning moves when each operand moves to the next float."""
+    spread = 0.0
+    for k, number in enumerate(point):
+        moved = _exact(meaning, (*point[:k], math.nextafter(number, math.inf), *point[k + 1 :]))
+        spread += abs(moved - expected) if math.isfinite(moved) else 0.0
+    return spread
 
 
 def _exact(meaning: Meaning, point: tuple[float, ...]) -> float:
