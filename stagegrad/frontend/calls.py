@@ -14,6 +14,7 @@ from typing import Any, cast
 from stagegrad import ops
 from stagegrad.errors import NeedsTypes
 from stagegrad.frontend import numpy_words, prelude, words
+from stagegrad.frontend.emitter import Strength
 from stagegrad.frontend.expressions import Expressions
 from stagegrad.frontend.records import is_record_class
 from stagegrad.frontend.values import (
@@ -119,7 +120,7 @@ class Calls(Expressions):
             return self.call_word(on_arrays, args, keywords, node)
         if word is not None:
             if getattr(thing, "__module__", "") == "math":
-                args = [self.atom(arg, node) for arg in args]
+                args = [self.converted(atom, FLOAT, node) if atom.type.bits == 32 else atom for atom in self.atoms(args, node)]
             return self.operation(word, args, keywords, node)
         if isinstance(thing, functools.partial):
             first = [self.constant(arg, node) for arg in thing.args]
@@ -204,7 +205,10 @@ class Calls(Expressions):
                 except ValueError:
                     raise self.refusal(node, f"could not convert string to float: {text!r}") from None
             case value:
-                return self.converted(self.atom(value, node), FLOAT, node)
+                atom = self.atom(value, node)
+                if self.strength(atom) is not Strength.WEAK and any(var.type.bits == 32 for var in self.given):
+                    return self.emit("cast", [atom], node, (("bits", 64),))  # a float of Python, which leaves 32-bit floats narrow
+                return self.converted(atom, FLOAT, node)
 
     def _bool(self, args: list[Value], node: ast.Call) -> Value:
         self.expect(args, 1, 1, "bool", node)

@@ -151,6 +151,22 @@ _WHOLE = frozenset({"add", "sub", "mul", "floordiv", "mod", "neg", "abs", "max",
 _LOGICAL = frozenset({"lt", "le", "gt", "ge", "eq", "ne", "not", "and", "or", "is_true", "copy", "to_int", "to_float"})
 
 
+#: Operators that give a number of NumPy for one of NumPy; a function of `math` gives a float of Python.
+_PROPAGATES = frozenset({"add", "sub", "mul", "div", "pow", "floordiv", "mod", "neg", "abs", "square", "reciprocal", "max", "min", "copy"})
+
+
+class Strength(Enum):
+    """Whether 32-bit floats beside a 64-bit number stay as narrow as they are (NEP 50): yes beside a float of Python, no beside NumPy's."""
+
+    WEAK = "weak"
+    STRONG = "strong"
+    EITHER = "either"  # that depends on the path
+
+    def beside(self, other: Strength) -> Strength:
+        """What a value is that comes from one of two paths."""
+        return self if self is other else Strength.EITHER
+
+
 class Emitter:
     """Builds one IR function."""
 
@@ -163,6 +179,8 @@ class Emitter:
         self.frame: Frame
         self.guessed: dict[Var, frozenset[Var]] = {}  # floats that may be ints, and the parameters that decide it
         self.words: dict[str, object] = {}  # names in the text, and whose they are
+        self.given: list[Var] = []  # the function's parameters
+        self.strengths: dict[Var, Strength] = {}  # of numbers that are not weak
         self._made: dict[Var, tuple[list[Stmt], int]] = {}
         self._regions = 0
 
@@ -193,11 +211,39 @@ class Emitter:
             raise self.refusal(node, f"stagegrad has no rule for {op} yet")
         if op not in _LOGICAL and REGISTRY[op].kind in ("elementwise", "flat"):
             args = [self.converted(arg, INT, node) if arg.type == BOOL and (op, k) != ("where", 0) else arg for k, arg in enumerate(args)]
+        if any(arg.type.bits == 32 for arg in args) and REGISTRY[op].kind in ("elementwise", "flat"):
+            args = self._widened(args, node)
         out = self.fresh.var(name, REGISTRY[op].type_of([arg.type for arg in args], dict(attrs)))
         if out.type == FLOAT and op in _WHOLE:
             self._guess(out, args)
+        if out.type == FLOAT and op != "cast":
+            self._weigh(out, op, args, dict(attrs))
         self.append(Stage(out, op, tuple(args), tuple(attrs), span=self.span(node)))
         return out
+
+    def strength(self, atom: Atom) -> Strength:
+        """Whether a number makes 32-bit floats beside it wider."""
+        return self.strengths.get(atom, Strength.WEAK) if isinstance(atom, Var) else Strength.WEAK
+
+    def _weigh(self, out: Var, op: str, args: Sequence[Atom], attrs: dict[str, Attr]) -> None:
+        """Notes whether what an operation gives is a number of NumPy."""
+        of_arrays = REGISTRY[op].kind in ("general", "structural") and any(arg.type.rank for arg in args)
+        found = {self.strength(arg) for arg in args if arg.type == FLOAT}
+        if of_arrays or attrs.get("lib") == "numpy" or (op in _PROPAGATES - {"max", "min"} and Strength.STRONG in found):
+            self.strengths[out] = Strength.STRONG
+        elif op in _PROPAGATES and found - {Strength.WEAK}:
+            self.strengths[out] = Strength.STRONG if found == {Strength.STRONG} else Strength.EITHER
+
+    def _widened(self, args: Sequence[Atom], node: ast.AST) -> list[Atom]:
+        """Operands of which some have 32 bits, these converted where a number of NumPy beside them has 64."""
+        found = {self.strength(arg) for arg in args if arg.type == FLOAT}
+        if Strength.EITHER in found:
+            message = "this number of 64 bits is one of NumPy on some paths only, so that the width of the result is not known"
+            raise self.refusal(node, message, "float(...) around the number")
+        if Strength.STRONG not in found:
+            return [*args]
+        wide = [replace(arg.type, bits=64) if arg.type.kind == "float" else arg.type for arg in args]
+        return [self.converted(arg, type, node) for arg, type in zip(args, wide, strict=True)]
 
     def append(self, stmt: Stmt) -> None:
         """Appends a statement and remembers where its values were made, so that an assignment can name them."""
@@ -297,6 +343,8 @@ class Emitter:
         self._made[var] = self._made.pop(value)
         if value in self.guessed:
             self.guessed[var] = self.guessed[value]
+        if value in self.strengths:
+            self.strengths[var] = self.strengths[value]
         return var
 
     def bind(self, name: str, value: Value, node: ast.AST) -> None:
@@ -496,6 +544,10 @@ class _Phis:
         self.outs.append(out)
         self.left.append(first)
         self.right.append(second)
+        if type == FLOAT:
+            known = [self.emitter.strength(atom) for atom in (first, second) if not (isinstance(atom, Lit) and atom.value is None)]
+            if known and known[0].beside(known[-1]) is not Strength.WEAK:
+                self.emitter.strengths[out] = known[0].beside(known[-1])
         guesses = [self.emitter.guess_of(atom) for atom in (first, second)]
         if type == FLOAT and None not in guesses:
             self.emitter.guessed[out] = frozenset().union(*(guess for guess in guesses if guess))

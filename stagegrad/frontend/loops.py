@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, count
 from typing import TYPE_CHECKING, TypeAlias
 
-from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow
+from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow, Strength
 from stagegrad.frontend.lists import OtherNumbers, appended
 from stagegrad.frontend.memory import Memory, buffers_in, key_of
 from stagegrad.frontend.scope import Loop, assigned, has_exit
@@ -60,6 +60,7 @@ class _Carried:
     flagged: bool
     vars: list[Var]
     bound: Atom = TRUE
+    either: bool = False  # whether its numbers are NumPy's on some trips only
 
 
 class LoopLowering:
@@ -146,6 +147,9 @@ class LoopLowering:
             guess = low.guess_of(init)
             if var.type == FLOAT and guess is not None:
                 low.guessed[var] = guess
+            strength = Strength.EITHER if carried.either else low.strength(init)
+            if strength is not Strength.WEAK:
+                low.strengths[var] = strength
         carried.bound = low.fresh.var("", BOOL) if carried.flagged else TRUE
         env[carried.key] = Slot(fill(carried.skeleton, iter(carried.vars)), carried.bound, entry.span if entry else None)
 
@@ -197,6 +201,7 @@ class LoopLowering:
         """Are the types at the end of the body those that its beginning assumed? If not, they are widened."""
         settled = True
         for carried in self.carried:
+            settled = self._same_strength(carried, body) and settled
             end = body.env.get(carried.key)
             if end is None or body.flow is Flow.DEAD or end.value == POISON:
                 continue
@@ -213,6 +218,15 @@ class LoopLowering:
             if _types(joined) != _types(carried.skeleton) or isinstance(joined, Unfit) != isinstance(carried.skeleton, Unfit):
                 carried.skeleton, settled = joined, False
         return settled
+
+    def _same_strength(self, carried: _Carried, body: Arm) -> bool:
+        """Are the numbers of a variable NumPy's at the end of a trip where they are at its beginning?"""
+        low, end = self.low, body.env.get(carried.key)
+        if carried.either or end is None or body.flow is Flow.DEAD or carried.skeleton is None:
+            return True
+        pairs = zip(carried.vars, leaves(end.value), strict=False)
+        carried.either = any(var.type == FLOAT == atom.type and low.strength(var) is not low.strength(atom) for var, atom in pairs)
+        return not carried.either
 
     # ------------------------------------------------------------------------------------------ buffers
 
@@ -367,6 +381,8 @@ class LoopLowering:
             out = low.fresh.like(var)
             if var in low.guessed:
                 low.guessed[out] = low.guessed[var]
+            if var in low.strengths:
+                low.strengths[out] = low.strengths[var]
             carries.append(Carry(var, low.converted(init, var.type, self.stmt), out))
             results.append(self._inside(body, result, var.type))
             outs.append(out)

@@ -21,7 +21,7 @@ from stagegrad.errors import ArgumentError, NeedsTypes, Problem, StagegradSource
 from stagegrad.frontend.calls import plain_function
 from stagegrad.frontend.control import Statements
 from stagegrad.frontend.deep import deeply
-from stagegrad.frontend.emitter import ONE_TYPE, RESULT, Flow, NeedInt, NeedKnown, Poisoned, Refusal
+from stagegrad.frontend.emitter import ONE_TYPE, RESULT, Flow, NeedInt, NeedKnown, Poisoned, Refusal, Strength
 from stagegrad.frontend.memory import Memory, key_of, shared
 from stagegrad.frontend.program import Capture, Program
 from stagegrad.frontend.scope import MISSING, Frame, Live, Scope, Unit, body_of, free_names, has_exit, parameters
@@ -187,6 +187,7 @@ class Specialisation:
     recursive: bool = False
     failed: bool = False
     in_place: bool = False  # whether it writes to arrays, be they its own
+    strengths: tuple[Strength, ...] = ()  # of its results
     shared: tuple[frozenset[int], ...] = ()  # for each result, the leaves of the inputs whose memory it may lie in
     written: tuple[int, ...] = ()  # leaves of the inputs that are arrays to which it writes
 
@@ -378,7 +379,7 @@ class Compilation:
             new.failed = True
             return
         new.function, new.result = function, result
-        new.written = lowering.written
+        new.written, new.strengths = lowering.written, lowering.returned
         known = {spec.name: spec.shared for spec in self.made if spec.function is not None and spec is not new}
         new.shared = shared(function, known)
 
@@ -390,8 +391,8 @@ class Lowering(Statements):
         super().__init__(compilation)
         self.memory = memory
         self.is_main = False
-        self.given: list[Var] = []
         self.written: tuple[int, ...] = ()
+        self.returned: tuple[Strength, ...] = ()
         self._sections, self.list_types, self.busy = {}, {}, []
 
     def function(
@@ -421,6 +422,7 @@ class Lowering(Statements):
             types = [leaf.type for leaf in leaves(joined)]
             value = fill(value, (self.converted(leaf, type, node) for leaf, type in zip(leaves(value), types, strict=True)))
         results, shape = tuple(leaves(value)), _shape(value)
+        self.returned = tuple(map(self.strength, results))
         finals = {k: self._final(k, buffer, node) for k, buffer in arrays.items()}
         self.written = tuple(k for k, final in finals.items() if final != self.given[k] or k in spec.written)
         if len(self.compilation.problems) > problems:
@@ -561,12 +563,15 @@ class Lowering(Statements):
         types = [leaf.type for value in spec.inputs.values() for leaf in leaves(value)]
         atoms = [leaf for value in values for leaf in leaves(self.plain(value, node))]
         args = tuple(self.converted(atom, type, node) for atom, type in zip(atoms, types, strict=True))
+        if any(arg.type.bits == 32 for arg in args) and any(self.strength(arg) is not Strength.WEAK for arg in args):
+            raise self.refusal(node, "numbers of 32 bits and NumPy's numbers of 64 bits meet in this call", "float(...) around the latter")
         written = self._written_by(spec, values, args, node) if spec.written else []
         outs = tuple(self.fresh.var("", leaf.type) for leaf in leaves(spec.result))
         if self.memory is not None:
             through = spec.shared or (frozenset(range(len(args))),) * len(outs)
             for out, positions in zip(outs, through, strict=False):
                 self.memory.lies[out] = frozenset().union(*(self.memory.lies.get(args[k], frozenset()) for k in positions))
+        self.strengths |= {out: strength for out, strength in zip(outs, spec.strengths, strict=False) if strength is not Strength.WEAK}
         finals = tuple(self.fresh.var(self.words_of(ref), args[k].type) for k, ref in zip(spec.written, written, strict=True))
         self.append(Call((*outs, *finals), spec.name, args, span=self.span(node)))
         for ref, final in zip(written, finals, strict=True):

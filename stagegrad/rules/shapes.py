@@ -61,7 +61,9 @@ def _as_wide(types: Sequence[Type], attrs: Mapping[str, Attr]) -> Type:
 
 def _cast(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
     name = f"np.float{attrs['bits']}"
-    return f"{{x}}.astype({name})" if types[0].rank else f"{name}({{x}})"
+    if not types[0].rank:
+        return f"{name}({{x}})" if attrs["bits"] == 32 else "float({x})"  # beside a float of Python, 32-bit floats stay narrow
+    return f"{{x}}.astype({name})"
 
 
 @general(_cast, _as_wide, stage="{x}f{bits}", title="convert", linear=True)
