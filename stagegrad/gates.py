@@ -109,7 +109,7 @@ def _declared(body: Function, function: Callable[..., Any], rule: _Rule) -> Op:
     made = [find(stmt.op) for stmt in walk(body.body) if isinstance(stmt, Stage)]
     return register(Op(
         name, "elementwise", operands, {"python": call}, f"{body.name}{{{operands[0]}}}", body.name, always(FLOAT), rule,
-        rule.exact, call.replace(word, body.name), pole=any(op.pole for op in made), singular=any(op.singular for op in made),
+        exact=rule.exact, display=call.replace(word, body.name), pole=any(op.pole for op in made), singular=any(op.singular for op in made),
         cost=sum(op.cost for op in made) + 1.0, doc=function.__doc__ or "", helpers=(word,),
     ))  # fmt: skip
 
