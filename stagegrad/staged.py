@@ -627,10 +627,11 @@ def _derived(f: Callable[..., Any], answer: str, argnums: Choice) -> Staged[...,
     )
     made._shown = "value"
     made._recent = base._recent
+    doc = f"The {'gradient' if answer == 'grad' else 'value and the gradient'} of {base.__name__} with respect to {argnums!r}."
+    _named(made, base.__module__, f"{base.__name__}_{answer}", f"{base.__qualname__}_{answer}", doc)
     if base._current is not None:
         made._build()
-    doc = f"The {'gradient' if answer == 'grad' else 'value and the gradient'} of {base.__name__} with respect to {argnums!r}."
-    return _named(made, base.__module__, f"{base.__name__}_{answer}", f"{base.__qualname__}_{answer}", doc)
+    return made
 
 
 def _staged(function: Callable[..., Any], options: Options, source: str | None = None, types: Types | None = None) -> Staged[..., Any]:
@@ -640,8 +641,9 @@ def _staged(function: Callable[..., Any], options: Options, source: str | None =
         again = Staged(
             function._lower, options, function._function, signature=function._find_signature, declared=declared, typed=function._typed
         )
+        _named(again, function.__module__, function.__name__, function.__qualname__, function.__doc__)
         _made_at_once(again)
-        return _named(again, function.__module__, function.__name__, function.__qualname__, function.__doc__)
+        return again
     if not callable(function):
         raise ArgumentError(f"{function!r} is not a function", advice="a function, or stagegrad.formula for text")
 
