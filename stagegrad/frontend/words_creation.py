@@ -47,12 +47,11 @@ def as_type(low: Arrays, node: ast.AST, atom: Atom, type: Type) -> Atom:
 
 
 def common_type(atoms: Sequence[Atom]) -> Type:
-    """What arrays and numbers become when NumPy puts them into one array: a number of Python gives way to what arrays hold."""
+    """What arrays and numbers become when NumPy puts them into one array: 32 bits only where all of them have so many."""
     kinds = {atom.type.kind for atom in atoms}
     kind = "float" if "float" in kinds else "int" if "int" in kinds else "bool"
-    strong = [atom.type for atom in atoms if atom.type.rank or atom.type.bits == 32] or [atom.type for atom in atoms]
-    narrow = all(type.kind == "bool" or (type.kind == "float" and type.bits == 32) for type in strong)
-    return Type(kind, 0, 32 if kind == "float" and narrow and any(type.bits == 32 for type in strong) else 64)
+    narrow = all(atom.type.kind == "bool" or (atom.type.kind == "float" and atom.type.bits == 32) for atom in atoms)
+    return Type(kind, 0, 32 if kind == "float" and narrow else 64)
 
 
 def sizes(low: Arrays, node: ast.AST, shape: Value) -> list[Atom]:

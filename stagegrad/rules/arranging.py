@@ -190,7 +190,10 @@ def _number(types: Sequence[Type]) -> Type:
 
 
 def _trace_of_numba(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
-    return "np.float32(np.trace({x}))" if types[0].kind == "float" and types[0].bits == 32 else "np.trace({x})"
+    """Numba has no trace of ints, and computes one of 32 bits in 64."""
+    if types[0].kind != "float":
+        return "np.sum(np.diag({x}))"
+    return "np.float32(np.trace({x}))" if types[0].bits == 32 else "np.trace({x})"
 
 
 @general({"python": "np.trace({x})", "numba": _trace_of_numba}, _number, stage="tr{x}", title="trace", linear=True)
