@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -441,3 +442,42 @@ def closure_writes(v):
     for k in range(1, 4):
         step(k)
     return u
+
+
+# ---------------------------------------------------------------------------------------------- widths and kinds
+
+F = V.astype(np.float32)
+I = np.arange(1, 6)  # noqa: E741  (an index)
+M = np.array([True, False, True, True, False])
+
+
+@at((F, 0.3, V))
+def narrow(x, w, y):
+    total = 0.0
+    for k in range(5):
+        total += x[k]
+    return x * 2.0 + 1, x[0] * w * x, total * x, x[1:] / 3, x**2, np.exp(x), x @ x * x, x + y, x * y[0], x * np.sum(y), x * float(y[0])
+
+
+@at((F,))
+def narrow_written(x):
+    u = x.copy()
+    u[0] = 0.1
+    u += 0.3
+    u[1] *= 3.3
+    u[2:] = u[2:] / 3
+    return u, math.sin(x[0]) * x, x * np.sin(2.0), abs(x[0]) * x, max(x[0], 0.5) * x
+
+
+@at((I,))
+def ints(i):
+    j = i.copy()
+    j[0] += 3
+    j *= 2
+    j[1:] -= j[:-1]
+    return j, i + 1, i * i, i / 2, i // 2, i % 2, -i, abs(i), i**2, i > 2, i * 0.5, i[0] / i[1], i.sum(), i & 3, ~i
+
+
+@at((M, V))
+def bools(m, x):
+    return m * x, m & ~m, np.sum(m), x[m], m * 1.0, np.where(m, x, 0.0), ~m, m | m, m ^ m

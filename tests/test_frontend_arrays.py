@@ -60,7 +60,8 @@ def same(first: Any, second: Any) -> bool:
     if isinstance(first, str) or isinstance(second, str):
         return bool(first == second)
     x, y = np.asarray(first), np.asarray(second)
-    return x.shape == y.shape and bool(np.allclose(x, y, rtol=1e-14, atol=0.0, equal_nan=True))
+    tolerance = 1e-6 if y.dtype == np.float32 else 1e-14
+    return x.shape == y.shape and (not x.ndim or x.dtype == y.dtype) and bool(np.allclose(x, y, rtol=tolerance, atol=0.0, equal_nan=True))
 
 
 def agrees(function: Callable[..., Any], args: tuple[Any, ...], made: Program) -> bool:

@@ -192,7 +192,7 @@ class Calls(Expressions):
     def _int(self, args: list[Value], node: ast.Call) -> Value:
         self.expect(args, 1, 1, "int", node)
         atom = self.atom(args[0], node)
-        if atom.type != FLOAT:
+        if atom.type.kind != "float":
             return self.converted(atom, INT, node)
         return self.emit("to_int", [atom], node)
 
@@ -219,7 +219,7 @@ class Calls(Expressions):
         atom = self.atom(args[0], node)
         nothing = len(args) == 1 or (isinstance(args[1], Static) and args[1].thing is None)
         digits = None if nothing else self.atom(args[1], node)
-        if atom.type != FLOAT:
+        if atom.type.kind != "float":
             if digits is not None and not (isinstance(digits, Lit) and int(digits.value or 0) >= 0):
                 raise self.refusal(node, "an int can be rounded to a known number of digits behind the point only")
             return self.converted(atom, INT, node)
@@ -246,11 +246,14 @@ class Calls(Expressions):
     def _whole_part(self, args: list[Value], node: ast.Call, op: str) -> Value:
         self.expect(args, 1, 1, f"math.{op.removesuffix('_int')}", node)
         atom = self.atom(args[0], node)
-        return self.converted(atom, INT, node) if atom.type != FLOAT else self.emit(op, [atom], node)
+        if atom.type.kind != "float":
+            return self.converted(atom, INT, node)
+        return self.emit(op, [self.converted(atom, FLOAT, node)], node)
 
     def _log(self, args: list[Value], node: ast.Call) -> Value:
         self.expect(args, 1, 2, "math.log", node)
-        logs = [self.emit("log", [self.fitting(atom, node, FLOAT)], node) for atom in self.atoms(args, node)]
+        atoms = [self.converted(atom, FLOAT, node) if atom.type.bits == 32 else atom for atom in self.atoms(args, node)]
+        logs = [self.emit("log", [self.fitting(atom, node, FLOAT)], node) for atom in atoms]
         return logs[0] if len(logs) == 1 else self.emit("div", logs, node)
 
     def _hypot(self, args: list[Value], node: ast.Call) -> Value:
@@ -403,8 +406,9 @@ class Calls(Expressions):
     def _add_term(self, args: list[Value], node: ast.Call) -> Many:
         """The next total, and what rounding has lost so far: `sum` keeps count of it between floats since Python 3.12."""
         total, lost, term = args
-        types = [leaf.type for value in (total, term) for leaf in leaves(value)]
-        if not _COMPENSATED or types != [FLOAT, FLOAT]:
+        numbers = [leaf for value in (total, term) for leaf in leaves(value)]
+        of_python = all(self.strength(number) is Strength.WEAK for number in numbers)
+        if not _COMPENSATED or not of_python or [number.type for number in numbers] != [FLOAT, FLOAT]:
             return Many((self.operate("add", total, term, node), lost))
         pair = self.prelude("add_compensated", [total, lost, term], node)
         assert isinstance(pair, Many)

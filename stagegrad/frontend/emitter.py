@@ -255,6 +255,8 @@ class Emitter:
         """The atom as a number of a wider type."""
         if atom.type == type:
             return atom
+        if atom.type.rank != type.rank:
+            raise self.refusal(node, f"{describe(atom)} cannot become {describe(Lit(None, type))}")
         if isinstance(atom, Lit):
             return self._literal(atom, type, node)
         out = self.fresh.var("", type)
@@ -308,7 +310,9 @@ class Emitter:
 
     def whole(self, atom: Atom, node: ast.AST, what: str) -> Atom:
         """The atom as an int; a parameter of unknown type that leads here is an int from now on."""
-        if atom.type != FLOAT:
+        if atom.type.rank:
+            raise self.refusal(node, f"{what} must be an int, and this is {describe(atom)}")
+        if atom.type.kind != "float":
             return self.converted(atom, INT, node)
         params = self.guessed.get(atom) if isinstance(atom, Var) else None
         if params:

@@ -387,8 +387,8 @@ class Expressions(Emitter):
             return self.negated(self.truth(value, node.operand), node)
         atom = self.numeric(value, node.operand)
         if isinstance(node.op, ast.Invert):
-            if atom.type.rank and atom.type.kind == "bool":
-                return self.emit("not", [atom], node)
+            if atom.type.rank and atom.type.kind != "float":
+                return self.emit("not" if atom.type.kind == "bool" else "invert", [atom], node)
             return self.emit("invert", [self.whole(atom, node, "the operand of ~")], node)
         if atom.type == BOOL:
             atom = self.converted(atom, INT, node)
