@@ -372,7 +372,13 @@ def _logsumexp(low: Arrays, node: ast.AST, a: Value, axis: Any = None, b: Any = 
     _absent(low, node, return_sign=return_sign)
     if not _is_none(b):
         raise low.refusal(node, "`b=` is not supported in logsumexp", "logsumexp(a + np.log(b)), for positive b")
-    return _reduce(low, node, "logsumexp", _floats(low, node, a), axis, keepdims)
+    x = _floats(low, node, a)
+    known = low.axes(axis, x.type.rank, node)
+    if not isinstance(known, tuple) or len(known) == x.type.rank:
+        return _reduce(low, node, "logsumexp", x, _one_axis(low, node, x, axis), keepdims)
+    for k in sorted(known, reverse=True):  # a sum of exponentials of sums of exponentials is one sum
+        x = _reduce(low, node, "logsumexp", x, literal(k), keepdims)
+    return x
 
 
 def _over_axis(low: Arrays, node: ast.AST, op: str, x: Value, axis: Value) -> Atom:
