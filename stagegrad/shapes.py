@@ -45,8 +45,11 @@ def section(stage: Stage, of: dict[Var, Shape]) -> Shape | None:
     rank = dict(stage.attrs).get("rank", array.type.rank - 1)
     assert isinstance(rank, int)
     read = Stage(Var("", Type(array.type.kind, rank), -1), "load", stage.args[:-1], stage.attrs)
-    found = _Shapes({array: of[array]}, numbers=count(-10**9))
-    return found.section(read)
+    return _Shapes({array: of[array]}, numbers=_SECTIONS).section(read)
+
+
+#: Numbers for the sizes of sections, which no walk through a function hands out.
+_SECTIONS = count(-1, -1)
 
 
 @dataclass
@@ -169,8 +172,10 @@ class _Shapes:
                 return self.shape(args[1])
             case "full_of":
                 return tuple(self.size(arg) for arg in args[1:])
-            case "reshape" | "broadcast_to":
+            case "broadcast_to":
                 return tuple(self.size(arg) for arg in args[1:])
+            case "reshape":  # a size may be -1: whatever is left
+                return tuple(self.sizes.get(arg, self.unknown()) if isinstance(arg, Var) else self.positive(arg) for arg in args[1:])
             case "expand_dims":
                 axis = attrs["axis"]
                 assert isinstance(axis, int)
@@ -210,6 +215,9 @@ class _Shapes:
         if isinstance(atom, Lit):
             return atom.value if isinstance(atom.value, int) else self.unknown()
         return self.sizes.setdefault(atom, self.unknown())
+
+    def positive(self, size: Lit) -> Dim:
+        return size.value if isinstance(size.value, int) and size.value >= 0 else self.unknown()
 
     def broadcast(self, operands: list[Shape]) -> Shape:
         rank = max(map(len, operands))
