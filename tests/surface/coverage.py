@@ -9,11 +9,14 @@ from tests.surface import CASES, Entry
 _HEAD = """\
 # What of NumPy is supported
 
-Each row is a function of NumPy or SciPy; every mark is a test that compares stagegrad's value with the untouched function's, and its
-gradient with differences of the untouched function, in float64 on the `numpy` and the `numba` target. `float32` says that arrays of
-32 bits stay so, forward and backward. `order` says how often the function can be differentiated: 0 where its derivative is zero
-wherever it exists. The cases: broadcasting of axes of one element, arrays of one element, empty arrays, arrays that are not contiguous,
-and one array passed for several arguments. `raises` means that the function raises what NumPy raises.
+Each row is a function of NumPy or SciPy, each of its `forms` a call with other arguments. Every "yes" is a test: stagegrad's value is
+compared with the untouched function's, its gradient, and the gradient of the gradient, with differences of the untouched function, on the
+`numpy` target in every run of the tests and on the `numba` target in the long one. `float32` says that arrays of 32 bits stay so,
+forward and backward. `order` says how often the function can be differentiated: 0 where its derivative is zero wherever it exists.
+
+The cases: axes of one element that broadcast, arrays of one element, empty arrays, arrays that are not contiguous in memory, one array
+passed for several arguments. Where a case is missing, the cell says why: "one array" is all that the function takes, "not defined" is
+what has no value in NumPy or no gradient; "raises" means that NumPy's exception is raised.
 
 This page is written by tests/test_numpy_surface.py from the tables in tests/surface.
 """
@@ -45,11 +48,11 @@ def _row(name: str, entries: list[Entry]) -> list[str]:
 
 
 def _mark(case: str, entries: list[Entry]) -> str:
-    """``yes`` where an entry has the case, ``raises`` where NumPy raises, else nothing."""
+    """``yes`` where an entry has the case, ``raises`` where NumPy raises, else why there is none."""
     found = [entry.case(case) for entry in entries]
     if any(not isinstance(shapes, (str, type)) for shapes in found):
         return "yes"
-    return "raises" if any(isinstance(shapes, type) for shapes in found) else ""
+    return "raises" if any(isinstance(shapes, type) for shapes in found) else str(found[0])
 
 
 def _notes(entries: list[Entry]) -> list[str]:
