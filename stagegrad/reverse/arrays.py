@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stagegrad.ir import Atom, Stage, Var
+from stagegrad.ir import Atom, Attr, Stage, Var
 from stagegrad.ops import Builder, literal
 
 if TYPE_CHECKING:
@@ -68,7 +68,14 @@ def _undo_load(sweep: Sweep, stage: Stage, g: Atom, gradients: Gradients, builde
     if isinstance(array, Var) and array in sweep.active:
         sweep.shadow_arrays([array], gradients, builder)
         word = sweep.gradient_word(array)
-        gradients[array] = builder.emit("accumulate", gradients[array], *indices, g, name=word, **dict(stage.attrs))
+        gradients[array] = builder.emit("accumulate", gradients[array], *indices, g, name=word, **_writable(stage))
+
+
+def _writable(stage: Stage) -> dict[str, Attr]:
+    """The attributes of a reading, for a write to the same place: ``a.T`` -> ``a.T[:]``, since only a subscript can be written to."""
+    attrs = dict(stage.attrs)
+    at = str(attrs.get("at", "]"))
+    return attrs if at.endswith("]") else {**attrs, "at": f"{at}[:]"}
 
 
 def _zero(g: Atom) -> Atom:
