@@ -481,3 +481,21 @@ def ints(i):
 @at((M, V))
 def bools(m, x):
     return m * x, m & ~m, np.sum(m), x[m], m * 1.0, np.where(m, x, 0.0), ~m, m | m, m ^ m
+
+
+@at((A,))
+def reshaped(a):
+    m = np.zeros((3, 4))
+    flat = m.reshape(-1)
+    flat[2] = a[0, 0]
+    flat[3:5] += a[1, :2]
+    wide = flat.reshape(2, 6)
+    wide[1] *= 2.0
+    line = m.ravel()
+    line[0] = 7.0
+    line += 1.0
+    row = m.reshape((4, 3))[1]
+    row[0] = 9.0
+    same = np.asarray(m)
+    same[0, 3] = -1.0
+    return m, flat, wide, line, row

@@ -19,7 +19,8 @@ _HOLE = "{}"
 class Step:
     """One link of a chain: the parts of a subscript (each text with a ``{}`` for each of its atoms), or text such as ``.T``.
 
-    `rank` is the rank of what it gives. A `gather` has an array as an index: what it gives is a copy.
+    `rank` is the rank of what it gives. A `gather` has an array as an index: what it gives is a copy. At the beginning of a chain,
+    the `suffix` may also name an operation, reshape or ravel, whose operands the atoms are.
     """
 
     parts: tuple[str, ...]

@@ -17,6 +17,7 @@ from stagegrad.frontend.emitter import Arm, Flow
 from stagegrad.frontend.expressions import BINARY
 from stagegrad.frontend.indexing import Step, atoms_of, attributes, joined
 from stagegrad.frontend.memory import OUTSIDE, Memory, arrays_of, is_view, key_of, lost
+from stagegrad.frontend.numpy_words import NumpyWord
 from stagegrad.frontend.scope import Frame
 from stagegrad.frontend.values import Key, Many, Method, Record, Ref, Slot, Unfit, Value, alike, describe, refs, with_refs
 from stagegrad.ir import Atom, Attr, Lit, Stage, Type, Var
@@ -24,6 +25,10 @@ from stagegrad.ir import Atom, Attr, Lit, Stage, Type, Var
 _WHOLE = Step((":",), (), 0)
 #: Operations that give an array of its own in C order.
 _IN_ORDER = frozenset({"zeros_of", "ones_of", "full_of", "empty_of", "array_of", "eye_of", "arange", "linspace", "duplicate"})
+
+
+#: Operations that give the same elements in another shape: of an array in C order, a view.
+_RESHAPES = frozenset({"reshape", "ravel"})
 
 
 class NeedsMemory(Exception):
@@ -56,7 +61,13 @@ class Writes(Arrays):
         if ref.steps[-1].suffix == ".T":
             inner = self.read(replace(ref, steps=ref.steps[:-1], seen=None), node)
             return self.emit("transpose", [inner], node)
-        return self.emit("load", [version, *atoms_of(ref.steps)], node, attributes(ref.steps, version.type.rank))
+        return self.taken(version, ref.steps, node)
+
+    def taken(self, version: Atom, steps: tuple[Step, ...], node: ast.AST) -> Atom:
+        """What the steps lead to in an array."""
+        if steps and steps[0].suffix in _RESHAPES:
+            version, steps = self.emit(steps[0].suffix, [version, *steps[0].atoms], node), steps[1:]
+        return self.emit("load", [version, *atoms_of(steps)], node, attributes(steps, version.type.rank)) if steps else version
 
     def version(self, ref: Ref, node: ast.AST) -> Atom:
         """What the whole buffer holds now."""
@@ -93,7 +104,8 @@ class Writes(Arrays):
                 return value
 
     def _made_in_order(self, var: Var) -> bool:
-        return any(isinstance(stmt, Stage) and stmt.out == var and stmt.op in _IN_ORDER for stmt in reversed(self.stmts))
+        made = self._stage_of(var)
+        return made is not None and made.op in _IN_ORDER
 
     def named(self, value: Value, name: str) -> Value:
         if isinstance(value, Ref) and value.seen is not None:
@@ -144,7 +156,7 @@ class Writes(Arrays):
         for step in section.steps:
             steps = joined(steps, step)
         version = self.version(base, node)
-        found = self.emit("load", [version, *atoms_of(steps)], node, attributes(steps, version.type.rank))
+        found = self.taken(version, steps, node)
         if steps[-1].gather or not found.type.rank:
             return found
         return Ref(base.buffer, steps, found.type, (version, found))
@@ -161,6 +173,29 @@ class Writes(Arrays):
                 return owner
             return replace(owner, steps=(*owner.steps, Step((), (), owner.type.rank, suffix=".T")), seen=None)
         return super().attribute_of(owner, node)
+
+    def call_word(self, word: NumpyWord, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        found = super().call_word(word, args, keywords, node)
+        owner = args[0] if args else None
+        if not isinstance(owner, Ref) or not isinstance(found, Var) or self.memory is None:
+            return found
+        name = word.name.partition(".")[2]
+        if name in ("asarray", "asanyarray") and found == self.read(owner, node):
+            return owner
+        whole = all(step.suffix in _RESHAPES for step in owner.steps)
+        if not whole or owner.buffer not in self.memory.contiguous or name not in _RESHAPES:
+            return found
+        before, made = self.read(owner, node), self._stage_of(found)
+        if found == before:
+            return owner
+        if made is None or made.op not in _RESHAPES or made.args[0] != before:
+            return found
+        step = Step((), made.args[1:], found.type.rank, suffix=made.op)
+        return Ref(owner.buffer, (step,), found.type, (self.version(owner, node), found))
+
+    def _stage_of(self, var: Var) -> Stage | None:
+        """The stage of the current path that made a value."""
+        return next((stmt for stmt in reversed(self.stmts) if isinstance(stmt, Stage) and stmt.out == var), None)
 
     # ------------------------------------------------------------------------------------------ writes
 
@@ -200,10 +235,17 @@ class Writes(Arrays):
         steps = ref.steps or (replace(_WHOLE, rank=ref.type.rank),)
         stored = self._fitted(self.array(value, node), ref, node)
         version = self.version(ref, node)
-        word = memory.words[ref.buffer]
-        new = self.emit("store", [version, *atoms_of(steps), stored], node, attributes(steps, version.type.rank), word)
+        new = self._stored(version, steps, stored, memory.words[ref.buffer], node)
         self.env[key_of(ref.buffer)] = Slot(new)
         self._lose_others(ref, node)
+
+    def _stored(self, version: Atom, steps: tuple[Step, ...], value: Atom, word: str, node: ast.AST) -> Atom:
+        """The array with a value at the end of the steps; through another shape, it is that shape which is written to."""
+        if steps[0].suffix not in _RESHAPES:
+            return self.emit("store", [version, *atoms_of(steps), value], node, attributes(steps, version.type.rank), word)
+        reshaped = self.emit(steps[0].suffix, [version, *steps[0].atoms], node)
+        inner = steps[1:] or (replace(_WHOLE, rank=reshaped.type.rank),)
+        return self.emit("reshape_like", [self._stored(reshaped, inner, value, "", node), version], node, (), word)
 
     def _check_own(self, ref: Ref, node: ast.AST) -> None:
         assert self.memory is not None
