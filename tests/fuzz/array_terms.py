@@ -17,6 +17,7 @@ from tests.fuzz.array_words import (
     FUNCTIONS,
     KEPT,
     KINKED,
+    PREFIX_WHOLE,
     PRODUCTS,
     REDUCED,
     SCANS,
@@ -213,6 +214,7 @@ class ArrayTerms(Maker):
             (3 if "kinks" in self.on else 0, lambda: self.one((self.extreme, self.absolute, self.ternary))(depth)),
             (14, lambda: self.whole_array(depth)),
             (5 if "helpers" in self.on else 0, lambda: self.number_by_helper(depth)),
+            (12 if "prefixes" in self.on and self.loops else 0, lambda: self.prefix(depth)),
             (6, self.leaf),
         )
 
@@ -253,6 +255,22 @@ class ArrayTerms(Maker):
                 return Term(f"{self.np}.sum({masked}[{self.mask(dims).text}])", ATOM, 8.0)
         text = self.form(form, inner, dims)
         return Term(text, ATOM if "@" not in form else MUL, min(inner.size, 4.0) * 4.0)
+
+    def prefix(self, depth: int) -> Term:
+        """What the parts of vectors before or after a loop's position add up to."""
+        found = self.beside_counter(self.scope.held())
+        if not found:
+            return self.whole_array(depth)
+        name, other, counter = self.one(found)
+        text = self.one(PREFIX_WHOLE).replace("np.", f"{self.np}.").format(a=name, b=other, i=counter)
+        return Term(text, MUL, min(4.0 * self.scope.arrays[name].size, CAP))
+
+    def beside_counter(self, arrays: list[tuple[str, Held]]) -> list[tuple[str, str, str]]:
+        """Vectors out of `arrays`, each with a vector of the same size and a counter of positions on both."""
+        vectors = [(name, held.dims[0]) for name, held in self.scope.held() if len(held.dims) == 1]
+        mine = [(name, dim) for name, dim in vectors if name in dict(arrays)]
+        counters = [(name, counter.dim) for name, counter in self.scope.counters.items()]
+        return [(a, b, i) for a, dim in mine for b, same in vectors if dim == same for i, size in counters if size == dim]
 
     def form(self, form: str, inner: Term, dims: Dims) -> str:
         """A form with its argument, and with a second one only where it has a place for one."""

@@ -67,6 +67,24 @@ WHOLE = (
 )
 #: From a vector to a number.
 VECTOR_WHOLE = ("np.dot({x}, {y})", "{u} @ {v}", "sum({x})", "np.inner({x}, {y})", "np.vdot({x}, {y})")
+#: From the parts of two vectors before or after a position {i} on them, to a number.
+PREFIX_WHOLE = (
+    *(
+        "np.dot({a}[:{i}], {b}[:{i}])",
+        "np.sum({a}[{i}:])",
+        "({a}[:{i}] * {b}[:{i}]).sum()",
+        "{a}[{i}:] @ {b}[{i}:]",
+        "np.sum({a}[:{i} + 1] ** 2)",
+    ),
+    *("np.sum({a}[{i} + 1:] * {b}[{i}])", "np.dot({a}[{i}:], {b}[::-1][{i}:])", "np.sum(np.sin({a}[{i} - 1:{i} + 1]))"),
+)
+#: Stores to such parts: {x} is a number.
+PREFIX_STORES = (
+    *("{a}[{i}:] *= 0.8", "{a}[:{i}] += 0.1 * {b}[:{i}]", "{a}[{i} + 1:] -= 0.3 * {a}[{i}] * {b}[{i} + 1:]", "{a}[:{i}] = {b}[:{i}]"),
+    *("{a}[{i}:] = {x}", "{a}[{i}:] += 0.2 * {a}[{i}]", "{a}[{i}:] = 0.5 * {b}[:{n} - {i}]", "{a}[:{i} + 1] = 0.5 * {a}[:{i} + 1][::-1]"),
+    *("{a}[{i}:{i} + 2] = {b}[{i}:{i} + 2] * {x}", "{a}[{i}:] -= 0.2 * {a}[:{n} - {i}]", "{a}[{i} + 1:] += 0.3 * {a}[:-1][{i}:]"),
+)
+
 #: From a square matrix to a number.
 SQUARE_WHOLE = ("np.trace({x})", "np.sum(np.diag({x}) ** 2)")
 SQUARE_ALGEBRA = (
@@ -107,5 +125,5 @@ AUGMENTED_IN_LOOPS = ("+= 0.3 * np.sin({x})", "-= 0.2 * np.tanh({x})", "*= np.co
 #: What a program may use; each has about half of it, so that no single refusal hides everything else.
 FEATURES = _words(
     """kinks views steps newaxis transpose gather masks reduce keepdims scans matmul broadcast alias swaps helpers rows while leave
-    tuples lists joins reshape branches writes rebind ellipsis linalg trees"""
+    tuples lists joins reshape branches writes rebind ellipsis linalg trees prefixes returns closures"""
 )

@@ -26,6 +26,7 @@ from tests.fuzz.array_words import (
     HELPER_NAMES,
     INT_ARRAY_NAMES,
     MASK_NAMES,
+    PREFIX_STORES,
 )
 from tests.fuzz.programs import ADD, ATOM, CAP, MUL, NOT, OR, UNARY, Program, Term
 from tests.fuzz.words import FLOAT_NAMES
@@ -60,6 +61,8 @@ class ArrayMaker(ArrayTerms):
         self.alone: list[tuple[str, Dims]] = []
         self.packed: list[tuple[str, Dims]] = []
         self.container: type = tuple
+        #: Whether the function that is being written returns a number.
+        self.returning = False
 
     # ------------------------------------------------------------------------------------------ assignments
 
@@ -90,6 +93,11 @@ class ArrayMaker(ArrayTerms):
             (5 if "helpers" in on else 0, self.call_helper),
             (2 if "tuples" in on else 0, self.assign_pair_of_arrays),
             (2 if "tuples" in on else 0, self.swap_names),
+            (4 if "tuples" in on else 0, self.store_several),
+            (14 if "prefixes" in on and self.loops else 0, self.store_prefix),
+            (2 if "lists" in on else 0, self.assign_rows),
+            (1 if "branches" in on else 0, self.assign_chosen),
+            (2 if "closures" in on and self.depth == 1 else 0, self.assign_closure),
             (3 if "lists" in on else 0, self.assign_list),
             (3 if "masks" in on else 0, self.assign_mask),
             (2 if "gather" in on else 0, self.assign_ints),
@@ -286,6 +294,43 @@ class ArrayMaker(ArrayTerms):
         self.noted(name, held.size * 4.0)
         return None
 
+    def store_prefix(self) -> None:
+        """A store to the part of a vector before or after a loop's position."""
+        found = self.beside_counter(self.writable())
+        if not found:
+            return self.store()
+        name, other, counter = self.one(found)
+        number = self.bounded(self.real(1), 3.0)
+        form = self.one(PREFIX_STORES)
+        self.emit(form.format(a=name, b=other, i=counter, n=f"len({name})", x=number.at(UNARY)))
+        self.noted(name, self.scope.arrays[name].size + min(self.scope.arrays[other].size, 3.0))
+        return None
+
+    def store_several(self) -> None:
+        """Elements stored in one statement: by a chain, by a tuple, or changing places with a number."""
+        arrays = [(name, held) for name, held in self.writable() if held.dims]
+        if not arrays:
+            return self.assign_copy()
+        places = []
+        for _ in range(2):
+            name, held = self.one(arrays)
+            places.append(self.subscripted(name, [self.index(dim) for dim in held.dims]))
+            self.noted(name, 3.0)
+        terms = [self.bounded(self.real(1), 3.0) for _ in range(2)]
+        old = [name for name in self.scope.floats if name not in self.scope.locked]
+        match self.random.randrange(3):
+            case 0:
+                self.emit(f"{places[0]} = {places[1]} = {terms[0].text}")
+            case 1:
+                self.emit(f"{places[0]}, {places[1]} = {terms[0].at(OR)}, {terms[1].at(OR)}")
+            case _ if old:
+                number = self.one(old)
+                self.emit(f"{places[0]}, {number} = {number}, {places[0]}")
+                self.bind(number, CAP / 2)
+            case _:
+                self.emit(f"{places[0]} = {terms[0].text}")
+        return None
+
     def swap_parts(self) -> None:
         """Two elements or rows change places; rows without a copy do what NumPy's views make of it."""
         arrays = [(name, held) for name, held in self.writable() if held.dims]
@@ -370,6 +415,47 @@ class ArrayMaker(ArrayTerms):
         self.hold(name, Held(held.dims, held.size * 2.0))
         return None
 
+    def assign_rows(self) -> None:
+        """A list of arrays that grows in a loop, stacked or joined."""
+        vectors = [(name, held) for name, held in self.scope.held() if len(held.dims) == 1]
+        if not vectors or self.trips > 1:
+            return self.assign_new()
+        source, held = self.one(vectors)
+        rows, name, counter = self.fresh(["rows", "states", "path"]), self.fresh(ARRAY_NAMES), self.fresh(COUNTER_NAMES)
+        state = self.fresh([word for word in ARRAY_NAMES if word != name])
+        self.emit(f"{state} = {source}.copy()")
+        self.emit(f"{rows} = []")
+        self.emit(f"for {counter} in range(2):")
+        self.emit(f"    {self.one((f'{state} = 0.5 * {state} + {self.np}.sin({state})', f'{state} += 0.3 * {source}'))}")
+        self.emit(f"    {rows}.append({self.one((f'{state}.copy()', f'{state} * {source}', f'{state} + {counter}'))})")
+        self.emit(f"{name} = {self.np}.{self.one(('stack', 'array', 'vstack'))}({rows})")
+        self.hold(state, Held(held.dims, 2.0 * held.size))
+        self.hold(name, Held(("2", held.dims[0]), 3.0 * held.size))
+        return None
+
+    def assign_chosen(self) -> None:
+        """A new array, one or another as the data have it."""
+        dims = self.any_dims()
+        terms = [self.tame(dims, 1), self.tame(dims, 1)]
+        name = self.fresh(ARRAY_NAMES)
+        self.emit(f"{name} = {self.owned(terms[0])} if {self.test(0).at(OR)} else {self.owned(terms[1])}")
+        self.hold(name, Held(dims, max(terms[0].size, terms[1].size)))
+
+    def assign_closure(self) -> None:
+        """A function inside the function that sees its arrays, and an array that it makes."""
+        source = self.any_dims()
+        name, word, inner = self.fresh(ARRAY_NAMES), self.fresh(HELPER_NAMES), self.fresh(["v_", "z_", "u_"])
+        other = self.tame(source, 1, 4.0)
+        if self.chance(0.5):
+            self.emit(f"{word} = lambda {inner}: {self.np}.sin({inner}) + {other.at(MUL)}")
+        else:
+            self.emit(f"def {word}({inner}):")
+            self.emit(f"    {inner} = {inner} * 0.5")
+            self.emit(f"    return {inner} - {other.at(MUL)}")
+        self.scope.locked.add(word)
+        self.emit(f"{name} = {word}({self.array(source, 0).text})")
+        self.hold(name, Held(source, other.size + 2.0))
+
     def assign_mask(self) -> None:
         """A name for a mask."""
         dims = self.any_dims()
@@ -446,6 +532,7 @@ class ArrayMaker(ArrayTerms):
         self.scope = ArrayScope(dict.fromkeys(floats, 2.0), locked=set(floats), sizes=set(first))
         for param, dims in params:
             self.scope.arrays[param] = Held(dims, 3.0, writable=result == "nothing" and param == params[0][0])
+        self.returning = result == "number"
         self.emit(f"def {name}({', '.join([p for p, _ in params] + list(floats))}):")
         self.budget = self.one((2, 3, 5))
         with self.block():
@@ -571,8 +658,14 @@ class ArrayMaker(ArrayTerms):
         self.pick((45, self.store), (20, self.augment), (12, self.assign_number), (swapping, self.swap_names), (23, self.statement))
 
     def branch(self) -> None:
-        """An if on the data, with or without an else."""
-        self.emit(f"if {self.test(1).text}:")
+        """An if on the data, with or without an else; sometimes it leaves the function."""
+        test = self.test(1).text
+        if "masks" in self.on and self.chance(0.3):
+            test = f"{self.np}.{self.one(('any', 'all'))}({self.mask(self.any_dims()).text})"
+        self.emit(f"if {test}:")
+        if "returns" in self.on and self.chance(0.4) and self.returning:
+            self.emit(f"    return {self.bounded(self.real(2), CAP / 2).text}")
+            return
         self.arm()
         if self.chance(0.6):
             self.emit("else:")
@@ -626,6 +719,7 @@ class ArrayMaker(ArrayTerms):
             params.append(("mask0", dims))
         self.budget, self.trips, self.loops = self.one((3, 5, 7, 9)), 1, []
         self.pack(params)
+        self.returning = True
         self.emit(f"def f({', '.join([name for name, _ in self.alone] + ['p_'] * bool(self.packed))}):")
         with self.block():
             self.unpack()
