@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stagegrad.frontend.numpy_words import word
 from stagegrad.frontend.values import Value
 from stagegrad.frontend.words_creation import array_of, as_type, common_type
-from stagegrad.frontend.words_shaping import flat, transposed
+from stagegrad.frontend.words_shaping import expect_size, flat, transposed
 from stagegrad.ir import Atom, Attr
 from stagegrad.rules.products import contraction
 
@@ -91,6 +91,8 @@ def _cross(low: Arrays, node: ast.AST, a: Value, b: Value) -> Value:
     x, y = factors(low, node, a, b)
     if not x.type.rank or not y.type.rank:
         raise low.refusal(node, "np.cross needs vectors, and one of these is a number")
+    for part in dict.fromkeys((x, y)):
+        expect_size(low, node, part, part.type.rank - 1, 3, "np.cross is supported for vectors of three numbers only")
     return low.emit("cross", [x, y], node)
 
 

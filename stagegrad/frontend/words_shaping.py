@@ -186,8 +186,15 @@ def _squeeze(low: Arrays, node: ast.AST, a: Value, axis: Any = None) -> Value:
     if known is None:
         raise low.refusal(node, "which axes have one element is not known before the program runs", "np.squeeze(x, axis=...)")
     for at in sorted((known,) if isinstance(known, int) else known, reverse=True):
+        expect_size(low, node, x, at, 1, "cannot select an axis to squeeze out which has size not equal to one")
         x = low.emit("squeeze", [x], node, [("axis", at)])
     return x
+
+
+def expect_size(low: Arrays, node: ast.AST, x: Atom, axis: int, size: int, message: str) -> None:
+    """Raises ValueError where an axis has another size, which compiled code would not notice."""
+    extent = low.emit("extent", [x], node, [("axis", axis)])
+    low.stop(low.emit("ne", [extent, Lit(size, INT)], node), "ValueError", message, node)
 
 
 @word("broadcast_to")
@@ -295,4 +302,4 @@ def _column_stack(low: Arrays, node: ast.AST, tup: Value) -> Value:
     return _concatenated(low, node, columns, 1)
 
 
-__all__ = ["axis_of", "flat", "several", "stacked", "transposed"]
+__all__ = ["axis_of", "expect_size", "flat", "several", "stacked", "transposed"]
