@@ -24,7 +24,7 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
 
 from stagegrad import pipeline
 from stagegrad.boundary import Answer, Boundary, Parameters, are_numbers, enter, plain_result, run
-from stagegrad.errors import ArgumentError, NameChoiceError, NeedsTypes, Problem, StagegradError, UnsupportedError
+from stagegrad.errors import ArgumentError, MissingPackageError, NameChoiceError, NeedsTypes, Problem, StagegradError, UnsupportedError
 from stagegrad.frontend.calls import plain_function
 from stagegrad.frontend.program import Program
 from stagegrad.frontend.specs import Spec, is_number, parse, word_of
@@ -329,9 +329,19 @@ class Staged(Generic[P, R]):
         passage = self._passages.get(key)
         if passage is None:
             with _making:
-                passage = self._new_passage(build, method, wrt, target or self._options.chosen_target)
+                passage = self._made_passage(build, method, wrt, target)
                 self._passages[key] = passage
         return passage
+
+    def _made_passage(self, build: Build, method: str, wrt: Choice, target: str | None) -> _Passage:
+        """The passage on the target that was asked for; where none was, on "python" if what Numba needs for it is not installed."""
+        wanted = target or self._options.target
+        try:
+            return self._new_passage(build, method, wrt, wanted or self._options.chosen_target)
+        except MissingPackageError:
+            if wanted is not None:
+                raise
+            return self._new_passage(build, method, wrt, "python")
 
     def _new_passage(self, build: Build, method: str, wrt: Choice, target: str) -> _Passage:
         # A gradient is the second part of value and gradient: one compilation serves both.
@@ -546,7 +556,8 @@ def compile(
     """Makes a compiled function that knows its gradient out of a Python function; to be used as a decorator, bare or with options.
 
     - `wrt`: the parameters to differentiate with respect to, a name, a position or a tuple of them; by default all that are or hold floats.
-    - `target`: "numba" (the default, where Numba is installed) or "python", which for functions of arrays is also called "numpy".
+    - `target`: "numba" or "python", which for functions of arrays is also called "numpy". The default is "numba", where Numba and what it
+      needs of SciPy for products of matrices is installed.
     - `stages`: "user" keeps the function's own arithmetic to the last bit; "gates" recognises named gates such as sigmoid and
       divides by a reciprocal; "fine" goes down to ``+ * exp 1/x``.
     - `cache`: whether generated files and machine code are kept on disk.
