@@ -499,3 +499,13 @@ def reshaped(a):
     same = np.asarray(m)
     same[0, 3] = -1.0
     return m, flat, wide, line, row
+
+
+@at(({"w": V, "b": 2.0}, W), ({"w": V, "b": 0.5}, V))
+def dict_of_weights(p, g):
+    w = {"w": p["w"].copy(), "b": p["b"]}
+    for _ in range(3):
+        w["w"] -= 0.1 * g
+    w["w"].sort()
+    p["w"] *= 2.0
+    return w["w"], p["w"] * w["b"]

@@ -17,7 +17,7 @@ from stagegrad.frontend.emitter import Arm, Flow
 from stagegrad.frontend.expressions import BINARY
 from stagegrad.frontend.indexing import Step, atoms_of, attributes, joined
 from stagegrad.frontend.memory import OUTSIDE, Memory, arrays_of, is_view, key_of, lost
-from stagegrad.frontend.numpy_words import NumpyWord
+from stagegrad.frontend.numpy_words import WORDS, NumpyWord
 from stagegrad.frontend.scope import Frame
 from stagegrad.frontend.values import Key, Many, Method, Record, Ref, Slot, Unfit, Value, alike, describe, refs, with_refs
 from stagegrad.ir import Atom, Attr, Lit, Stage, Type, Var
@@ -175,20 +175,17 @@ class Writes(Arrays):
         return super().attribute_of(owner, node)
 
     def call_word(self, word: NumpyWord, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
-        found = super().call_word(word, args, keywords, node)
         owner = args[0] if args else None
-        if not isinstance(owner, Ref) or not isinstance(found, Var) or self.memory is None:
-            return found
+        if not isinstance(owner, Ref) or self.memory is None:
+            return super().call_word(word, args, keywords, node)
+        before = self.read(owner, node)
+        found = super().call_word(word, [before, *args[1:]], keywords, node)
         name = word.name.partition(".")[2]
-        if name in ("asarray", "asanyarray") and found == self.read(owner, node):
+        whole = owner.buffer in self.memory.contiguous and all(step.suffix in _RESHAPES for step in owner.steps)
+        if found == before and (name in ("asarray", "asanyarray") or (whole and name in _RESHAPES)):
             return owner
-        whole = all(step.suffix in _RESHAPES for step in owner.steps)
-        if not whole or owner.buffer not in self.memory.contiguous or name not in _RESHAPES:
-            return found
-        before, made = self.read(owner, node), self._stage_of(found)
-        if found == before:
-            return owner
-        if made is None or made.op not in _RESHAPES or made.args[0] != before:
+        made = self._stage_of(found) if isinstance(found, Var) else None
+        if not whole or made is None or made.op not in _RESHAPES or made.args[0] != before or not isinstance(found, Var):
             return found
         step = Step((), made.args[1:], found.type.rank, suffix=made.op)
         return Ref(owner.buffer, (step,), found.type, (self.version(owner, node), found))
@@ -292,7 +289,7 @@ class Writes(Arrays):
 
     def augment_item(self, stmt: ast.AugAssign, target: ast.Subscript) -> bool:
         """``target[...] op= value``: the section is found first, a single element read before the value is computed."""
-        ref = self.target_of(target)
+        ref = self.target_of(target) or self._array_in_dict(target)
         if ref is None:
             return False
         copied = ref.type.rank == 0 or (ref.steps and ref.steps[-1].gather)
@@ -300,6 +297,13 @@ class Writes(Arrays):
         right = self.expr(stmt.value)
         self._update(ref, old, right, stmt)
         return True
+
+    def _array_in_dict(self, target: ast.Subscript) -> Ref | None:
+        """The array under a name of a dict, which ``p["w"] += x`` changes in place."""
+        held = self.usable(self.expr(target), target) if isinstance(self.expr(target.value), Record) else None
+        if held is not None and self.is_array(held) and self.memory is None:
+            raise NeedsMemory
+        return held if isinstance(held, Ref) else None
 
     def augment_array(self, stmt: ast.AugAssign, old: Value) -> None:
         """``a op= value`` for an array: it is changed in place, for every name that holds it."""
@@ -316,14 +320,18 @@ class Writes(Arrays):
         self.write(ref, self.operate(BINARY.get(type(stmt.op), ""), before, right, stmt), stmt)
 
     def call_in_place(self, method: Method, args: list[Value], keywords: dict[str, Value], node: ast.Call) -> Value:
-        if method.name != "fill":
+        if method.name not in ("fill", "sort"):
             return super().call_in_place(method, args, keywords, node)
-        self.expect([*args, *keywords.values()], 1, 1, "fill", node)
         if self.memory is None:
             raise NeedsMemory
-        if not isinstance(method.owner, Ref):
+        owner, given = method.owner, [*args, *keywords.values()]
+        if not isinstance(owner, Ref):
             raise self.refusal(node, "this writes to an array that has no name", "a name for the array, then the write")
-        self.write(method.owner, self.atom([*args, *keywords.values()][0], node), node)
+        if method.name == "fill":
+            self.expect(given, 1, 1, "fill", node)
+            self.write(owner, self.atom(given[0], node), node)
+        else:
+            self.write(owner, self.call_word(WORDS["sort"], [owner, *args], keywords, node), node)
         return self.constant(None, node)
 
     # ------------------------------------------------------------------------------------------ two paths
