@@ -195,13 +195,28 @@ class _Naming:
         if role:
             return role
         if isinstance(stmt, Stage):
-            return structural(stmt, mapping)
+            return (self.element(stmt, mapping) if stmt.op == "load" else "") or structural(stmt, mapping)
         if isinstance(stmt, Call):
             word = stmt.fn + "".join(_short(mapping.get(a, a)) for a in variables(stmt.args))
             return word if stmt.fn != word and len(word) <= _LONGEST and word.isidentifier() else f"{stmt.fn[:_LONGEST]}1"
         if isinstance(stmt, (For, While)) or out in self.carried:
             return "left" if out.type == BOOL else "count" if out.type == INT else "total"
         return "pick"
+
+    def element(self, load: Stage, mapping: dict[Var, Var]) -> str:
+        """A word for an element: ``u[i - 1, j]`` -> ``uim1j``; "" where an index is anything else."""
+        array, *indices = load.args
+        word = _short(mapping.get(array, array) if isinstance(array, Var) else array)
+        for index in indices:
+            made = self.makers.get(index) if isinstance(index, Var) and not index.name else None
+            match made:
+                case Stage(op="add" | "sub" as op, args=(Var(name=str() as name), Lit(int() as number))) if name and 0 < number < 10:
+                    word += f"{name}{'p' if op == 'add' else 'm'}{number}"
+                case None:
+                    word += _short(mapping.get(index, index)) if isinstance(index, Var) else str(index.value)
+                case _:
+                    return ""
+        return word if word.isidentifier() and len(word) <= _LONGEST and not load.out.type.rank else ""
 
     def role(self, out: Var) -> str:
         """``num`` and ``den`` for what a division divides, in either form of it."""

@@ -491,6 +491,8 @@ class _Trips:
                 self.mapping[var] = self.range.user_index
             elif var in owned:
                 self._known_at_start(var, owned[var])
+            elif var.type == INT and (known := _hoisted(self.sweep, self.owner.nest, var)) is not None:
+                self.mapping[var] = known
             elif self._repeatable(makers[var]):
                 if makers[var] not in wanted:
                     wanted.append(makers[var])
