@@ -26,3 +26,373 @@ def f(A, y):
 _rng = np.random.default_rng(1)
 _A = _rng.normal(size=(4, 4))
 CASES = [(_A @ _A.T + 4.0 * np.eye(4), _rng.normal(size=4))]
+
+# --- numpy
+from math import inf, log, sqrt
+
+import numpy as np
+
+
+def grown(tape):
+    """A tape twice as long that begins with the same records."""
+    if len(tape) >= 2**26:
+        raise MemoryError("a while loop ran more than 67,108,864 trips, which is more than a backward pass can record")
+    return np.concatenate((tape, np.empty_like(tape)))
+
+
+def quotient(num, den):
+    """num / den as IEEE 754 has it, save that a zero num gives zero: where no gradient arrives, none leaves."""
+    if num == 0.0:
+        return 0.0
+    if den == 0.0:
+        return num * inf
+    return num / den
+
+
+def f_value_and_grad(A, y):
+    # forward pass
+    n = A.shape[0]
+    L = np.zeros((n, n))
+    record = 0
+    it_tape = np.empty(16)
+    it_tape2 = np.empty(16)
+    s_tape = np.empty(16)
+    sqrts_tape = np.empty(16)
+    for i in range(n):
+        for j in range(i + 1):
+            s = A[i, j]
+            for k in range(j):
+                Lik = L[i, k]
+                Ljk = L[j, k]
+                LikLjk = Lik * Ljk
+                s -= LikLjk
+            if record == len(s_tape):
+                s_tape = grown(s_tape)
+            s_tape[record] = s
+            if i == j:
+                sqrts = sqrt(s)
+                pick = L[i, i]
+                L[i, i] = sqrts
+                pick2 = 0.0
+            else:
+                den = L[j, j]
+                soden = s / den
+                pick2 = L[i, j]
+                L[i, j] = soden
+                pick = 0.0
+                sqrts = 0.0
+            if record == len(it_tape):
+                it_tape = grown(it_tape)
+            it_tape[record] = pick
+            if record == len(sqrts_tape):
+                sqrts_tape = grown(sqrts_tape)
+            sqrts_tape[record] = sqrts
+            if record == len(it_tape2):
+                it_tape2 = grown(it_tape2)
+            it_tape2[record] = pick2
+            record += 1
+    z = np.zeros(n)
+    total = 0.0
+    z_was_tape = np.empty(len(range(n)))
+    for i in range(n):
+        yi = y[i]
+        Lii = L[i, :i]
+        zi = z[:i]
+        Liizi = Lii @ zi
+        num = yi - Liizi
+        Lii2 = L[i, i]
+        numoLii2 = num / Lii2
+        z_was_tape[i] = z[i]
+        z[i] = numoLii2
+        zi2 = z[i]
+        zi2sqr = zi2**2
+        halfzi2sqr = 0.5 * zi2sqr
+        logLii2 = log(Lii2)
+        sum1 = halfzi2sqr + logLii2
+        total += sum1
+    f = total
+
+    # backward pass
+    dtotal = 1.0
+    dz = np.zeros_like(z)
+    dL = np.zeros_like(L)
+    dy = np.zeros_like(y)
+    for i in range(n - 1, -1, -1):
+        load1 = z_was_tape[i]
+        yi = y[i]
+        Lii = L[i, :i]
+        Lii2 = L[i, i]
+        # total = total + sum1
+        dsum1 = dtotal
+        # sum1 = halfzi2sqr + logLii2
+        dhalfzi2sqr = dsum1
+        dlogLii2 = dsum1
+        # logLii2 = log(Lii2)
+        dLii2 = dlogLii2 / Lii2
+        # halfzi2sqr = 0.5 * zi2sqr
+        dzi2sqr = 0.5 * dhalfzi2sqr
+        zi2 = z[i]
+        # zi2sqr = zi2**2
+        dzi2 = 2.0 * zi2 * dzi2sqr
+        # zi2 = z[i]
+        dz[i] += dzi2
+        z[i] = load1
+        # z[i] = numoLii2
+        dzi3 = dz[i]
+        dz[i] = 0.0
+        dnumoLii2 = dzi3
+        zi = z[:i]
+        Liizi = Lii @ zi
+        num = yi - Liizi
+        numoLii2 = num / Lii2
+        # numoLii2 = num / Lii2
+        dnum = dnumoLii2 / Lii2
+        dLii2 -= numoLii2 * dnumoLii2 / Lii2
+        # Lii2 = L[i, i]
+        dL[i, i] += dLii2
+        # num = yi - Liizi
+        dyi = dnum
+        dLiizi = -dnum
+        # Liizi = Lii @ zi
+        dLii = dLiizi * zi
+        dzi = dLiizi * Lii
+        # zi = z[:i]
+        dz[:i] += dzi
+        # Lii = L[i, :i]
+        dL[i, :i] += dLii
+        # yi = y[i]
+        dy[i] += dyi
+    dA = np.zeros_like(A)
+    for i in range(n - 1, -1, -1):
+        for j in range(i + 1 - 1, -1, -1):
+            record -= 1
+            load2 = it_tape[record]
+            load3 = it_tape2[record]
+            s = s_tape[record]
+            sqrts = sqrts_tape[record]
+            if i == j:
+                L[i, i] = load2
+                # L[i, i] = sqrts
+                dLii3 = dL[i, i]
+                dL[i, i] = 0.0
+                dsqrts = dLii3
+                # sqrts = sqrt(s)
+                ds = quotient(0.5 * dsqrts, sqrts)
+            else:
+                L[i, j] = load3
+                # L[i, j] = soden
+                dLij = dL[i, j]
+                dL[i, j] = 0.0
+                dsoden = dLij
+                den = L[j, j]
+                soden = s / den
+                # soden = s / den
+                ds = dsoden / den
+                dden = -soden * dsoden / den
+                # den = L[j, j]
+                dL[j, j] += dden
+            for k in range(j - 1, -1, -1):
+                Lik = L[i, k]
+                Ljk = L[j, k]
+                # s = s - LikLjk
+                dLikLjk = -ds
+                # LikLjk = Lik * Ljk
+                dLik = Ljk * dLikLjk
+                dLjk = Lik * dLikLjk
+                # Ljk = L[j, k]
+                dL[j, k] += dLjk
+                # Lik = L[i, k]
+                dL[i, k] += dLik
+            # s = A[i, j]
+            dA[i, j] += ds
+    return f, (dA, dy)
+
+# --- numba
+from math import inf, log, nan, sqrt
+
+import numpy as np
+from numba import njit
+
+
+@njit(error_model="numpy", nogil=True)
+def grown(tape):
+    """A tape twice as long that begins with the same records."""
+    if len(tape) >= 2**26:
+        raise MemoryError("a while loop ran more than 67,108,864 trips, which is more than a backward pass can record")
+    return np.concatenate((tape, np.empty_like(tape)))
+
+
+@njit(error_model="numpy", nogil=True)
+def positive(x):
+    """x itself, or nan where x is negative: where a logarithm is nan, its slope must not be a number."""
+    return x if x >= 0.0 else nan
+
+
+@njit(error_model="numpy", nogil=True)
+def quotient(num, den):
+    """num / den as IEEE 754 has it, save that a zero num gives zero: where no gradient arrives, none leaves."""
+    if num == 0.0:
+        return 0.0
+    if den == 0.0:
+        return num * inf
+    return num / den
+
+
+@njit(error_model="numpy", nogil=True, boundscheck=True)
+def f_value_and_grad(A, y):
+    # forward pass
+    n = A.shape[0]
+    L = np.zeros((n, n))
+    record = 0
+    it_tape = np.empty(16)
+    it_tape2 = np.empty(16)
+    s_tape = np.empty(16)
+    sqrts_tape = np.empty(16)
+    for i in range(n):
+        for j in range(i + 1):
+            s = A[i, j]
+            for k in range(j):
+                Lik = L[i, k]
+                Ljk = L[j, k]
+                LikLjk = Lik * Ljk
+                s -= LikLjk
+            if record == len(s_tape):
+                s_tape = grown(s_tape)
+            s_tape[record] = s
+            if i == j:
+                sqrts = sqrt(s)
+                pick = L[i, i]
+                L[i, i] = sqrts
+                pick2 = 0.0
+            else:
+                den = L[j, j]
+                soden = s / den
+                pick2 = L[i, j]
+                L[i, j] = soden
+                pick = 0.0
+                sqrts = 0.0
+            if record == len(it_tape):
+                it_tape = grown(it_tape)
+            it_tape[record] = pick
+            if record == len(sqrts_tape):
+                sqrts_tape = grown(sqrts_tape)
+            sqrts_tape[record] = sqrts
+            if record == len(it_tape2):
+                it_tape2 = grown(it_tape2)
+            it_tape2[record] = pick2
+            record += 1
+    z = np.zeros(n)
+    total = 0.0
+    z_was_tape = np.empty(len(range(n)))
+    for i in range(n):
+        yi = y[i]
+        Lii = L[i, :i]
+        zi = z[:i]
+        Liizi = Lii @ zi
+        num = yi - Liizi
+        Lii2 = L[i, i]
+        numoLii2 = num / Lii2
+        z_was_tape[i] = z[i]
+        z[i] = numoLii2
+        zi2 = z[i]
+        zi2sqr = zi2**2
+        halfzi2sqr = 0.5 * zi2sqr
+        logLii2 = log(Lii2)
+        sum1 = halfzi2sqr + logLii2
+        total += sum1
+    f = total
+
+    # backward pass
+    dtotal = 1.0
+    dz = np.zeros_like(z)
+    dL = np.zeros_like(L)
+    dy = np.zeros_like(y)
+    for i in range(n - 1, -1, -1):
+        load1 = z_was_tape[i]
+        yi = y[i]
+        Lii = L[i, :i]
+        Lii2 = L[i, i]
+        # total = total + sum1
+        dsum1 = dtotal
+        # sum1 = halfzi2sqr + logLii2
+        dhalfzi2sqr = dsum1
+        dlogLii2 = dsum1
+        # logLii2 = log(Lii2)
+        dLii2 = dlogLii2 / positive(Lii2)
+        # halfzi2sqr = 0.5 * zi2sqr
+        dzi2sqr = 0.5 * dhalfzi2sqr
+        zi2 = z[i]
+        # zi2sqr = zi2**2
+        dzi2 = 2.0 * zi2 * dzi2sqr
+        # zi2 = z[i]
+        dz[i] += dzi2
+        z[i] = load1
+        # z[i] = numoLii2
+        dzi3 = dz[i]
+        dz[i] = 0.0
+        dnumoLii2 = dzi3
+        zi = z[:i]
+        Liizi = Lii @ zi
+        num = yi - Liizi
+        numoLii2 = num / Lii2
+        # numoLii2 = num / Lii2
+        dnum = dnumoLii2 / Lii2
+        dLii2 -= numoLii2 * dnumoLii2 / Lii2
+        # Lii2 = L[i, i]
+        dL[i, i] += dLii2
+        # num = yi - Liizi
+        dyi = dnum
+        dLiizi = -dnum
+        # Liizi = Lii @ zi
+        dLii = dLiizi * zi
+        dzi = dLiizi * Lii
+        # zi = z[:i]
+        dz[:i] += dzi
+        # Lii = L[i, :i]
+        dL[i, :i] += dLii
+        # yi = y[i]
+        dy[i] += dyi
+    dA = np.zeros_like(A)
+    for i in range(n - 1, -1, -1):
+        for j in range(i + 1 - 1, -1, -1):
+            record -= 1
+            load2 = it_tape[record]
+            load3 = it_tape2[record]
+            s = s_tape[record]
+            sqrts = sqrts_tape[record]
+            if i == j:
+                L[i, i] = load2
+                # L[i, i] = sqrts
+                dLii3 = dL[i, i]
+                dL[i, i] = 0.0
+                dsqrts = dLii3
+                # sqrts = sqrt(s)
+                ds = quotient(0.5 * dsqrts, sqrts)
+            else:
+                L[i, j] = load3
+                # L[i, j] = soden
+                dLij = dL[i, j]
+                dL[i, j] = 0.0
+                dsoden = dLij
+                den = L[j, j]
+                soden = s / den
+                # soden = s / den
+                ds = dsoden / den
+                dden = -soden * dsoden / den
+                # den = L[j, j]
+                dL[j, j] += dden
+            for k in range(j - 1, -1, -1):
+                Lik = L[i, k]
+                Ljk = L[j, k]
+                # s = s - LikLjk
+                dLikLjk = -ds
+                # LikLjk = Lik * Ljk
+                dLik = Ljk * dLikLjk
+                dLjk = Lik * dLikLjk
+                # Ljk = L[j, k]
+                dL[j, k] += dLjk
+                # Lik = L[i, k]
+                dL[i, k] += dLik
+            # s = A[i, j]
+            dA[i, j] += ds
+    return f, (dA, dy)

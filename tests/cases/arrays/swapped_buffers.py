@@ -13,3 +13,159 @@ def f(u0, c, steps):
 
 WRT = ("u0", "c")
 CASES = [(np.array([1.0, 0.6, 0.9, 0.3]), 0.2, 3), (np.array([1.0, 0.6, 0.9, 0.3]), 0.2, 0)]
+
+# --- numpy
+import numpy as np
+
+
+def f_value_and_grad(u0, c, steps):
+    # forward pass
+    u = u0.copy()
+    new = np.empty_like(u)
+    trips = len(range(steps))
+    new_was_tape = np.empty((trips, max(new.shape[0] - 1, 0)))
+    new_was_tape2 = np.empty(trips)
+    for s in range(steps):
+        u02 = u[0]
+        new_was_tape2[s] = new[0]
+        new[0] = u02
+        ui = u[1:]
+        cui = c * ui
+        ui2 = u[:-1]
+        uimui2 = ui - ui2
+        cuiuimui2 = cui * uimui2
+        diff1 = ui - cuiuimui2
+        new_was_tape[s] = new[1:]
+        new[1:] = diff1
+        u, new = new, u
+    usqr = u * u
+    f = np.sum(usqr)
+
+    # backward pass
+    df = 1.0
+    # usqr = u * u
+    du = 2.0 * u * df
+    dnew = np.zeros_like(u0)
+    dc = 0.0
+    for s in range(steps - 1, -1, -1):
+        load1 = new_was_tape2[s]
+        dnew2 = du
+        du = dnew
+        new2 = u
+        new2[1:] = new_was_tape[s]
+        # new[1:] = diff1
+        dnewi = dnew2[1:].copy()
+        dnew2[1:] = 0.0
+        ddiff1 = dnewi
+        # diff1 = ui - cuiuimui2
+        dui = ddiff1
+        dcuiuimui2 = -ddiff1
+        ui = new[1:]
+        cui = c * ui
+        ui2 = new[:-1]
+        uimui2 = ui - ui2
+        # cuiuimui2 = cui * uimui2
+        dcui = uimui2 * dcuiuimui2
+        duimui2 = cui * dcuiuimui2
+        # uimui2 = ui - ui2
+        dui += duimui2
+        dui2 = -duimui2
+        # ui2 = u[:-1]
+        du[:-1] += dui2
+        # cui = c * ui
+        dc += np.sum(ui * dcui)
+        dui += c * dcui
+        # ui = u[1:]
+        du[1:] += dui
+        new2[0] = load1
+        # new[0] = u02
+        dnewi2 = dnew2[0]
+        dnew = dnew2
+        dnew[0] = 0.0
+        du02 = dnewi2
+        # u02 = u[0]
+        du[0] += du02
+        u = new
+        new = new2
+    # u = u0.copy()
+    du0 = du
+    return f, (du0, dc)
+
+# --- numba
+import numpy as np
+from numba import njit
+
+
+@njit(error_model="numpy", nogil=True, boundscheck=True)
+def f_value_and_grad(u0, c, steps):
+    # forward pass
+    u = u0.copy()
+    new = np.empty_like(u)
+    trips = len(range(steps))
+    new_was_tape = np.empty((trips, max(new.shape[0] - 1, 0)))
+    new_was_tape2 = np.empty(trips)
+    for s in range(steps):
+        u02 = u[0]
+        new_was_tape2[s] = new[0]
+        new[0] = u02
+        ui = u[1:]
+        cui = c * ui
+        ui2 = u[:-1]
+        uimui2 = ui - ui2
+        cuiuimui2 = cui * uimui2
+        diff1 = ui - cuiuimui2
+        new_was_tape[s] = new[1:]
+        new[1:] = diff1
+        u, new = new, u
+    usqr = u * u
+    f = np.sum(usqr)
+
+    # backward pass
+    df = 1.0
+    # usqr = u * u
+    du = 2.0 * u * df
+    dnew = np.zeros_like(u0)
+    dc = 0.0
+    for s in range(steps - 1, -1, -1):
+        load1 = new_was_tape2[s]
+        dnew2 = du
+        du = dnew
+        new2 = u
+        new2[1:] = new_was_tape[s]
+        # new[1:] = diff1
+        dnewi = dnew2[1:].copy()
+        dnew2[1:] = 0.0
+        ddiff1 = dnewi
+        # diff1 = ui - cuiuimui2
+        dui = ddiff1
+        dcuiuimui2 = -ddiff1
+        ui = new[1:]
+        cui = c * ui
+        ui2 = new[:-1]
+        uimui2 = ui - ui2
+        # cuiuimui2 = cui * uimui2
+        dcui = uimui2 * dcuiuimui2
+        duimui2 = cui * dcuiuimui2
+        # uimui2 = ui - ui2
+        dui += duimui2
+        dui2 = -duimui2
+        # ui2 = u[:-1]
+        du[:-1] += dui2
+        # cui = c * ui
+        dc += np.sum(ui * dcui)
+        dui += c * dcui
+        # ui = u[1:]
+        du[1:] += dui
+        new2[0] = load1
+        # new[0] = u02
+        dnewi2 = dnew2[0]
+        dnew = dnew2
+        dnew[0] = 0.0
+        du02 = dnewi2
+        # u02 = u[0]
+        du[0] += du02
+        u = new
+        new = new2
+    # u = u0.copy()
+    du0 = du
+    return f, (du0, dc)
