@@ -501,7 +501,7 @@ def reshaped(a):
     return m, flat, wide, line, row
 
 
-@at(({"w": V, "b": 2.0}, W), ({"w": V, "b": 0.5}, V))
+@at(({"w": V, "b": 2.0}, W))
 def dict_of_weights(p, g):
     w = {"w": p["w"].copy(), "b": p["b"]}
     for _ in range(3):
@@ -509,3 +509,56 @@ def dict_of_weights(p, g):
     w["w"].sort()
     p["w"] *= 2.0
     return w["w"], p["w"] * w["b"]
+
+
+# ---------------------------------------------------------------------------------------------- recursion that writes
+
+
+def even(u, k):
+    if k >= len(u):
+        return 0.0
+    u[k] *= 2.0
+    return odd(u, k + 1) + u[k]
+
+
+def odd(u, k):
+    if k >= len(u):
+        return 0.0
+    u[k] += 1.0
+    return even(u, k + 1)
+
+
+@at((V,))
+def mutually(v):
+    u = v.copy()
+    return even(u, 0), u, odd(v, 1)
+
+
+def quicksort(a, lo, hi):
+    if lo < hi:
+        p = lo
+        for k in range(lo, hi):
+            if a[k] < a[hi]:
+                a[k], a[p] = a[p], a[k]
+                p += 1
+        a[p], a[hi] = a[hi], a[p]
+        quicksort(a, lo, p - 1)
+        quicksort(a, p + 1, hi)
+
+
+@at((V,), (W,))
+def sorted_by_hand(v):
+    u = v.copy()
+    quicksort(u, 0, len(u) - 1)
+    return u
+
+
+@at((V,))
+def recursive_closure(v):
+    def walk(k):
+        if k < len(v) - 1:
+            v[k + 1] += v[k]
+            walk(k + 1)
+
+    walk(0)
+    return v.sum()

@@ -343,28 +343,13 @@ class Compilation:
         self, new: Specialisation, unit: Unit, parent: Frame | None, params: Mapping[str, Value], lifted: Mapping[Key, Value]
     ) -> None:
         """Lowers the function, again while a recursive call's result turns out to be of a wider type than assumed."""
-        is_main = new is self.made[0]
         for _ in range(_ROUNDS):
             mark, made = len(self.problems), len(self.made)
-            lowering = Lowering(self, Memory() if new.in_place else None)
-            try:
-                function, result = lowering.function(new, unit, parent, params, lifted, is_main)
-            except Poisoned:
+            attempt = self._attempt(new, unit, parent, params, lifted)
+            if attempt is None:
                 new.failed = True
                 return
-            except NeedsMemory:
-                self.forget(mark, made)
-                new.in_place = True
-                self._fill(new, unit, parent, params, lifted)
-                return
-            except NeedInt as need:
-                if is_main:
-                    raise
-                del self.made[self.made.index(new) :]
-                raise CalleeNeedsInt([(k, var.name) for k, var in enumerate(lowering.given) if var in need.params]) from None
-            except NeedKnown as need:
-                del self.made[self.made.index(new) :]
-                raise CalleeNeedsKnown(need.param.name) from None
+            lowering, function, result = attempt
             if not new.recursive:
                 break
             joined = join(new.result, result)
@@ -382,6 +367,30 @@ class Compilation:
         new.written, new.strengths = lowering.written, lowering.returned
         known = {spec.name: spec.shared for spec in self.made if spec.function is not None and spec is not new}
         new.shared = shared(function, known)
+
+    def _attempt(
+        self, new: Specialisation, unit: Unit, parent: Frame | None, params: Mapping[str, Value], lifted: Mapping[Key, Value]
+    ) -> tuple[Lowering, Function, Value] | None:
+        """The function, lowered with what is assumed of it so far; None if there were problems."""
+        is_main = new is self.made[0]
+        problems, position = len(self.problems), self.made.index(new)
+        lowering = Lowering(self, Memory() if new.in_place else None)
+        try:
+            return lowering, *lowering.function(new, unit, parent, params, lifted, is_main)
+        except Poisoned:
+            return None
+        except NeedsMemory:
+            del self.problems[problems:], self.made[position + 1 :]
+            new.in_place = True
+            return self._attempt(new, unit, parent, params, lifted)
+        except NeedInt as need:
+            if is_main:
+                raise
+            del self.made[position:]
+            raise CalleeNeedsInt([(k, var.name) for k, var in enumerate(lowering.given) if var in need.params]) from None
+        except NeedKnown as need:
+            del self.made[position:]
+            raise CalleeNeedsKnown(need.param.name) from None
 
 
 class Lowering(Statements):
