@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from stagegrad.ir import Atom, Attr, Stage, Var
+from stagegrad.ir import Atom, Attr, Stage, Var, variables
 from stagegrad.ops import Builder, literal
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ def _undo_store(sweep: Sweep, stage: Stage, g: Atom, gradients: Gradients, build
     array, value, g = stage.args[0], stage.args[-1], sweep.whole(g, stage.out, builder)
     section = _section(sweep, stage, value, g, builder)
     if isinstance(array, Var) and array in sweep.active:
-        gradients[array] = builder.emit("store", g, *stage.args[1:-1], _zero(g), name=sweep.gradient_word(array), **dict(stage.attrs))
+        gradients[array] = builder.stage("store", (g, *stage.args[1:-1], _zero(g)), dict(stage.attrs), sweep.gradient_word(array))
+        sweep.routed.update(variables([gradients[array]]))
+        if _has_mask(stage.args[1:-1]) or g in sweep.masked:
+            sweep.masked.update(variables([gradients[array]]))
     if section is not None:  # last, for the value may be the array itself: ``a[:] = a``
         sweep.add(gradients, value, section, builder)
 
@@ -37,7 +41,10 @@ def _section(sweep: Sweep, stage: Stage, value: Atom, g: Atom, builder: Builder)
     """The gradient of what was written: that of where it was written to; for a number written to many places, their sum."""
     if not isinstance(value, Var) or value not in sweep.active:
         return None
-    section = builder.emit("load", g, *stage.args[1:-1], **dict(stage.attrs))
+    section = builder.stage("load", (g, *stage.args[1:-1]), dict(stage.attrs))
+    if section.type.rank and sweep.may_stop(g):
+        sweep.routed.update(variables([section]))
+        sweep.masked.update(variables([section]) if g in sweep.masked else ())
     if stage.op == "store" and _may_repeat(stage):
         section = _last_writes(stage, g, section, builder)
     if section.type.rank and not value.type.rank:
@@ -57,8 +64,8 @@ def _last_writes(stage: Stage, g: Atom, section: Atom, builder: Builder) -> Atom
     """The gradients of what was written, zero for what another value of the same write has covered."""
     attrs, indices = dict(stage.attrs), stage.args[1:-1]
     order = builder.emit("numbered", section)
-    writer = builder.emit("store", builder.emit("room_for_numbers", g), *indices, order, **attrs)
-    stays = builder.emit("eq", builder.emit("load", writer, *indices, **attrs), order)
+    writer = builder.stage("store", (builder.emit("room_for_numbers", g), *indices, order), attrs)
+    stays = builder.emit("eq", builder.stage("load", (writer, *indices), attrs), order)
     return builder.emit("where", stays, section, ZERO)
 
 
@@ -67,8 +74,16 @@ def _undo_load(sweep: Sweep, stage: Stage, g: Atom, gradients: Gradients, builde
     array, *indices = stage.args
     if isinstance(array, Var) and array in sweep.active:
         sweep.shadow_arrays([array], gradients, builder)
-        word = sweep.gradient_word(array)
-        gradients[array] = builder.emit("accumulate", gradients[array], *indices, g, name=word, **_writable(stage))
+        before, word = gradients[array], sweep.gradient_word(array)
+        gradients[array] = builder.stage("accumulate", (before, *indices, g), _writable(stage), word)
+        if sweep.may_stop(before):
+            sweep.routed.update(variables([gradients[array]]))
+            sweep.masked.update(variables([gradients[array]]) if _has_mask(indices) or before in sweep.masked else ())
+
+
+def _has_mask(indices: Sequence[Atom]) -> bool:
+    """Is there an array of bools among the indices?"""
+    return any(index.type.rank and index.type.kind == "bool" for index in indices)
 
 
 def _writable(stage: Stage) -> dict[str, Attr]:

@@ -66,6 +66,7 @@ class Sweep:
         self.words = Words(reserved(function))
         self.given: dict[tuple[str, str], str] = {}
         self.routed: set[Atom] = set()
+        self.masked: set[Atom] = set()  # zero where the user's own mask said so: what lies behind it may be nan
         self.conditional = _conditional(function.body)
         self.library = _library(function.body)
         self.infinite = any(_is_infinite(atom) for each in family.module.functions for atom in _atoms(each.body))
@@ -100,7 +101,8 @@ class Sweep:
 
     # ------------------------------------------------------------------------------------------ gradients
 
-    def add(self, gradients: Gradients, to: Atom, contribution: Atom, builder: Builder, routed: bool = False) -> None:
+    def add(self, gradients: Gradients, to: Atom, contribution: Atom, builder: Builder, routed: bool = False,
+            masked: bool = False) -> None:  # fmt: skip
         """``dx = contribution`` where it is the first, ``dx += contribution`` after that."""
         if not isinstance(to, Var) or to not in self.active:
             return
@@ -110,6 +112,8 @@ class Sweep:
         self._add(gradients, to, contribution, builder)
         if (routed or self.may_stop(contribution)) and (before is None or self.may_stop(before)):
             self.routed.update(variables([gradients[to]]))
+        if (masked or contribution in self.masked) and (before is None or before in self.masked):
+            self.masked.update(variables([gradients[to]]))
 
     def may_stop(self, gradient: Atom) -> bool:
         """Can this gradient be zero because a branch, a ``where`` or a maximum chose something else?"""
@@ -204,12 +208,13 @@ class Sweep:
         kept, restore = Builder(self.fresh, "", stage.span), Builder(self.fresh, "", stage.span)
         if isinstance(array, Var):
             attrs = dict(stage.attrs)
-            was = kept.emit("load", array, *stage.args[1:-1], **attrs)
+            was = kept.stage("load", (array, *stage.args[1:-1]), attrs)
             assert isinstance(was, Var)
             self.tape_words[was] = f"{array.name or 'it'}_was"
-            self.shapes.update({was: found for found in [section(stage, self.shapes)] if found})
+            if (dims := section(stage, self.shapes)) is not None:
+                self.shapes[was] = dims
             before = self.current.get(stage.out, stage.out)
-            back = restore.emit("store", before, *stage.args[1:-1], was, name=array.name, **attrs)
+            back = restore.stage("store", (before, *stage.args[1:-1], was), attrs, array.name)
             if isinstance(back, Var):
                 same_facts(self, {array: back})
             after = self.met(restore.stmts, {})
@@ -283,8 +288,8 @@ class Sweep:
             return
         kept = needed(Block(tuple(scratch.stmts), (contribution,)))
         scratch.stmts = list(kept.stmts)
-        made = scratch.definition(contribution)
-        self.add(gradients, args[position], contribution, scratch, routed=stops or (made is not None and made.op == "where"))
+        routed = stops or any(isinstance(stmt, Stage) and stmt.op in _PLACING for stmt in scratch.stmts)
+        self.add(gradients, args[position], contribution, scratch, routed, masked=g in self.masked or stage.op == "where")
         builder.stmts += scratch.stmts
 
     def _pulled(self, op: Op, position: int, stage: Stage, g: Atom, scratch: Builder) -> Atom | None:
@@ -307,7 +312,8 @@ class Sweep:
         if summed:
             partial = scratch.value(scratch.emit("sum", partial.atom))  # one number times each slope: that number times their sum
         steep = op.pole or op.name in _GROWING or not self.unbounded.isdisjoint(args)
-        contribution = self.pull(partial, g, scratch, op.singular or (steep and (self.may_stop(g) or self.infinite)))
+        missing = g in self.masked and partial.type.rank > 0
+        contribution = self.pull(partial, g, scratch, op.singular or missing or (steep and (self.may_stop(g) or self.infinite)))
         if fits or summed:
             return contribution
         if not arg.type.rank and not contribution.type.rank:
@@ -479,6 +485,7 @@ class Sweep:
         for var in sorted(vars, key=lambda v: (v.name, v.version)):
             if var.type.rank and var in self.active and var not in gradients:
                 gradients[var] = builder.emit("zeros_like", self.shaped_like(var), name=self.gradient_word(var))
+                self.routed.update(variables([gradients[var]]))
             elif var.type.rank and var in self.active and not gradients[var].type.rank:
                 gradients[var] = self.named(self.whole(gradients[var], var, builder), self.gradient_word(var), builder)
 
@@ -606,6 +613,10 @@ def _conditional(block: Block) -> set[Var]:
                 if out.type.rank and any(isinstance(r, Lit) or r in found for r in results):
                     found.add(out)
     return found
+
+
+#: What a pull-back may emit that leaves some elements without a gradient.
+_PLACING = {"where", "accumulate", "store", "zeros_like", "scattered", "on_diagonal", "diag_matrix", "tril", "triu", "pad", "tied"}
 
 
 def is_zero(atom: Atom) -> bool:

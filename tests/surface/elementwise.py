@@ -61,14 +61,14 @@ OPERATORS = [
     Entry("int arrays", "x * y / (y + 1) + (y + 1) ** x", PAIR, ("normal", "below:4"), broadcast=CROSSED, empty=EMPTY, float32="ints widen it"),
 ]
 FUNCTIONS = [
-    *map(unary, "np.exp np.exp2 np.expm1 np.sin np.cos np.tanh np.sinh np.cosh np.arctan np.arcsinh np.square np.abs np.cbrt".split()),
-    *map(unary, "np.degrees np.radians np.reciprocal".split()),
-    *(unary(f"np.{name}", **ALIAS) for name in "negative absolute fabs rad2deg deg2rad positive".split()),
-    *(unary(f"np.{name}", fill="positive", step=5e-4) for name in "sqrt log log2 log10 log1p".split()),
-    *(unary(f"np.{name}", fill="within", step=5e-4) for name in "arcsin arccos arctanh tan".split()),
+    *map(unary, ["np.exp", "np.exp2", "np.expm1", "np.sin", "np.cos", "np.tanh", "np.sinh", "np.cosh", "np.arctan", "np.arcsinh", "np.square", "np.abs", "np.cbrt"]),
+    *map(unary, ["np.degrees", "np.radians", "np.reciprocal"]),
+    *(unary(f"np.{name}", **ALIAS) for name in ["negative", "absolute", "fabs", "rad2deg", "deg2rad", "positive"]),
+    *(unary(f"np.{name}", fill="positive", step=5e-4) for name in ["sqrt", "log", "log2", "log10", "log1p"]),
+    *(unary(f"np.{name}", fill="within", step=5e-4) for name in ["arcsin", "arccos", "arctanh", "tan"]),
     unary("np.arccosh", fill="above 1", step=5e-4),
     unary("np.sinc"),
-    *(Entry(f"np.{name}", f"np.{name}(x, y)", PAIR, **ALIAS) for name in "add subtract multiply divide true_divide".split()),
+    *(Entry(f"np.{name}", f"np.{name}(x, y)", PAIR, **ALIAS) for name in ["add", "subtract", "multiply", "divide", "true_divide"]),
     *binary("np.power", "np.power(x, y)", "positive"),
     *binary("np.float_power", "np.float_power(x, y)", "positive", float32="the result has 64 bits"),
     *binary("np.hypot", "np.hypot(x, y)"),
@@ -81,7 +81,7 @@ FUNCTIONS = [
     *binary("np.floor_divide", "np.floor_divide(x, y)", between, "positive", orders=0),
 ]
 ROUNDING = [
-    *(unary(f"np.{name}", fill=between, orders=0) for name in "floor ceil trunc rint round around fix sign".split()),
+    *(unary(f"np.{name}", fill=between, orders=0) for name in ["floor", "ceil", "trunc", "rint", "round", "around", "fix", "sign"]),
     Entry("np.round", "np.round(x, 1) * x", fills=(between,), orders=1, step=1e-6, loose=1e4, empty=ROWS),
     Entry("np.round", "x.round(decimals=-1) + x", fills=(between,), orders=1, empty=ROWS),
 ]
