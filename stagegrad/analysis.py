@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from stagegrad.ir import Block, Call, For, Function, If, Raise, Remark, Stage, Stmt, Var, While, binds, inner_binds, uses, variables
 from stagegrad.ops import find
 
-_CUT = {"to_int", "size", "extent", "count", "zeros", "zeros_like", "tape_float", "tape_int", "tape_bool", "is_true", "trip_count", "to_float"}
+_CUT = {
+    "to_int", "size", "extent", "count", "zeros", "zeros_like", "tape_float", "tape_int", "tape_bool", "is_true", "trip_count", "to_float",
+}  # fmt: skip
 
 
 def passes_gradient(stage: Stage) -> bool:

@@ -99,7 +99,7 @@ class _Bounds:
         array = stage.args[0]
         at = str(attrs.get("at", "[{0}]"))
         indices = stage.args[1:] if stage.op == "load" else stage.args[1:-1]
-        if attrs.get("gather") or ":" in at and not _has_plain_index(at):
+        if attrs.get("gather") or (":" in at and not _has_plain_index(at)):
             return True
         if not isinstance(array, Var) or array not in self.shapes or not re.fullmatch(r"\[[^][]*\]", at) or "..." in at:
             return False
@@ -120,7 +120,8 @@ class _Bounds:
         low = self.lowest(atom)
         if low is None or low < 0:
             return False
-        return any((dim == size and offset < 0) or (dim is None and isinstance(size, int) and offset < size) for dim, offset in self.highest(atom))
+        most = self.highest(atom)
+        return any((dim == size and offset < 0) or (dim is None and isinstance(size, int) and offset < size) for dim, offset in most)
 
 
 def _has_plain_index(at: str) -> bool:

@@ -83,7 +83,7 @@ def literal_is(atom: object, value: float | int | bool) -> bool:
 
 
 Atom: TypeAlias = Var | Lit
-Attr: TypeAlias = "str | int | float | bool | None | tuple[int | str | None, ...]"
+Attr: TypeAlias = "str | int | float | bool | tuple[int | str | None, ...] | None"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, update_wrapper
+from functools import cache, update_wrapper
 from typing import Any, TypeAlias
 
 from stagegrad.ir import BOOL, FLOAT, INT, Atom, Attr, Fresh, Lit, Span, Stage, Stmt, Type
@@ -131,7 +131,7 @@ def width(types: Sequence[Type]) -> int:
     return max(widths) if widths and all(type.kind != "int" for type in strong) else 64
 
 
-@lru_cache(maxsize=None)
+@cache
 def _takes_attrs(result: Callable[..., Type]) -> bool:
     return len(inspect.signature(result).parameters) > 1
 
@@ -392,11 +392,15 @@ class Builder:
 
     def emit(self, op: str, *args: Atom, name: str = "", **attrs: Attr) -> Atom:
         """Appends a stage and returns its result; constants and neutral elements are folded."""
+        return self.stage(op, args, attrs, name)
+
+    def stage(self, op: str, args: Sequence[Atom], attrs: Mapping[str, Attr], name: str = "") -> Atom:
+        """As `emit`, with the attributes of another stage."""
         folded = _fold(op, args)
         if folded is not None and not name:
             return folded
         out = self.fresh.var(name, find(op).type_of([a.type for a in args], attrs))
-        self.stmts.append(Stage(out, op, args, tuple(attrs.items()), self.note, self.span))
+        self.stmts.append(Stage(out, op, tuple(args), tuple(attrs.items()), self.note, self.span))
         return out
 
     def definition(self, atom: Atom) -> Stage | None:

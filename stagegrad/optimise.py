@@ -163,7 +163,8 @@ class _Tidy:
             return [stage]
         key = (stage.op, stage.args, stage.attrs)
         before = known.get(key)
-        if before is not None and not stage.out.name and (self.share_all or op.cost > _CHEAP or (stage.op == "load" and not stage.out.type.rank)):
+        worth = self.share_all or op.cost > _CHEAP or (stage.op == "load" and not stage.out.type.rank)
+        if before is not None and not stage.out.name and worth:
             mapping[stage.out] = before
             return []
         if before is not None and op.kind == "general" and op.cost >= _DEAR:

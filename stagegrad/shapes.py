@@ -19,12 +19,14 @@ from stagegrad.ops import find
 Dim = int | str
 Shape = tuple[Dim, ...]
 
-_AS_FIRST = frozenset("""
-    store accumulate duplicate copy zeros_like full_like ones_like empty_like grow cast astype tril triu flip roll
-    cumsum cumprod sort argsort softmax log_softmax shares inv cholesky
-""".split())
+_AS_FIRST = frozenset({
+    "store", "accumulate", "duplicate", "copy", "zeros_like", "full_like", "ones_like", "empty_like", "grow", "cast", "astype", "tril",
+    "triu", "flip", "roll", "cumsum", "cumprod", "sort", "argsort", "softmax", "log_softmax", "shares", "inv", "cholesky",
+})  # fmt: skip
 _SIZED = frozenset({"zeros", "tape_float", "tape_int", "tape_bool", "zeros_of", "ones_of", "empty_of"})
-_REDUCED = frozenset("sum mean var std prod amax amin argmax argmin any all count_nonzero logsumexp median norm".split())
+_REDUCED = frozenset({
+    "sum", "mean", "var", "std", "prod", "amax", "amin", "argmax", "argmin", "any", "all", "count_nonzero", "logsumexp", "median", "norm",
+})  # fmt: skip
 
 
 def shapes(function: Function) -> dict[Var, Shape]:

@@ -9,6 +9,7 @@ from stagegrad.analysis import needed
 from stagegrad.ir import (
     INT,
     Atom,
+    Attr,
     Block,
     Carry,
     For,
@@ -285,8 +286,8 @@ class _Recorder:
     def _tape(self, var: Var, init: Atom, room: Atom) -> Carry:
         word = self.sweep.word("{}_tape", var.name or "it")
         sizes = [self.before.emit("extent", init, axis=axis) for axis in range(var.type.rank)]
-        bits = {"bits": 32} if var.type.bits == 32 else {}
-        empty = self.before.emit(f"tape_{var.type.kind}", room, *sizes, name=word, **bits)
+        bits: dict[str, Attr] = {"bits": 32} if var.type.bits == 32 else {}
+        empty = self.before.stage(f"tape_{var.type.kind}", (room, *sizes), bits, word)
         inside, out = (self.fresh.var(word, empty.type) for _ in range(2))
         if var in self.sweep.active:
             self.sweep.active.update(variables((empty, inside, out)))

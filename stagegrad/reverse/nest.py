@@ -22,6 +22,7 @@ from stagegrad.analysis import needed
 from stagegrad.ir import (
     INT,
     Atom,
+    Attr,
     Block,
     Carry,
     For,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from stagegrad.reverse.sweep import Gradients, Sweep
 
 #: Operations that ask an array for nothing but its shape, by the operands that they ask.
-_SHAPE_ONLY = {"extent": (0,), "size": (0,), "count": (0,), "zeros_like": (0,), "full_like": (0,), "unbroadcast": (1,), "broadcast_like": (1,)}
+_SHAPE_ONLY = dict.fromkeys(("extent", "size", "count", "zeros_like", "full_like"), (0,)) | {"unbroadcast": (1,), "broadcast_like": (1,)}
 WRITES = ("store", "accumulate")
 
 
@@ -241,7 +242,7 @@ def _again(sweep: Sweep, level: Level, atom: Atom, state: dict[Var, Atom], build
 def same_facts(sweep: Sweep, copies: dict[Var, Var]) -> None:
     """What is known of a value is true of its copy."""
     for facts in (sweep.active, sweep.conditional, sweep.unbounded):
-        facts |= {new for old, new in copies.items() if old in facts}  # type: ignore[operator]  # sets of atoms, sets of values
+        facts |= {new for old, new in copies.items() if old in facts}
     sweep.shapes.update({new: sweep.shapes[old] for old, new in copies.items() if old in sweep.shapes})
     sweep.made.update({new: replace(sweep.made[old], out=new) for old, new in copies.items() if old in sweep.made})
 
@@ -530,7 +531,7 @@ class _Trips:
     # -- records
 
     def _recorded(self, var: Var) -> None:
-        """A value of the forward trip that nothing else tells: written to a tape where it is made, read at the start of the backward trip."""
+        """A value that nothing else tells: written to a tape where it is made, read when the backward trip begins."""
         records = Builder(self.fresh)
         if not var.type.rank:
             self.mapping[var] = self._on_tape(var, var.name, records)
@@ -544,7 +545,7 @@ class _Trips:
             self.behind.setdefault(var, []).extend(records.stmts)
 
     def _on_tape(self, value: Var, name: str, records: Builder, sizes: Sequence[Atom] = ()) -> Atom:
-        """One record a trip, of a number or of an array whose sizes are known before the nest; the record as it is read again."""
+        """One record a trip, of a number or of an array of sizes known before the nest; what it is when it is read again."""
         here, there = self.place()
         room = self.owner.nest.rooms[-1]
 
@@ -554,11 +555,11 @@ class _Trips:
         thread = self._thread(f"{name or self.sweep.tape_words.get(value, 'it')}_tape", replace(value.type, rank=value.type.rank + 1), start)
         tape = self.fresh.var(thread.word, thread.type)
         roomy = records.emit("grow", tape, here, name=thread.word) if room is None else tape
-        place = {"rank": value.type.rank} if value.type.rank else {}
-        result = records.emit("store", roomy, here, value, name=thread.word, **place)
+        place: dict[str, Attr] = {"rank": value.type.rank} if value.type.rank else {}
+        result = records.stage("store", (roomy, here, value), place, thread.word)
         self._activate(value, thread.final, tape, roomy, result)
         self._carry(thread, tape, result, None, None)
-        return self.inside.emit("load", thread.final, there, name=name, **place)
+        return self.inside.stage("load", (thread.final, there), place, name)
 
     def _array_on_tape(self, array: Var, records: Builder) -> Atom:
         """Arrays whose shape may change from trip to trip lie element behind element on one tape."""
@@ -571,8 +572,8 @@ class _Trips:
         end = records.emit("add", begin, _product(records, sizes), name=ends.word)
         roomy = records.emit("reserve", tape, end, name=values.word)
         at, shaped = _shaped_section(array.type.rank)
-        place = {"at": at + (f"[{', '.join(':' * array.type.rank)}]" if shaped else ""), "rank": array.type.rank}
-        result = records.emit("store", roomy, begin, end, *(sizes if shaped else ()), array, name=values.word, **place)
+        place: dict[str, Attr] = {"at": at + (f"[{', '.join(':' * array.type.rank)}]" if shaped else ""), "rank": array.type.rank}
+        result = records.stage("store", (roomy, begin, end, *(sizes if shaped else ()), array), place, values.word)
         self._activate(array, values.final, tape, roomy, result)
         begin_again = self.inside.emit("sub", end_again, _product(self.inside, known), name=ends.word)
         self._carry(values, tape, result, None, None)
@@ -585,8 +586,8 @@ class _Trips:
         return Thread(word, type, start, self.fresh.var(word, type), returns)
 
     def _tape(self, value: Var, builder: Builder, *sizes: Atom) -> Atom:
-        bits = {"bits": 32} if value.type.bits == 32 else {}
-        empty = builder.emit(f"tape_{value.type.kind}", *sizes, **bits)
+        bits: dict[str, Attr] = {"bits": 32} if value.type.bits == 32 else {}
+        empty = builder.stage(f"tape_{value.type.kind}", sizes, bits)
         self._activate(value, empty)
         return empty
 
@@ -653,12 +654,13 @@ def _hoisted(sweep: Sweep, nest: Nest, atom: Atom) -> Atom | None:
         return None
     if made.op in ("extent", "size"):
         array = made.args[0]
-        alike = [v for v in sweep.scopes if v in nest.outside and isinstance(array, Var) and sweep.shapes.get(v) == sweep.shapes.get(array, ())]
-        args: list[Atom | None] = [array if array in nest.outside else next(iter(alike), None)]
+        shape = sweep.shapes.get(array) if isinstance(array, Var) else None
+        alike = (var for var in sweep.scopes if var in nest.outside and shape is not None and sweep.shapes.get(var) == shape)
+        args: list[Atom | None] = [array if array in nest.outside else next(alike, None)]
     else:
         args = [_hoisted(sweep, nest, arg) for arg in made.args]
     known = [arg for arg in args if arg is not None]
     if len(known) < len(args):
         return None
-    nest.hoisted[atom] = nest.before.emit(made.op, *known, **dict(made.attrs))
+    nest.hoisted[atom] = nest.before.stage(made.op, known, dict(made.attrs))
     return nest.hoisted[atom]

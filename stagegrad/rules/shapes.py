@@ -84,7 +84,8 @@ room_for_numbers = structural("room_for_numbers", "x", "np.empty({x}.shape, np.i
 shapes_differ = structural("shapes_differ", "x y", "{x}.shape != {y}.shape", always(BOOL))
 
 #: An array of zeros of the shape and the width of another.
-zeros_like = structural("zeros_like", "x", {"python": "[0.0] * len({x})", "numpy": "np.zeros_like({x})", "numba": "np.zeros_like({x})"}, _first)
+_zeros = {"python": "[0.0] * len({x})", "numpy": "np.zeros_like({x})", "numba": "np.zeros_like({x})"}
+zeros_like = structural("zeros_like", "x", _zeros, _first)
 
 
 @general("np.full_like({x}, {value})", _first, stage="{value}full", title="fill")
