@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 
 class WrongAnswer(Exception):
     """A workload computes something else than the formula beside it."""
@@ -34,3 +36,18 @@ def _difference(function: Callable[..., float], args: list[Any], k: int) -> floa
     behind[k] -= step
     slope: float = (function(*ahead) - function(*behind)) / (ahead[k] - behind[k])
     return slope
+
+
+def require_direction(
+    function: Callable[..., Any], value_and_grad: Callable[..., Any], args: tuple[Any, ...], tolerance: float, what: str
+) -> None:
+    """Raises WrongAnswer unless the value is the function's, and the gradient its central difference in one direction of all arguments."""
+    value, gradient = value_and_grad(*args)
+    floats = [k for k, given in enumerate(args) if isinstance(given, float | np.ndarray)]
+    slopes = gradient if isinstance(gradient, tuple) else (gradient,)
+    draw = np.random.default_rng(7).normal
+    steps = {k: 1e-6 * draw(size=np.shape(args[k])) for k in floats}
+    ahead, behind = (function(*(given + sign * steps.get(k, 0) for k, given in enumerate(args))) for sign in (1, -1))
+    along = sum(float(np.sum(slope * steps[k])) for k, slope in zip(floats, slopes, strict=True))
+    require_equal([value], [function(*args)], 1e-12, what)
+    require_equal([2.0 * along], [ahead - behind], tolerance, what)

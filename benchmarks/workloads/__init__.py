@@ -5,6 +5,8 @@ WORKLOADS = {
     "call": "one gradient of the CS231n function, called from Python",
     "recurrence": "1,000 steps of a scalar recurrence with a branch: value and gradient against the value",
     "growth": "the gradient of a loop from n to 100 n trips: time and tape",
+    "arrays": "programs of arrays: value and gradient against the function, from n to 100 n elements",
+    "memory": "the memory that the gradient of a 1,000-step, 10,000-cell stencil holds, against its tape",
     "cold": "from a Python function to its first gradient, nothing cached, against plain njit",
     "warm": "the same in a new process, from the cache",
     "start": "what `import stagegrad` adds to Python's own start",
