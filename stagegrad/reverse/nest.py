@@ -552,7 +552,8 @@ class _Trips:
         def start(builder: Builder) -> Atom:
             return self._tape(value, builder, literal(16) if room is None else room, *sizes)
 
-        thread = self._thread(f"{name or self.sweep.tape_words.get(value, 'it')}_tape", replace(value.type, rank=value.type.rank + 1), start)
+        word = name or self.sweep.tape_words.get(value, "it")
+        thread = self._thread(f"{word}_tape", replace(value.type, rank=value.type.rank + 1), start)
         tape = self.fresh.var(thread.word, thread.type)
         roomy = records.emit("grow", tape, here, name=thread.word) if room is None else tape
         place: dict[str, Attr] = {"rank": value.type.rank} if value.type.rank else {}
