@@ -207,7 +207,7 @@ class Arrays(Calls):
             atoms += found
         if taken > rank:
             raise self.refusal(link, f"too many indices: the array has {rank} axes, and {taken} are indexed")
-        return Step(tuple(parts), tuple(atoms), rank - taken + kept + max(arrays, default=0), gather=bool(arrays))
+        return Step(tuple(parts) or ("...",), tuple(atoms), rank - taken + kept + max(arrays, default=0), gather=bool(arrays))
 
     def _indices(self, link: ast.Subscript) -> list[Any]:
         """The indices of a subscript: slices as text and its atoms, `...` and None as themselves, the others as atoms."""

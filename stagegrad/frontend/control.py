@@ -178,7 +178,7 @@ class Statements(Lists):
         right = self.expr(stmt.value)
         if isinstance(old, Many) and old.display == "list":  # what other names, and callers, would see
             name = stmt.target.id
-            raise self.refusal(stmt, f"this changes the list `{name}` in place; lists that change are not supported yet",
+            raise self.refusal(stmt, f"this changes the list `{name}` in place; lists that change are not supported",
                                f"{name} = {name} + [...], which makes a new list")  # fmt: skip
         self.bind(stmt.target.id, self.operate(BINARY.get(type(stmt.op), ""), old, right, stmt), stmt)
 

@@ -25,18 +25,12 @@ _REFUSED: dict[str, tuple[str, str]] = {
     "ImportFrom": ("an import inside the function is not supported", "the import at the top of the file"),
     "Match": ("`match` is not supported", "if ... elif ... else"),
     "TypeAlias": ("a type alias inside the function is not supported", "the alias at the top of the file"),
-    "Dict": ("a dict is not supported", _NUMBERS),
     "Set": ("a set is not supported", _NUMBERS),
-    "ListComp": (
-        "a list comprehension is not supported: arrays and lists of computed length are not supported yet",
-        f"sum(... for i in range(n)), or {_LOOP}",
-    ),
     "SetComp": ("a set comprehension is not supported", f"sum(... for i in range(n)), or {_LOOP}"),
     "DictComp": ("a dict comprehension is not supported", f"sum(... for i in range(n)), or {_LOOP}"),
     "GeneratorExp": ("a generator is supported only as the argument of sum", f"sum(... for i in range(n)), or {_LOOP}"),
     "JoinedStr": ("text is supported only as the message of `raise` and `assert`", "numbers"),
     "TemplateStr": ("a template string is not supported", "numbers"),
-    "Slice": ("slices are not supported", "the parts by name"),
     "Starred": ("`*` is supported only in calls, tuples and assignments of known length", "the items one by one"),
 }
 
