@@ -10,7 +10,7 @@ from typing import cast
 
 from stagegrad.ir import Attr, Type
 from stagegrad.ops import Operand, Template, Value, general
-from stagegrad.rules.shapes import Pulled, unbroadcast, zeros_like
+from stagegrad.rules.shapes import Pulled, unbroadcast
 from stagegrad.rules.structural import extent, load
 
 
@@ -140,16 +140,7 @@ def _joined(name: str) -> Callable[[Mapping[str, Attr], Sequence[Type]], str]:
     return spelled
 
 
-def _pushed(join: str) -> Callable[..., Value]:
-    """The direction of what joins arrays: their directions, joined."""
-
-    def push(out: Value, args: Sequence[Value], dots: Sequence[Value | None], attrs: Mapping[str, Attr]) -> Value:
-        return _JOINS[join](*(zeros_like(x) if dot is None else dot for x, dot in zip(args, dots, strict=True)), **attrs)
-
-    return push
-
-
-@general(_joined("np.concatenate"), first, stage="joined", push=_pushed("concatenate"))
+@general(_joined("np.concatenate"), first, stage="joined")
 def concatenate(g: Value, out: Value, *x: Value, axis: int = 0) -> list[Value]:
     """Arrays one after another along an axis; each takes its own part of the gradient (`np.concatenate`)."""
     return sections(g, x, axis)
@@ -159,13 +150,10 @@ def _deeper(types: Sequence[Type]) -> Type:
     return Type(types[0].kind, types[0].rank + 1, types[0].bits)
 
 
-@general(_joined("np.stack"), _deeper, stage="stacked", push=_pushed("stack"))
+@general(_joined("np.stack"), _deeper, stage="stacked")
 def stack(g: Value, out: Value, *x: Value, axis: int = 0) -> list[Value]:
     """Arrays of one shape side by side along a new axis; each takes its own section of the gradient (`np.stack`)."""
     return [section(g, k, axis) for k in range(len(x))]
-
-
-_JOINS = {"concatenate": concatenate, "stack": stack}
 
 
 def section(g: Value, index: int, axis: int) -> Value:
