@@ -20,7 +20,7 @@ Dim = int | str
 Shape = tuple[Dim, ...]
 
 _AS_FIRST = frozenset({
-    "store", "accumulate", "duplicate", "copy", "zeros_like", "full_like", "ones_like", "empty_like", "grow", "cast", "astype", "tril",
+    "store", "accumulate", "duplicate", "copy", "zeros_like", "full_like", "ones_like", "empty_like", "cast", "astype", "tril",
     "triu", "flip", "roll", "cumsum", "cumprod", "sort", "argsort", "softmax", "log_softmax", "shares", "inv", "cholesky",
 })  # fmt: skip
 _SIZED = frozenset({"zeros", "tape_float", "tape_int", "tape_bool", "zeros_of", "ones_of", "empty_of"})

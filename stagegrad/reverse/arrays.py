@@ -19,7 +19,8 @@ def _undo_store(sweep: Sweep, stage: Stage, g: Atom, gradients: Gradients, build
     array, value, g = stage.args[0], stage.args[-1], sweep.whole(g, stage.out, builder)
     section = _section(sweep, stage, value, g, builder)
     if isinstance(array, Var) and array in sweep.active:
-        gradients[array] = builder.stage("store", (g, *stage.args[1:-1], _zero(g)), dict(stage.attrs), sweep.gradient_word(array))
+        rest = builder.stage("store", (g, *stage.args[1:-1], _zero(g)), dict(stage.attrs), sweep.gradient_word(array))
+        _hand_on(sweep, array, rest, gradients, builder)
         sweep.routed.update(variables([gradients[array]]))
         if _has_mask(stage.args[1:-1]) or g in sweep.masked:
             sweep.masked.update(variables([gradients[array]]))
@@ -32,9 +33,15 @@ def _undo_accumulate(sweep: Sweep, stage: Stage, g: Atom, gradients: Gradients, 
     array, value, g = stage.args[0], stage.args[-1], sweep.whole(g, stage.out, builder)
     section = _section(sweep, stage, value, g, builder)
     if isinstance(array, Var) and array in sweep.active:
-        gradients[array] = g
+        _hand_on(sweep, array, g, gradients, builder)
     if section is not None:
         sweep.add(gradients, value, section, builder)
+
+
+def _hand_on(sweep: Sweep, array: Var, g: Atom, gradients: Gradients, builder: Builder) -> None:
+    """The gradient of what an array was before a write; more has reached it already where that is read after the write as well."""
+    before = gradients.get(array)
+    gradients[array] = g if before is None else builder.emit("add", before, g, name=sweep.gradient_word(array))
 
 
 def _section(sweep: Sweep, stage: Stage, value: Atom, g: Atom, builder: Builder) -> Atom | None:
@@ -100,7 +107,7 @@ def _zero(g: Atom) -> Atom:
 def _undo_grow(sweep: Sweep, stage: Stage, g: Atom, gradients: Gradients, builder: Builder) -> None:
     """Room that was made for later records is never read by earlier ones: the gradient stays where it is."""
     if isinstance(stage.args[0], Var):
-        gradients[stage.args[0]] = g
+        _hand_on(sweep, stage.args[0], g, gradients, builder)
 
 
 ARRAY_RULES = {"store": _undo_store, "accumulate": _undo_accumulate, "load": _undo_load, "grow": _undo_grow,

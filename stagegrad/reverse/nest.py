@@ -535,7 +535,7 @@ class _Trips:
         records = Builder(self.fresh)
         if not var.type.rank:
             self.mapping[var] = self._on_tape(var, var.name, records)
-        elif (sizes := self._sizes_before(var)) is not None:
+        elif var not in self.sweep.conditional and (sizes := self._sizes_before(var)) is not None:
             self.mapping[var] = self._on_tape(var, var.name, records, sizes)
         else:
             self.mapping[var] = self._array_on_tape(var, records)

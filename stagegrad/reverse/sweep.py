@@ -472,6 +472,8 @@ class Sweep:
                 out = self.fresh.like(var)
                 if var in self.active:
                     self.active.add(out)
+                if var.type.rank:
+                    self.conditional.add(out)
                 mapping[var] = out
                 outs.append(out)
                 results[side].append(var)
