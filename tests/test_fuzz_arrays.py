@@ -6,6 +6,7 @@ import builtins
 import contextlib
 import os
 import re
+import textwrap
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from tests import complex_step
 from tests.complex_step import BUILTINS, WORLD, moved
 from tests.fuzz.__main__ import ARRAYS, outcomes, report, summary
 from tests.fuzz.array_inputs import LAYOUTS, Bundle, Input, Same, flat, fresh, items
-from tests.fuzz.array_judge import GRADIENT, Unclear, at_point, differences
+from tests.fuzz.array_judge import GRADIENT, Unclear, at_point, differences, judge
 from tests.fuzz.arrays import program
 from tests.fuzz.harness import Outcome, Wrong, loaded
 from tests.fuzz.programs import Program
@@ -177,6 +178,21 @@ def test_a_dishonest_answer_is_wrong(spoil: Spoil) -> None:
             at_point(function, point, Honest(function, spoil), 1e-12)
 
 
+def _careless(*lines: str) -> str:
+    """What the judge says of ``np.sum(x)`` as the answer to a function of two numbers."""
+    point = (Input((0.5, -0.7), (2,)),)
+    with loaded(Program(0, "\n    ".join(("import numpy as np\n\ndef f(x):", *lines)) + "\n", (point,))) as function:
+        return at_point(function, point, Honest(lambda x: np.sum(x)), 1e-12)
+
+
+def test_what_nobody_reads_need_not_raise() -> None:
+    assert _careless("d = x[3]", "return np.sum(x)") == "raised"
+    assert _careless("d = x[3]", "for i in range(2):", "    d += x[i]", "return np.sum(x)") == "raised"
+    for last in ("return np.sum(x) + 0.0 * d", "return np.sum(x) + x[2]"):
+        with pytest.raises(Wrong, match="no error where NumPy raises IndexError"):
+            _careless("d = x[3]", last)
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layouts_change_where_numbers_lie_and_nothing_else(layout: str) -> None:
     numbers = (1.0, 2.0, 3.0) * 4
@@ -221,6 +237,73 @@ def _require(found: list[Outcome], target: str) -> None:
     compared, skipped = sum(outcome.points for outcome in found), sum(outcome.skipped for outcome in found)
     assert sum(outcome.verdict == "refused" for outcome in found) <= REFUSED * len(found), summary(found, 0.0)
     assert skipped <= SKIPPED * (compared + skipped), summary(found, 0.0)
+
+
+#: Bodies of ``f(x, s, i)`` that an earlier compiler got wrong, shrunk; `i` has a position that repeats.
+ONCE_FAILED = {
+    "repeats": """
+        v = x.copy()
+        v[i] -= s
+        return np.mean(v * v)
+        """,
+    "stored into itself": """
+        x[:] = x
+        return np.sum(x * x) * s
+        """,
+    "power of a single precision number": """
+        v = x[0] ** 2
+        return v + 0.6 ** x[1] * s
+        """,
+    "bound in one arm": """
+        if np.max(x) > 0.1:
+            e = np.copy(x)
+        return np.sum(x * x) * s
+        """,
+    "in place through a transposed view": """
+        a = np.outer(x, x) + s
+        b = a.T
+        b /= 2.0 + a
+        return np.sum(a * a)
+        """,
+    "a size of -1 in a tape": """
+        a = 0.0
+        a -= x.reshape(-1, 1)
+        for j in range(2):
+            a += np.sin(a)
+        return np.mean(a) * s
+        """,
+    "equal values, one of them written to": """
+        a = np.sin(x)
+        a[0] = 1.0
+        return a.sum() * s + np.sum(np.sin(x))
+        """,
+    "left early": """
+        a = x.copy()
+        for k in range(2):
+            if s > 1.0:
+                break
+            a[x > 0.1] = 1.1 * s
+            a[:2] = x[1:] * s
+        return np.mean(a * a)
+        """,
+    "a store in an arm": """
+        a = np.outer(x, x)
+        for k in range(2):
+            if a.sum() > 70.0:
+                a[:1, 1:2] = a
+            a[1, 1] = s
+        return np.sum(a * a)
+        """,
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", ONCE_FAILED)
+def test_array_programs_that_once_failed(name: str, dtype: str) -> None:
+    point = (Input((0.3, -0.8, 0.5), (3,), dtype), 0.7, Input((0, 2, 0), (3,), "int64"))
+    text = "import numpy as np\n\ndef f(x, s, i):\n" + textwrap.indent(textwrap.dedent(ONCE_FAILED[name]).strip(), "    ") + "\n"
+    outcome = judge(Program(0, text, (point,)), second=True)
+    assert outcome.verdict == "right" and outcome.seconds, outcome.reason
 
 
 @pytest.mark.parametrize("start", range(0, 2000, 500))

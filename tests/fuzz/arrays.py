@@ -61,6 +61,8 @@ class ArrayMaker(ArrayTerms):
         self.alone: list[tuple[str, Dims]] = []
         self.packed: list[tuple[str, Dims]] = []
         self.container: type = tuple
+        #: Whether the program may write to its arguments.
+        self.writing = False
         #: Whether the function that is being written returns a number.
         self.returning = False
 
@@ -95,7 +97,7 @@ class ArrayMaker(ArrayTerms):
             (2 if "tuples" in on else 0, self.swap_names),
             (4 if "tuples" in on else 0, self.store_several),
             (14 if "prefixes" in on and self.loops else 0, self.store_prefix),
-            (2 if "lists" in on else 0, self.assign_rows),
+            (1 if "lists" in on else 0, self.assign_rows),
             (1 if "branches" in on else 0, self.assign_chosen),
             (2 if "closures" in on and self.depth == 1 else 0, self.assign_closure),
             (3 if "lists" in on else 0, self.assign_list),
@@ -703,9 +705,9 @@ class ArrayMaker(ArrayTerms):
             arrays.insert(0, ("x", ("n",)))
         floats = self.random.sample(FLOAT_PARAMS, self.one((0, 0, 1, 2)))
         self.scope = ArrayScope(dict.fromkeys(floats, 2.0), locked=set(floats))
-        written = "writes" in self.on and self.chance(0.4)
+        self.writing = "writes" in self.on and self.chance(0.4)
         for name, dims in arrays:
-            self.scope.arrays[name] = Held(dims, 2.0, writable=written)
+            self.scope.arrays[name] = Held(dims, 2.0, writable=self.writing)
         params = [*arrays, *((name, ()) for name in floats)]
         symbols = sorted({dim for _, dims in arrays for dim in dims if not dim.isdigit()})
         if "gather" in self.on:
@@ -724,7 +726,7 @@ class ArrayMaker(ArrayTerms):
         with self.block():
             self.unpack()
             self.measure(params, symbols)
-            if not written:
+            if not self.writing:
                 self.assign_copy()
             while self.budget > 0:
                 self.statement()
@@ -792,9 +794,11 @@ class ArrayMaker(ArrayTerms):
             shape = tuple(int(sizes.get(dim, dim)) for dim in dims)
             twins = [k for k, item in enumerate(made) if isinstance(item, Input) and item.shape == shape and item.dtype in widths]
             layout = "C" if self.chance(0.8 if ordinary else 0.4) else self.one(LAYOUTS)
+            if layout == "spread" and self.writing and self.chance(0.8):
+                layout = "strided"  # what shares its own elements may be refused where it is written to
             if not dims:
                 made.append(round(self.random.uniform(-1.6, 1.6), 4))
-            elif twins and not ordinary and name not in ("idx0", "mask0") and self.chance(0.06):
+            elif twins and not ordinary and name not in ("idx0", "mask0") and self.chance(0.02 if self.writing else 0.08):
                 made.append(Same(twins[0]))
             else:
                 made.append(self.input(name, shape, self.one(widths), layout, sizes))
