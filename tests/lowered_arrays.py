@@ -511,6 +511,18 @@ def dict_of_weights(p, g):
     return w["w"], p["w"] * w["b"]
 
 
+@at((np.asfortranarray(A),), (A[::2],), (A.T,))
+def copies_in_order(a):
+    m = a.copy()
+    flat = m.reshape(-1)
+    flat[1] = 9.0
+    line = np.copy(a).reshape(-1)  # of an array in Fortran's order, a copy of a copy
+    line[0] = 5.0
+    twice = (a * 2.0).copy()
+    twice.ravel()[2] = 7.0
+    return m, flat, line, twice
+
+
 # ---------------------------------------------------------------------------------------------- recursion that writes
 
 

@@ -31,7 +31,8 @@ class Memory:
 
     words: dict[int, str] = field(default_factory=dict)
     lies: dict[Atom, frozenset[int]] = field(default_factory=dict)  # the buffers that what an operation gave may lie in
-    contiguous: set[int] = field(default_factory=set)  # made by this function in C order
+    ordered: set[Atom] = field(default_factory=set)  # arrays that are certainly in C order
+    contiguous: set[int] = field(default_factory=set)  # buffers that are
     held: list[int] = field(default_factory=list)  # by the caller, or by what a loop goes over: not by variables alone
     _entangled: dict[int, set[int]] = field(default_factory=dict)
     _count: int = 0

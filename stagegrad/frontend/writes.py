@@ -23,8 +23,8 @@ from stagegrad.frontend.values import Key, Many, Method, Record, Ref, Slot, Unfi
 from stagegrad.ir import Atom, Attr, Lit, Stage, Type, Var
 
 _WHOLE = Step((":",), (), 0)
-#: Operations that give an array of its own in C order.
-_IN_ORDER = frozenset({"zeros_of", "ones_of", "full_of", "empty_of", "array_of", "eye_of", "arange", "linspace", "duplicate"})
+#: Operations that give an array of its own in C order; a copy is in that order if the method makes it, but not if `np.copy` does.
+_IN_ORDER = frozenset({"zeros_of", "ones_of", "full_of", "empty_of", "array_of", "eye_of", "arange", "linspace"})
 
 
 #: Operations that give the same elements in another shape: of an array in C order, a view.
@@ -105,7 +105,7 @@ class Writes(Arrays):
 
     def _made_in_order(self, var: Var) -> bool:
         made = self._stage_of(var)
-        return made is not None and made.op in _IN_ORDER
+        return made is not None and (made.op in _IN_ORDER or (self.memory is not None and var in self.memory.ordered))
 
     def named(self, value: Value, name: str) -> Value:
         if isinstance(value, Ref) and value.seen is not None:
@@ -116,6 +116,8 @@ class Writes(Arrays):
         found = super().named(value, name)
         if self.memory is not None and isinstance(value, Var) and isinstance(found, Var) and value in self.memory.lies:
             self.memory.lies[found] = self.memory.lies[value]
+        if self.memory is not None and isinstance(value, Var) and isinstance(found, Var) and value in self.memory.ordered:
+            self.memory.ordered.add(found)
         return found
 
     def hold(self, frame: Frame, name: str, value: Value, node: ast.AST | None = None) -> None:
@@ -176,10 +178,17 @@ class Writes(Arrays):
 
     def call_word(self, word: NumpyWord, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
         owner = args[0] if args else None
-        if not isinstance(owner, Ref) or self.memory is None:
-            return super().call_word(word, args, keywords, node)
-        before = self.read(owner, node)
-        found = super().call_word(word, [before, *args[1:]], keywords, node)
+        before = self.read(owner, node) if isinstance(owner, Ref) else None
+        found = super().call_word(word, args if before is None else [before, *args[1:]], keywords, node)
+        if self.memory is None:
+            return found
+        if word.name == "array.copy" and isinstance(found, Var):
+            self.memory.ordered.add(found)
+        return found if not isinstance(owner, Ref) or before is None else self._alias(word, owner, before, found, node)
+
+    def _alias(self, word: NumpyWord, owner: Ref, before: Atom, found: Value, node: ast.AST) -> Value:
+        """What a function of NumPy gives for an array: the array itself in another shape, where that is certain."""
+        assert self.memory is not None
         name = word.name.partition(".")[2]
         whole = owner.buffer in self.memory.contiguous and all(step.suffix in _RESHAPES for step in owner.steps)
         if found == before and (name in ("asarray", "asanyarray") or (whole and name in _RESHAPES)):
