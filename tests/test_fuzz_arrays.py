@@ -178,19 +178,33 @@ def test_a_dishonest_answer_is_wrong(spoil: Spoil) -> None:
             at_point(function, point, Honest(function, spoil), 1e-12)
 
 
+class Careless(Honest):
+    """Answers a gradient call with that of the sum where it should raise; a plain call raises."""
+
+    def value_and_grad(self, *args: Any) -> tuple[Any, Any]:
+        return np.sum(args[0]), np.ones(2)
+
+
 def _careless(*lines: str) -> str:
-    """What the judge says of ``np.sum(x)`` as the answer to a function of two numbers."""
+    """What the judge says of it for a function of two numbers."""
     point = (Input((0.5, -0.7), (2,)),)
     with loaded(Program(0, "\n    ".join(("import numpy as np\n\ndef f(x):", *lines)) + "\n", (point,))) as function:
-        return at_point(function, point, Honest(lambda x: np.sum(x)), 1e-12)
+        return at_point(function, point, Careless(function), 1e-12)
 
 
-def test_what_nobody_reads_need_not_raise() -> None:
+def test_what_nobody_reads_need_not_raise_in_a_gradient_call() -> None:
     assert _careless("d = x[3]", "return np.sum(x)") == "raised"
     assert _careless("d = x[3]", "for i in range(2):", "    d += x[i]", "return np.sum(x)") == "raised"
     for last in ("return np.sum(x) + 0.0 * d", "return np.sum(x) + x[2]"):
         with pytest.raises(Wrong, match="no error where NumPy raises IndexError"):
             _careless("d = x[3]", last)
+
+
+def test_a_plain_call_raises() -> None:
+    point = (Input((0.5, -0.7), (2,)),)
+    text = "import numpy as np\n\ndef f(x):\n    d = x[3]\n    return np.sum(x)\n"
+    with loaded(Program(0, text, (point,))) as function, pytest.raises(Wrong, match="no error where NumPy raises IndexError"):
+        at_point(function, point, Honest(lambda x: np.sum(x)), 1e-12)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
