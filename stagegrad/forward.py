@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from stagegrad import rules as _rules  # noqa: F401  (fills the registry)
 from stagegrad.analysis import varied
+from stagegrad.errors import ArgumentError
 from stagegrad.ir import Atom, Block, Call, Carry, For, Fresh, Function, If, Lit, Module, Raise, Remark, Shape, Stage, Stmt, Var, While
 from stagegrad.names import Words, reserved
 from stagegrad.ops import Builder, find, literal, partials_of
@@ -26,6 +27,8 @@ def forward(module: Module, wrt: Sequence[int]) -> Module:
     Each chosen parameter's direction is a further parameter (``xdot``), in the order of `wrt`; the result's shape is
     ``(results, directions)``. Results that are not floats have the direction 0.0.
     """
+    if any(param.type.rank for param in module.main.params):
+        raise ArgumentError(f"{module.main.name}() takes an array; directions are known of functions of numbers only", module.main.span)
     family = _Family(module)
     main = family.with_directions(module.main, tuple(wrt), family.words.fresh(f"{module.main.name}_forward"))
     return Module((main, *family.asked_for(), *module.functions[1:], module.main))

@@ -1,0 +1,115 @@
+"""What is known of shapes and of indices before a program runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from stagegrad import rules as _rules  # noqa: F401  (fills the registry)
+from stagegrad.bounds import in_range
+from stagegrad.ir import Module, Var, bound
+from stagegrad.ir_text import parse
+from stagegrad.shapes import Shape, shapes
+
+
+def module(text: str, *axes: str) -> Module:
+    """A module of one function, with the marks of its parameters' axes."""
+    made = parse(text)
+    return Module((replace(made.main, axes=axes),))
+
+
+def known(text: str, *axes: str) -> dict[str, Shape]:
+    """The shape of each array by its name and version."""
+    made = module(text, *axes)
+    found = shapes(made.main)
+    return {str(var): found[var] for var in (*made.main.params, *bound(made.main.body)) if isinstance(var, Var) and var in found}
+
+
+BOTH = """
+function f(x.0: float[1], y.0: float[1]) -> 0 from python:
+  z.0: float[1] = mul(x.0, y.0)
+  f.0: float = sum(z.0)
+  return f.0
+"""
+
+
+def test_two_sizes_that_meet_are_equal_if_neither_is_one() -> None:
+    found = known(BOTH, "n", "n")
+    assert found["x.0"] == found["y.0"] == found["z.0"]
+
+
+def test_one_element_takes_the_size_of_what_it_meets() -> None:
+    found = known(BOTH, "n", "1")
+    assert found["y.0"] == (1,) and found["z.0"] == found["x.0"] != found["y.0"]
+
+
+def test_of_two_unknown_sizes_nothing_is_said() -> None:
+    found = known(BOTH)
+    assert len({found["x.0"], found["y.0"], found["z.0"]}) == 3
+
+
+def test_slices_of_equal_length_have_one_shape() -> None:
+    found = known("""
+function f(x.0: float[1]) -> 0 from python:
+  a.0: float[1] = load(x.0) {at='[1:]', rank=1}
+  b.0: float[1] = load(x.0) {at='[:-1]', rank=1}
+  c.0: float[1] = load(x.0) {at='[2:]', rank=1}
+  d.0: float[1] = load(x.0) {at='[1:-1]', rank=1}
+  f.0: float = sum(a.0)
+  return f.0
+""")
+    assert found["a.0"] == found["b.0"] != found["x.0"]
+    assert found["c.0"] == found["d.0"] != found["a.0"]
+
+
+def test_a_carried_array_keeps_its_shape_only_if_no_trip_changes_it() -> None:
+    loop = """
+function f(x.0: float[1], n.0: int) -> 0 from python:
+  for i.0 in range(0, n.0, 1) carry (a.0: float[1] = x.0 -> a.1):
+    {}
+    yield a.2
+  f.0: float = sum(a.1)
+  return f.0
+"""
+    assert known(loop.format("a.2: float[1] = sin(a.0)"), "n")["a.1"] == known(loop.format("a.2: float[1] = sin(a.0)"), "n")["x.0"]
+    found = known(loop.format("a.2: float[1] = load(a.0) {at='[1:]', rank=1}"), "n")
+    assert found["a.1"] == found["a.0"] != found["x.0"]
+
+
+def test_an_index_that_a_reshape_follows_says_nothing() -> None:
+    found = known("""
+function f(x.0: float[1], i.0: int, j.0: int) -> 0 from python:
+  a.0: float[2] = load(x.0, i.0, j.0, i.0, j.0) {at='[{0}:{1}].reshape({2}, {3})', rank=2}
+  f.0: float = sum(a.0)
+  return f.0
+""")
+    assert len(set(found["a.0"])) == 2
+
+
+ELEMENTS = """
+function f(x.0: float[1], n.0: int) -> 0 from python:
+  m.0: int = extent(x.0) {{axis=0}}
+  for i.0 in range({start}, {stop}, {step}) carry (s.0: float = 0.0 -> s.1):
+    %1: int = {op}(i.0, {by})
+    %2: float = load(x.0, %1)
+    s.2: float = add(s.0, %2)
+    yield s.2
+  return s.1
+"""
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "step", "op", "by", "certain"),
+    [
+        ("0", "m.0", "1", "add", 0, True),
+        ("1", "m.0", "1", "sub", 1, True),
+        ("0", "m.0", "1", "sub", 1, False),  # x[-1] in the first trip: from the end
+        ("0", "m.0", "1", "add", 1, False),
+        ("0", "n.0", "1", "add", 0, False),
+        ("0", "5", "1", "add", 0, False),
+        ("0", "m.0", "3", "add", 0, True),
+    ],
+)
+def test_indices_are_followed_from_the_ranges_of_loops(start: str, stop: str, step: str, op: str, by: int, certain: bool) -> None:
+    assert in_range(module(ELEMENTS.format(start=start, stop=stop, step=step, op=op, by=by), "n", "")) is certain
