@@ -27,7 +27,8 @@ DIFFERENTIABLE = [name for name in DECLARED if REGISTRY[name].kind == "elementwi
 ON_NUMBERS = [name for name in DECLARED if REGISTRY[name].kind in ("elementwise", "flat")]
 #: Measured elsewhere: choices and clipping in `test_kinks`, interpolation in `test_numpy_surface`.
 #: The others are exact, or the slopes of slopes.
-UNMEASURED = {"clip", "where", "positive", "quotient", "divided", "scaled", "over_square", "pow_dx", "pow_dy", "cbrt_dx", "between", "pace"}
+UNMEASURED = {"clip", "where", "positive", "quotient", "divided", "scaled", "over_square", "pow_dx", "pow_dy", "cbrt_dx", "between", "pace",
+              "heaviside", "sinc", "sinc_dx"}  # fmt: skip
 
 
 def arguments(op: Op, fresh: Fresh) -> list[Atom]:
@@ -218,6 +219,21 @@ def vanishes(difference: Any, symbols: list[Any], name: str) -> bool:
     return difference.has(sympy.Piecewise, sympy.Heaviside, sympy.floor, sympy.polygamma, sympy.sign, sympy.DiracDelta) or (
         sympy.simplify(difference.rewrite(sympy.exp)) == 0 or sympy.simplify(difference) == 0
     )
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_slopes_of_sinc_do_not_cancel(n: int) -> None:
+    import mpmath
+
+    from tests.rule_oracle import words
+
+    slope, random_ = words()["sinc_dx"], random.Random(n)
+    for _ in range(60):
+        x = random_.choice((random_.uniform(-4.0, 4.0), 10.0 ** random_.uniform(-12.0, 0.0)))
+        y = mpmath.pi * mpmath.mpf(x)
+        terms = ((-1) ** m * y ** (2 * m - n) / ((2 * m + 1) * mpmath.factorial(2 * m - n)) for m in range((n + 1) // 2, 60))
+        exact = mpmath.pi**n * mpmath.fsum(terms)
+        assert abs(slope(x, n) - exact) <= 1e-14 * max(abs(exact), mpmath.pi**n / (1 + abs(y))), x
 
 
 # ---------------------------------------------------------------------------------------------- Numba
