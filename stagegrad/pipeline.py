@@ -21,8 +21,8 @@ from stagegrad.frontend import formula, python
 from stagegrad.frontend.deep import deeply
 from stagegrad.frontend.program import Program
 from stagegrad.frontend.specs import Leaf, Spec, Tree, gradient_of, is_number, leaves, word_of
-from stagegrad.ir import Atom, Function, Module, Shape, Stage, bound, check, walk
-from stagegrad.names import name_stages
+from stagegrad.ir import Atom, Block, Call, Function, Module, Shape, Stage, Stmt, bound, check, walk, with_blocks
+from stagegrad.names import Words, name_stages
 from stagegrad.ops import REGISTRY
 from stagegrad.reverse import reverse
 from stagegrad.rules.idioms import restage
@@ -96,6 +96,18 @@ def undeclared(module: Module) -> list[str]:
     """The operations of a module that are not declared in this process: gates of a user's whose module is not imported."""
     ops = {stmt.op for function in module.functions for stmt in walk(function.body) if isinstance(stmt, Stage)}
     return sorted(ops - REGISTRY.keys())
+
+
+def _calling(function: Function, old: str, new: str) -> Function:
+    """The function with another name for one that it calls."""
+
+    def renamed(block: Block) -> Block:
+        return replace(block, stmts=tuple(map(changed, block.stmts)))
+
+    def changed(stmt: Stmt) -> Stmt:
+        return replace(stmt, fn=new) if isinstance(stmt, Call) and stmt.fn == old else with_blocks(stmt, renamed)
+
+    return replace(function, body=renamed(function.body))
 
 
 def _with_main(module: Module, main: Function) -> Module:
@@ -260,7 +272,14 @@ class Build:
             return module
         main = module.main
         results = main.body.results[: len(self._results)]
-        return _checked(_with_main(module, replace(main, body=replace(main.body, results=results), shape=self._shape)))
+        alone = replace(main, body=replace(main.body, results=results), shape=self._shape)
+        calls = (stmt for function in module.functions for stmt in walk(function.body) if isinstance(stmt, Call))
+        if all(call.fn != main.name for call in calls):
+            return _checked(_with_main(module, alone))
+        # Whoever calls it, itself included, needs what it writes: beside the one that was asked for, it stays as it is.
+        inner = Words(function.name for function in module.functions).fresh(f"{main.name}_in_place")
+        functions = tuple(_calling(replace(f, name=inner) if f is main else f, main.name, inner) for f in module.functions)
+        return _checked(Module((_calling(alone, main.name, inner), *functions)))
 
     def _require_one_float(self) -> None:
         """Refuses a gradient of what is not one float, and names the alternative."""
