@@ -145,6 +145,8 @@ class Staged(Generic[P, R]):
         if part == "both":
             return source.text
         start, stop = source.forward if part == "forward" else source.backward
+        if start == stop:
+            raise NameChoiceError(f"the text has no {part} pass of its own", advice="part='both': a loop that only sums runs both in one pass")
         lines = source.text.splitlines(keepends=True)[start:stop]
         return textwrap.dedent("".join(lines)).strip("\n") + "\n"
 
