@@ -21,9 +21,10 @@ Shape = tuple[Dim, ...]
 
 _AS_FIRST = frozenset({
     "store", "accumulate", "duplicate", "copy", "zeros_like", "full_like", "ones_like", "empty_like", "cast", "astype", "tril",
-    "triu", "flip", "roll", "cumsum", "cumprod", "sort", "argsort", "softmax", "log_softmax", "shares", "inv", "cholesky",
+    "triu", "flip", "roll", "cumsum", "cumprod", "sort", "argsort", "softmax", "log_softmax", "shares", "inv", "inv_or_nan", "cofactors",
+    "cholesky", "lower_half", "eigh_vectors", "over_factor",
 })  # fmt: skip
-_SIZED = frozenset({"zeros", "tape_float", "tape_int", "tape_bool", "zeros_of", "ones_of", "empty_of"})
+_SIZED = frozenset({"zeros", "tape_float", "tape_int", "tape_bool", "zeros_of", "ones_of", "empty_of", "eye_of"})
 _REDUCED = frozenset({
     "sum", "mean", "var", "std", "prod", "amax", "amin", "argmax", "argmin", "any", "all", "count_nonzero", "logsumexp", "median", "norm",
 })  # fmt: skip

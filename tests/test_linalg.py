@@ -47,6 +47,15 @@ def test_a_singular_determinant_has_the_slopes_of_its_cofactors(target, matrix, 
     np.testing.assert_allclose(slopes, cofactors, atol=1e-14)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_a_determinant_that_is_nan_has_slopes_nan_and_numba_refuses_it():
+    x = np.array([[1.0, np.nan], [2.0, 3.0]])
+    value, slopes = value_and_grad(determinant, "python", x)
+    assert np.isnan(value) and np.isnan(slopes).all()
+    with pytest.raises(np.linalg.LinAlgError, match="infs or NaNs"):
+        value_and_grad(determinant, "numba", x)
+
+
 def logarithm_of_determinant(x):
     return np.linalg.slogdet(x)[1]
 

@@ -93,28 +93,15 @@ helper(
     '''
     def cofactors(x):
         """The cofactors of a matrix, whether it has an inverse or not."""
+        if x.size == 0 or not np.all(np.isfinite(x)):
+            return np.full_like(x, np.nan)
         u, s, vt = np.linalg.svd(x)
-        products = np.ones_like(s)
-        for k in range(s.size):
-            for other in range(s.size):
-                if other != k:
-                    products[k] *= s[other]
-        return (u * products) @ vt * (np.linalg.det(u) * np.linalg.det(vt))
-    ''',
-    numba='''
-    def cofactors(x):
-        """The cofactors of a matrix, whether it has an inverse or not."""
-        if x.size == 0:
-            return np.zeros_like(x)
-        u, s, vt = np.linalg.svd(x)
-        products = np.ones_like(s)
-        for k in range(s.size):
-            for other in range(s.size):
-                if other != k:
-                    products[k] *= s[other]
-        sign = np.ones_like(s[:1]) if np.linalg.det(u) * np.linalg.det(vt) > 0 else -np.ones_like(s[:1])
-        return (u * (products * sign)) @ vt
-    ''',
+        before, behind = np.ones_like(s), np.ones_like(s)
+        before[1:] = np.cumprod(s[:-1])
+        behind[:-1] = np.cumprod(s[:0:-1])[::-1]
+        others = before * behind if np.linalg.det(u) * np.linalg.det(vt) > 0 else -before * behind
+        return (u * others) @ vt
+    '''
 )
 
 
@@ -227,17 +214,11 @@ helper(
     '''
     def inverse_gaps(w):
         """1 / (w[j] - w[i]) at [i, j], zero on the diagonal; vectors of equal values have no derivative, so these raise."""
-        out = np.zeros((w.size, w.size), w.dtype)
-        if w.size == 0:
-            return out
-        least = 8 * w.size * np.finfo(w.dtype).eps * np.max(np.abs(w))
-        for i in range(w.size):
-            for j in range(w.size):
-                if i != j:
-                    if abs(w[j] - w[i]) <= least:
-                        raise np.linalg.LinAlgError("the vectors of equal eigenvalues or singular values have no derivative")
-                    out[i, j] = 1 / (w[j] - w[i])
-        return out
+        gaps = np.expand_dims(w, 0) - np.expand_dims(w, 1)
+        np.fill_diagonal(gaps, np.inf)
+        if w.size and np.min(np.abs(gaps)) <= 8 * w.size * np.finfo(w.dtype).eps * np.max(np.abs(w)):
+            raise np.linalg.LinAlgError("the vectors of equal eigenvalues or singular values have no derivative")
+        return np.reciprocal(gaps)
     '''
 )
 
