@@ -388,6 +388,8 @@ class _Trips:
         self.at_end: list[Stmt] = []
         self.mapping: dict[Var, Atom] = {}
         self._place: tuple[Atom, Atom] | None = None
+        self.entry = Builder(self.fresh)  # right before the forward loop
+        self._first_record: Var | None = None
 
     def run(self) -> tuple[list[Stmt], list[Stmt]]:
         trips = self._counted()
@@ -402,7 +404,7 @@ class _Trips:
         carries = (*self.carries, *(carry for carry, _ in self.back_extra))
         backward = replace(self.range.header, carries=carries, body=whole, span=self.loop.span)
         self.owner.nest.uses += self.mine
-        return [forward], [backward]
+        return [*self.entry.stmts, forward], [backward]
 
     def _forward_loop(self) -> For | While:
         stmts: list[Stmt] = list(self.at_start)
@@ -433,7 +435,8 @@ class _Trips:
         """A thread of an inner statement passes through this loop as well."""
         self._carry(use.thread, use.enters, use.leaves, use.back_enters, use.back_leaves)
 
-    def _carry(self, thread: Thread, var: Var, result: Atom, back: Var | None, back_result: Atom | None) -> None:
+    def _carry(self, thread: Thread, var: Var, result: Atom, back: Var | None, back_result: Atom | None) -> Var | None:
+        """Leads a thread through both loops; what it is when it enters the forward loop, where that is not the outermost one."""
         outermost = self.owner.outermost
         init = thread.start(self.owner.nest.before) if outermost else self.fresh.var(thread.word, thread.type)
         out = thread.final if outermost else self.fresh.var(thread.word, thread.type)
@@ -447,6 +450,18 @@ class _Trips:
         if not outermost:
             assert isinstance(init, Var) and (back_init is None or isinstance(back_init, Var))
             self.mine.append(Use(thread, init, out, back_init, back_out))
+            return init
+        return None
+
+    def _room_on_entry(self, tape: Var, enters: Var) -> None:
+        """Makes room for the records of all trips of an inner loop before its first one."""
+        assert isinstance(self.loop, For) and self._first_record is not None
+        trips = self.entry.emit("trip_count", self.loop.start, self.loop.stop, self.loop.step)
+        end = self.entry.emit("add", self._first_record, trips)
+        roomy = self.entry.emit("reserve", enters, end, name=enters.name)
+        if enters in self.sweep.active or tape in self.sweep.active:
+            self.sweep.active.update(variables((enters, roomy)))
+        self.extra = [(replace(carry, init=roomy) if carry.var == tape else carry, result) for carry, result in self.extra]
 
     def place(self) -> tuple[Atom, Atom]:
         """The position of this trip's records on their tapes, in the forward and in the backward trip."""
@@ -467,7 +482,7 @@ class _Trips:
         result = more.emit("add", var, ONE, name=thread.word)
         self.at_end += more.stmts
         at = self.inside.emit("sub", back, ONE, name=thread.word)
-        self._carry(thread, var, result, back, at)
+        self._first_record = self._carry(thread, var, result, back, at)
         return var, at
 
     # -- what the backward trip reads of the forward trip
@@ -555,11 +570,14 @@ class _Trips:
         word = name or self.sweep.tape_words.get(value, "it")
         thread = self._thread(f"{word}_tape", replace(value.type, rank=value.type.rank + 1), start)
         tape = self.fresh.var(thread.word, thread.type)
-        roomy = records.emit("grow", tape, here, name=thread.word) if room is None else tape
+        counted = isinstance(self.loop, For) and self.loop.until is None and not self.owner.outermost
+        roomy = records.emit("grow", tape, here, name=thread.word) if room is None and not counted else tape
         place: dict[str, Attr] = {"rank": value.type.rank} if value.type.rank else {}
         result = records.stage("store", (roomy, here, value), place, thread.word)
         self._activate(value, thread.final, tape, roomy, result)
-        self._carry(thread, tape, result, None, None)
+        enters = self._carry(thread, tape, result, None, None)
+        if room is None and counted and enters is not None:
+            self._room_on_entry(tape, enters)
         return self.inside.stage("load", (thread.final, there), place, name)
 
     def _array_on_tape(self, array: Var, records: Builder) -> Atom:

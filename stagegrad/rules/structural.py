@@ -92,7 +92,7 @@ helper(
             return tape
         if n > 2**31:
             raise MemoryError("a loop records more than 2,147,483,648 numbers, which is more than a backward pass can keep")
-        longer = np.empty(max(n, 2 * len(tape)), tape.dtype)
+        longer = np.empty((max(n, 2 * len(tape)),) + tape.shape[1:], tape.dtype)
         longer[:len(tape)] = tape
         return longer
     '''
