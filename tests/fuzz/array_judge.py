@@ -160,7 +160,7 @@ def _single(point: tuple[Any, ...]) -> bool:
 
 
 def _require_error(
-    call: Function, point: tuple[Any, ...], error: Exception, kind: type[Exception], unless: Callable[[], float] = lambda: math.nan
+    call: Function, point: tuple[Any, ...], error: Exception, kind: type[Exception], unless: Callable[[], float | None] = lambda: None
 ) -> None:
     """Requires an error of this kind, unless the call's value is this one.
 
@@ -177,12 +177,13 @@ def _require_error(
         raise Wrong(f"{type(other).__name__} ({other}) where NumPy raises {type(error).__name__} ({error}) at {point}") from other
     value = answer[0] if isinstance(answer, tuple) else answer
     near = SINGLE / 10.0 if _single(point) else SLOPE
-    if not np.allclose(float(value), unless(), rtol=near, atol=near):
+    right = unless()
+    if right is None or not np.allclose(float(value), right, rtol=near, atol=near, equal_nan=True):
         raise Wrong(f"no error where NumPy raises {type(error).__name__} ({error}) but {answer} at {point}")
 
 
-def _without_what_raises(function: Function, point: tuple[Any, ...]) -> float:
-    """The value of the program without the statements that raise, and without those that miss them; NaN if it has none."""
+def _without_what_raises(function: Function, point: tuple[Any, ...]) -> float | None:
+    """The value of the program without the statements that raise, and without those that miss them; None if it has none."""
     tree = ast.parse("".join(linecache.getlines(function.__code__.co_filename)))
     for _ in range(30):
         space: dict[str, Any] = {"__name__": "without"}
@@ -192,7 +193,7 @@ def _without_what_raises(function: Function, point: tuple[Any, ...]) -> float:
         except Exception as error:
             lines = [frame.lineno or 0 for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<without>"]
             tree = ast.fix_missing_locations(_Without(lines[-1]).visit(tree)) if lines else ast.parse("")
-    return math.nan
+    return None
 
 
 class _Without(ast.NodeTransformer):
