@@ -146,7 +146,8 @@ class Staged(Generic[P, R]):
             return source.text
         start, stop = source.forward if part == "forward" else source.backward
         if start == stop:
-            raise NameChoiceError(f"the text has no {part} pass of its own", advice="part='both': a loop that only sums runs both in one pass")
+            advice = "part='both': a loop that only sums runs both in one pass"
+            raise NameChoiceError(f"the text has no {part} pass of its own", advice=advice)
         lines = source.text.splitlines(keepends=True)[start:stop]
         return textwrap.dedent("".join(lines)).strip("\n") + "\n"
 

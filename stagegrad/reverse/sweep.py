@@ -469,7 +469,7 @@ class Sweep:
                 if var in results[side]:
                     mapping[var] = outs[results[side].index(var)]
                     continue
-                out = self.fresh.like(var)
+                out = self.fresh.var(var.name or self.tape_words.get(var, ""), var.type)
                 if var in self.active:
                     self.active.add(out)
                 if var.type.rank:
