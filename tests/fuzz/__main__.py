@@ -36,7 +36,8 @@ def report(outcome: Outcome, target: str, kind: Kind = SCALARS) -> str:
     program, judge, _ = kind
 
     def same(smaller: Outcome) -> bool:
-        return smaller.verdict == outcome.verdict and smaller.reason[:12] == outcome.reason[:12]
+        length = 40 if outcome.verdict == "crashed" else 12
+        return smaller.verdict == outcome.verdict and smaller.reason[:length] == outcome.reason[:length]
 
     small = minimise(program(outcome.seed), lambda p: same(judge(p, target, seconds=3.0)))
     again = judge(small, target)
