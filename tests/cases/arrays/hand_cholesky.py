@@ -33,11 +33,15 @@ from math import inf, log, sqrt
 import numpy as np
 
 
-def grown(tape):
-    """A tape twice as long that begins with the same records."""
-    if len(tape) >= 2**26:
-        raise MemoryError("a while loop ran more than 67,108,864 trips, which is more than a backward pass can record")
-    return np.concatenate((tape, np.empty_like(tape)))
+def reserved(tape, n):
+    """A tape with room for n elements that begins with the same ones."""
+    if n <= len(tape):
+        return tape
+    if n > 2**31:
+        raise MemoryError("a loop records more than 2,147,483,648 numbers, which is more than a backward pass can keep")
+    longer = np.empty((max(n, 2 * len(tape)),) + tape.shape[1:], tape.dtype)
+    longer[:len(tape)] = tape
+    return longer
 
 
 def quotient(num, den):
@@ -54,42 +58,39 @@ def f_value_and_grad(A, y):
     n = A.shape[0]
     L = np.zeros((n, n))
     record = 0
-    it_tape = np.empty(16)
-    it_tape2 = np.empty(16)
+    L_was_tape = np.empty(16)
+    L_was_tape2 = np.empty(16)
     s_tape = np.empty(16)
     sqrts_tape = np.empty(16)
     for i in range(n):
-        for j in range(i + 1):
+        ipone = i + 1
+        L_was_tape = reserved(L_was_tape, record + len(range(ipone)))
+        L_was_tape2 = reserved(L_was_tape2, record + len(range(ipone)))
+        s_tape = reserved(s_tape, record + len(range(ipone)))
+        sqrts_tape = reserved(sqrts_tape, record + len(range(ipone)))
+        for j in range(ipone):
             s = A[i, j]
             for k in range(j):
                 Lik = L[i, k]
                 Ljk = L[j, k]
                 LikLjk = Lik * Ljk
                 s -= LikLjk
-            if record == len(s_tape):
-                s_tape = grown(s_tape)
             s_tape[record] = s
             if i == j:
                 sqrts = sqrt(s)
-                pick = L[i, i]
+                L_was = L[i, i]
                 L[i, i] = sqrts
-                pick2 = 0.0
+                L_was2 = 0.0
             else:
                 den = L[j, j]
                 soden = s / den
-                pick2 = L[i, j]
+                L_was2 = L[i, j]
                 L[i, j] = soden
-                pick = 0.0
+                L_was = 0.0
                 sqrts = 0.0
-            if record == len(it_tape):
-                it_tape = grown(it_tape)
-            it_tape[record] = pick
-            if record == len(sqrts_tape):
-                sqrts_tape = grown(sqrts_tape)
+            L_was_tape[record] = L_was
             sqrts_tape[record] = sqrts
-            if record == len(it_tape2):
-                it_tape2 = grown(it_tape2)
-            it_tape2[record] = pick2
+            L_was_tape2[record] = L_was2
             record += 1
     z = np.zeros(n)
     total = 0.0
@@ -166,12 +167,12 @@ def f_value_and_grad(A, y):
     for i in range(n - 1, -1, -1):
         for j in range(i + 1 - 1, -1, -1):
             record -= 1
-            load2 = it_tape[record]
-            load3 = it_tape2[record]
+            L_was = L_was_tape[record]
+            L_was2 = L_was_tape2[record]
             s = s_tape[record]
             sqrts = sqrts_tape[record]
             if i == j:
-                L[i, i] = load2
+                L[i, i] = L_was
                 # L[i, i] = sqrts
                 dLii3 = dL[i, i]
                 dL[i, i] = 0.0
@@ -179,7 +180,7 @@ def f_value_and_grad(A, y):
                 # sqrts = sqrt(s)
                 ds = quotient(0.5 * dsqrts, sqrts)
             else:
-                L[i, j] = load3
+                L[i, j] = L_was2
                 # L[i, j] = soden
                 dLij = dL[i, j]
                 dL[i, j] = 0.0
@@ -215,11 +216,15 @@ from numba import njit
 
 
 @njit(error_model="numpy", nogil=True)
-def grown(tape):
-    """A tape twice as long that begins with the same records."""
-    if len(tape) >= 2**26:
-        raise MemoryError("a while loop ran more than 67,108,864 trips, which is more than a backward pass can record")
-    return np.concatenate((tape, np.empty_like(tape)))
+def reserved(tape, n):
+    """A tape with room for n elements that begins with the same ones."""
+    if n <= len(tape):
+        return tape
+    if n > 2**31:
+        raise MemoryError("a loop records more than 2,147,483,648 numbers, which is more than a backward pass can keep")
+    longer = np.empty((max(n, 2 * len(tape)),) + tape.shape[1:], tape.dtype)
+    longer[:len(tape)] = tape
+    return longer
 
 
 @njit(error_model="numpy", nogil=True)
@@ -244,42 +249,39 @@ def f_value_and_grad(A, y):
     n = A.shape[0]
     L = np.zeros((n, n))
     record = 0
-    it_tape = np.empty(16)
-    it_tape2 = np.empty(16)
+    L_was_tape = np.empty(16)
+    L_was_tape2 = np.empty(16)
     s_tape = np.empty(16)
     sqrts_tape = np.empty(16)
     for i in range(n):
-        for j in range(i + 1):
+        ipone = i + 1
+        L_was_tape = reserved(L_was_tape, record + len(range(ipone)))
+        L_was_tape2 = reserved(L_was_tape2, record + len(range(ipone)))
+        s_tape = reserved(s_tape, record + len(range(ipone)))
+        sqrts_tape = reserved(sqrts_tape, record + len(range(ipone)))
+        for j in range(ipone):
             s = A[i, j]
             for k in range(j):
                 Lik = L[i, k]
                 Ljk = L[j, k]
                 LikLjk = Lik * Ljk
                 s -= LikLjk
-            if record == len(s_tape):
-                s_tape = grown(s_tape)
             s_tape[record] = s
             if i == j:
                 sqrts = sqrt(s)
-                pick = L[i, i]
+                L_was = L[i, i]
                 L[i, i] = sqrts
-                pick2 = 0.0
+                L_was2 = 0.0
             else:
                 den = L[j, j]
                 soden = s / den
-                pick2 = L[i, j]
+                L_was2 = L[i, j]
                 L[i, j] = soden
-                pick = 0.0
+                L_was = 0.0
                 sqrts = 0.0
-            if record == len(it_tape):
-                it_tape = grown(it_tape)
-            it_tape[record] = pick
-            if record == len(sqrts_tape):
-                sqrts_tape = grown(sqrts_tape)
+            L_was_tape[record] = L_was
             sqrts_tape[record] = sqrts
-            if record == len(it_tape2):
-                it_tape2 = grown(it_tape2)
-            it_tape2[record] = pick2
+            L_was_tape2[record] = L_was2
             record += 1
     z = np.zeros(n)
     total = 0.0
@@ -356,12 +358,12 @@ def f_value_and_grad(A, y):
     for i in range(n - 1, -1, -1):
         for j in range(i + 1 - 1, -1, -1):
             record -= 1
-            load2 = it_tape[record]
-            load3 = it_tape2[record]
+            L_was = L_was_tape[record]
+            L_was2 = L_was_tape2[record]
             s = s_tape[record]
             sqrts = sqrts_tape[record]
             if i == j:
-                L[i, i] = load2
+                L[i, i] = L_was
                 # L[i, i] = sqrts
                 dLii3 = dL[i, i]
                 dL[i, i] = 0.0
@@ -369,7 +371,7 @@ def f_value_and_grad(A, y):
                 # sqrts = sqrt(s)
                 ds = quotient(0.5 * dsqrts, sqrts)
             else:
-                L[i, j] = load3
+                L[i, j] = L_was2
                 # L[i, j] = soden
                 dLij = dL[i, j]
                 dL[i, j] = 0.0
