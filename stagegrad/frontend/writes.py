@@ -238,7 +238,9 @@ class Writes(Arrays):
         memory = self.memory
         assert memory is not None
         self._check_own(ref, node)
-        steps = ref.steps or (replace(_WHOLE, rank=ref.type.rank),)
+        steps = ref.steps
+        if not steps or not steps[-1].text.endswith("]"):  # only a subscript can be written to
+            steps = (*steps, replace(_WHOLE, rank=ref.type.rank))
         stored = self._fitted(self.array(value, node), ref, node)
         version = self.version(ref, node)
         new = self._stored(version, steps, stored, memory.words[ref.buffer], node)
@@ -248,6 +250,8 @@ class Writes(Arrays):
     def _stored(self, version: Atom, steps: tuple[Step, ...], value: Atom, word: str, node: ast.AST) -> Atom:
         """The array with a value at the end of the steps; through another shape, it is that shape which is written to."""
         if steps[0].suffix not in _RESHAPES:
+            if steps[-1].suffix:  # ``a.T = ...`` would set an attribute
+                steps = (*steps, replace(_WHOLE, rank=steps[-1].rank))
             return self.emit("store", [version, *atoms_of(steps), value], node, attributes(steps, version.type.rank), word)
         reshaped = self.emit(steps[0].suffix, [version, *steps[0].atoms], node)
         inner = steps[1:] or (replace(_WHOLE, rank=reshaped.type.rank),)
