@@ -116,11 +116,10 @@ class _Shapes:
                     raise TypeError(f"not a statement: {stmt!r}")
 
     def join(self, out: Var, first: Atom, second: Atom) -> None:
-        """A value that comes from one of two: what both have in common (what is undefined has everything)."""
-        if not out.type.rank:
-            return
-        known = [self.shape(atom) for atom in (first, second) if not (isinstance(atom, Lit) and atom.value is None)]
-        self.of[out] = tuple(dims[0] if len(set(dims)) == 1 else self.unknown() for dims in zip(*known, strict=True))
+        """A value that comes from one of two: what both have in common; what is undefined is an empty array in the text."""
+        if out.type.rank:
+            known = [self.shape(atom) for atom in (first, second)]
+            self.of[out] = tuple(dims[0] if len(set(dims)) == 1 else self.unknown() for dims in zip(*known, strict=True))
 
     def loop(self, loop: For | While) -> None:
         """Assumes that what a loop carries keeps its shape, and drops what a trip refutes, until nothing more is refuted."""
@@ -143,8 +142,6 @@ class _Shapes:
             self.of[carry.out] = self.of[carry.var]
 
     def keeps(self, var: Var, result: Atom, axis: int) -> bool:
-        if isinstance(result, Lit):
-            return True
         return self.equal(self.shape(result)[axis]) == self.equal(self.of[var][axis])
 
     def stage(self, stage: Stage) -> None:

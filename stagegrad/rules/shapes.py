@@ -178,7 +178,12 @@ def _first_along(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
     return "{x}[" + ":, " * axis + "0]"
 
 
-@general("np.expand_dims({x}, {axis})", _deeper, stage="{x}col", view=True, linear=True)
+def _column(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
+    """Numba has no axes to add to a number."""
+    return f"np.expand_dims({{x}}, {attrs['axis']})" if types[0].rank else "np.full((1,), {x})"
+
+
+@general({"python": "np.expand_dims({x}, {axis})", "numba": _column}, _deeper, stage="{x}col", view=True, linear=True)
 def expand_dims(g: Value, out: Value, x: Value, *, axis: int) -> Pulled:
     """An array with one more axis, of one element (`np.expand_dims`)."""
     return squeeze(g, axis=axis)
