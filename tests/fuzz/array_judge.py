@@ -191,12 +191,14 @@ def _require_error(
 
 def _without_what_raises(function: Function, point: tuple[Any, ...]) -> float | None:
     """The value of the program without the statements that raise, and without those that miss them; None if it has none."""
+    # A gradient call works on copies, which can be written to.
+    copies = [replace(item, layout="C") if isinstance(item, Input) else item for item in items(point)]
     tree = ast.parse("".join(linecache.getlines(function.__code__.co_filename)))
     for _ in range(30):
         space: dict[str, Any] = {"__name__": "without"}
         exec(compile(tree, "<without>", "exec"), space)
         try:
-            return float(space[function.__name__](*fresh(point)))
+            return float(space[function.__name__](*fresh(refilled(point, iter(copies)))))
         except Exception as error:
             lines = [frame.lineno or 0 for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<without>"]
             tree = ast.fix_missing_locations(_Without(lines[-1]).visit(tree)) if lines else ast.parse("")
