@@ -202,7 +202,8 @@ Spelled = Callable[[Mapping[str, Attr], Sequence[Type]], str]
 
 
 def _plain(attrs: Mapping[str, Attr]) -> str:
-    return _named(f"{{a}}{attrs.get('at', '[{0}]')}")
+    at = str(attrs.get("at", "[{0}]"))
+    return _named("{a}" + ("[:]" if at == "[...]" else at))  # Numba cannot read ``a[...]``
 
 
 def reading(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
