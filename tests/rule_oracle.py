@@ -165,7 +165,7 @@ REFERENCES: dict[str, Reference] = {
     "xlogy": Reference(lambda x, y: x * mpmath.log(y), (lambda x, y: mpmath.log(y), lambda x, y: x / y), (MIDDLE, (1e-100, 1e100))),
     "xlog1py": Reference(lambda x, y: x * mpmath.log1p(y), (lambda x, y: mpmath.log1p(y), lambda x, y: x / (1 + y)),
                          (MIDDLE, (-0.999, 1e100))),
-    "logit": reference(lambda x: mpmath.log(x / (1 - x)), lambda x: 1 / (x * (1 - x)), over=(1e-300, 1.0)),
+    "logit": reference(lambda x: mpmath.log(x / (1 - x)), lambda x: 1 / (x * (1 - x)), over=(1e-300, math.nextafter(1.0, 0.0))),
     "ndtr": reference(ndtr, bell, over=(-37.0, HUGE)),
     "bell": reference(bell, lambda x: -x * bell(x)),
     "log_ndtr": reference(lambda x: mpmath.log(ndtr(x)), mills, over=(-1e3, 37.0)),
@@ -333,6 +333,7 @@ EXCEPTIONS: dict[tuple[str, int], Function] = {
     # Differences of what is of the size of one: absolute where they are small.
     ("betaln", 0): lambda found, exact, value, point: _cancelling(found, exact, value, (*point, 40.0)),  # lgamma where it is used
     ("betaln", 1): _cancelling,
+    ("mills", 1): absolute(2.0**-49),  # a product with mills_gap
     ("betaln", 2): _cancelling,
     ("mills_gap", 0): absolute(2.0**-51),
     ("mills_gap", 1): absolute(2.0**-47),
