@@ -271,10 +271,7 @@ class Boundary:
         """Puts the final values of the arrays that the function writes to where the caller sees them."""
         numpy = sys.modules["numpy"]
         for position, value in zip(self.written, final, strict=True):
-            array = given[position]
-            # What cannot be written to is refused by NumPy, unless the write was on a way not taken.
-            if array.flags.writeable or not numpy.array_equal(array, value, equal_nan=array.dtype.kind == "f"):
-                numpy.copyto(array, value, casting="same_kind")
+            numpy.copyto(given[position], value, casting="same_kind")
 
     def with_final(self, plain: Sequence[Any], final: Sequence[Any]) -> Sequence[Any]:
         """The leaves as the compiled function left them."""
