@@ -669,8 +669,8 @@ def _hoisted(sweep: Sweep, nest: Nest, atom: Atom) -> Atom | None:
     if isinstance(atom, Lit) or atom in nest.outside or atom in nest.hoisted:
         return nest.hoisted.get(atom, atom) if isinstance(atom, Var) else atom
     made = sweep.made.get(atom)
-    if made is None or made.op not in _COUNTS:
-        return None
+    if made is None or made.op not in _COUNTS or (made.op == "floordiv" and not isinstance(made.args[1], Lit)):
+        return None  # a division by zero must not be asked before the loop that asks it
     if made.op in ("extent", "size"):
         array = made.args[0]
         shape = sweep.shapes.get(array) if isinstance(array, Var) else None
