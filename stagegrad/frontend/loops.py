@@ -8,7 +8,7 @@ two buffers that change places.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from typing import TYPE_CHECKING, TypeAlias
@@ -299,7 +299,7 @@ class LoopLowering:
         self, memory: Memory, wrong: set[int], moved: list[tuple[_Carried, list[Ref | None], list[Ref]]], body: Arm
     ) -> None:  # fmt: skip
         """Gives each variable whose buffer changes one of the loop's own; those that go the same way together share one."""
-        groups: dict[tuple[int, int, bool], int] = {}
+        groups: dict[Hashable, int] = {}
         for carried, begins, finals in moved:
             if not any(self._head_needed(wrong, *pair) for pair in zip(begins, finals, strict=True)):
                 continue
@@ -317,11 +317,13 @@ class LoopLowering:
             else:
                 carried.skeleton = undefined(with_refs(body.env[carried.key].value, iter(made)))
 
-    def _head(self, memory: Memory, groups: dict[tuple[int, int, bool], int], entry: Ref | None, final: Ref, body: Arm) -> Ref:
+    def _head(self, memory: Memory, groups: dict[Hashable, int], entry: Ref | None, final: Ref, body: Arm) -> Ref:
         """A variable's array at the beginning of a trip, in a buffer of the loop's own."""
         low = self.low
         whole = entry is None or not alike(entry, final)
-        group = (entry.buffer if entry else 0, final.buffer, whole)
+        # Sections that become whole arrays go together only where they are the same sections.
+        sections = (entry.steps if entry else None, final.steps) if whole else None
+        group = (entry.buffer if entry else 0, final.buffer, sections)
         if entry is not None and whole and entry.steps:
             entry = low._apart(entry, self.stmt)
         if group not in groups:

@@ -1,0 +1,83 @@
+"""Array programs whose names share memory, or that leave, skip or repeat what writes to it: each is right, or refused for a reason.
+
+The oracle is a difference of the eighth order of the untouched function; what it writes to its arguments is compared as well.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+import stagegrad
+from tests.complex_step import differences, flat, leaves
+
+
+@dataclass(frozen=True)
+class Trap:
+    """A program, its arguments, and what the refusal says if it is refused."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    refused: str = ""
+
+
+TRAPS: list[Trap] = []
+X = np.array([0.7, -0.4, 1.3, 0.2])
+
+
+def called_with(*arguments: Any, refused: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Adds a program with its arguments."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        TRAPS.append(Trap(function, arguments, refused))
+        return function
+
+    return add
+
+
+# ---------------------------------------------------------------------------------------------- names that change places
+
+
+@called_with(X, 3)
+def an_array_and_its_view_change_places(x, n: int):
+    p = 2.0 * x
+    e = p[::-1]
+    for _ in range(n):
+        e, p = p, e
+    return e[0] * 100.0 + p[1] * 10.0 + p[3] * e[3]
+
+
+@called_with(X, 3, refused="whether the write on line .* changes `p` cannot be told")
+def an_array_and_its_view_change_places_and_are_written_to(x, n: int):
+    p = 2.0 * x
+    e = p[::-1]
+    for _ in range(n):
+        e, p = p, e
+    e[0] = 7.0
+    return e[0] * 100.0 + p[1] * 10.0 + p[3] * e[3]
+
+
+@pytest.mark.parametrize("trap", TRAPS, ids=lambda trap: trap.function.__name__)
+def test_right_or_refused(trap: Trap) -> None:
+    """The value, the gradient and what is left in the arguments, each as by the untouched function."""
+    function, arguments = trap.function, trap.arguments
+    wrt = tuple(k for k, argument in enumerate(arguments) if leaves(argument))
+    made = stagegrad.compile(function, wrt=wrt, target="numpy", cache=False)
+    given, plain = copy.deepcopy(arguments), copy.deepcopy(arguments)
+    if trap.refused:
+        with pytest.raises(stagegrad.UnsupportedError, match=trap.refused):
+            made(*given)
+        return
+    value, gradients = made.value_and_grad(*given)
+    np.testing.assert_array_equal(flat(given), flat(arguments))
+    right = function(*plain)
+    np.testing.assert_allclose(value, right, rtol=1e-12)
+    np.testing.assert_allclose(made(*given), right, rtol=1e-12)
+    np.testing.assert_allclose(flat(given), flat(plain), rtol=1e-12)
+    fresh = lambda *numbers: function(*copy.deepcopy(numbers))  # noqa: E731  (the function may write to what it is given)
+    np.testing.assert_allclose(flat(gradients), differences(fresh, arguments), rtol=1e-7, atol=1e-8)
