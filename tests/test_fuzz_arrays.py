@@ -309,6 +309,20 @@ ONCE_FAILED = {
             a[1, 1] = s
         return np.sum(a * a)
         """,
+    "a slice of a slice in a loop": """
+        a = x[:-1] * s
+        for k in range(2):
+            a[:-1] = a[:-1] * a[1]
+        return a.sum()
+        """,
+    "summed before a later write": """
+        a = x * s
+        t = 0.5
+        for k in range(3):
+            t += np.var(a)
+        a[1] = 1.0
+        return t
+        """,
 }
 
 

@@ -626,8 +626,9 @@ class _Trips:
             elif dim in known or whole in known:
                 var, axis = known[dim if dim in known else whole]
                 size = nest.before.emit("extent", var, axis=axis)
-                if dim not in known:  # a slice: shorter, but never less than empty
-                    size = nest.before.emit("max", nest.before.emit("sub", size, literal(int(less))), literal(0))
+                if dim not in known:  # a slice, or a slice of one ("n-1-2"): shorter, but never less than empty
+                    shorter = nest.before.emit("sub", size, literal(sum(map(int, less.split("-")))))
+                    size = nest.before.emit("max", shorter, literal(0))
                 found.append(size)
         return found if found and len(found) == array.type.rank else None
 

@@ -66,7 +66,10 @@ def one_pass(sweep: Sweep, loop: For | While, gradients: Gradients, later: Seque
         result = loop.body.results[loop.carries.index(carry)]
         if isinstance(result, Var):
             inner[result] = seed
+    # The trip is undone before any later write: arrays are as the loop found them, and nothing is restored yet.
+    restored, sweep.current = sweep.current, {}
     forward, undo = sweep.block(loop.body.stmts, inner)
+    sweep.current = restored
     ends = Builder(sweep.fresh)
     totals = [sweep.whole(inner.get(var, ZERO), var, ends) for var, _ in carries]
     stmts = (Remark("forward pass"), *forward, Remark("backward pass"), *undo, *ends.stmts)
