@@ -1,4 +1,4 @@
-"""The command ``python -m benchmarks``: every workload, or those that are named, as a table or as JSON.
+"""The command ``python -m benchmarks``: every workload and contest, or those that are named, as tables or as JSON.
 
 Exit codes: 0 fine; 1 a wrong number, or a limit that was missed (limits are not judged with ``--quick``); 2 the command was wrong.
 """
@@ -7,57 +7,99 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
+from benchmarks import compiled_c, standings
+from benchmarks.contest import Standing, read
+from benchmarks.contests import CONTESTS
 from benchmarks.figures import Figure, machine, table
 from benchmarks.isolation import PINNED, fresh_environment, python
+from benchmarks.peers import presence
 from benchmarks.workloads import WORKLOADS
+
+ALL = {**WORKLOADS, **CONTESTS}
 
 
 def main() -> int:
     """Runs what the command line asks for; returns the exit code."""
     options = _options()
     about = machine()
-    found: dict[str, list[Figure]] = {}
-    for name in options.workload or WORKLOADS:
-        begun = time.monotonic()
-        _say(f"{name}: {WORKLOADS[name]} ...")
+    # Nothing is judged by a quick run, so that several may go at the same time.
+    with ThreadPoolExecutor((os.cpu_count() or 1) if options.quick else 1) as pool:
+        names = options.workload or list(ALL)
         try:
-            found[name] = _measured(name, quick=options.quick)
+            found = dict(zip(names, pool.map(lambda name: _measured(name, quick=options.quick), names), strict=True))
         except RuntimeError as error:
+            pool.shutdown(cancel_futures=True)
             _say(str(error))
             return 1
-        _say(f"{name}: done in {time.monotonic() - begun:.0f} s")
-    _print(found, about, as_json=options.json)
-    return 0 if options.quick or all(figure.met for figures in found.values() for figure in figures) else 1
+    figures = {name: [Figure(**figure) for figure in found[name]] for name in names if name in WORKLOADS}
+    held = [read(standing) for name in names if name in CONTESTS for standing in found[name]]
+    print(_as_json(found, about) if options.json else _as_tables(figures, held, about, judged=not options.quick))
+    if options.plot:
+        _say("\n".join(f"drawn: {path}" for path in standings.plot(held, options.plot)))
+    return 0 if options.quick or _met(figures, held) else 1
 
 
-def _measured(name: str, *, quick: bool) -> list[Figure]:
+def _measured(name: str, *, quick: bool) -> list[dict[str, Any]]:
+    begun = time.monotonic()
+    _say(f"{name}: {ALL[name]} ...")
     with fresh_environment() as environment:
-        done = python("-m", "benchmarks.worker", name, "quick" if quick else "full", environment=environment)
-    return [Figure(**figure) for figure in json.loads(done.stdout.splitlines()[-1])]
+        done = python("-m", "benchmarks.worker", name, "quick" if quick else "full", environment=environment, progress=not quick)
+    _say(f"{name}: done in {time.monotonic() - begun:.0f} s")
+    found: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
-def _print(found: dict[str, list[Figure]], about: dict[str, str], *, as_json: bool) -> None:
+def _met(figures: Mapping[str, Sequence[Figure]], held: Sequence[Standing]) -> bool:
+    return all(figure.met for some in figures.values() for figure in some) and all(s.met for s in held) and standings.means_met(held)
+
+
+def _as_json(found: Mapping[str, list[dict[str, Any]]], about: Mapping[str, str]) -> str:
+    workloads = {name: [Figure(**figure).as_dict() for figure in some] for name, some in found.items() if name in WORKLOADS}
+    contests = {name: some for name, some in found.items() if name in CONTESTS}
+    return json.dumps({"machine": about, "environment": PINNED, "peers": _peers(), "workloads": workloads, "contests": contests}, indent=2)
+
+
+def _as_tables(figures: Mapping[str, Sequence[Figure]], held: Sequence[Standing], about: Mapping[str, str], *, judged: bool) -> str:
+    parts = []
+    if figures:
+        parts.append(table(figures))
+    if held:
+        peers = ", ".join(f"{name} {version}" for name, version in _peers().items())
+        parts += [
+            standings.table(held, judged=judged),
+            "Times of others are over stagegrad's: above 1, stagegrad is faster. MISSED: a limit was.",
+            "\n".join(standings.reasons(held)),
+            f"peers: {peers}",
+        ]
     threads = ", ".join(f"{name}={count}" for name, count in PINNED.items())
-    if as_json:
-        workloads = {name: [figure.as_dict() for figure in figures] for name, figures in found.items()}
-        print(json.dumps({"machine": about, "environment": PINNED, "workloads": workloads}, indent=2))
-        return
-    print(table(found))
-    print("\n" + ", ".join(f"{name} {value}" for name, value in about.items()))
-    print(f"one thread ({threads}), a process for each workload, medians of interleaved rounds")
+    parts.append(", ".join(f"{name} {value}" for name, value in about.items()))
+    parts.append(f"one thread ({threads}), a process for each workload, medians of interleaved rounds")
+    return "\n\n".join(filter(None, parts))
+
+
+def _peers() -> dict[str, str]:
+    return {"C compiler": compiled_c.version(), **presence()}
 
 
 def _options() -> argparse.Namespace:
-    listed = "\n".join(f"  {name:<12}{about}" for name, about in WORKLOADS.items())
+    listed = "\n".join(f"  {name:<12}{about}" for name, about in ALL.items())
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", epilog=f"workloads:\n{listed}", formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks",
+        epilog=f"workloads, the later ones against peers:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("workload", nargs="*", choices=[*WORKLOADS, []], metavar="WORKLOAD", help="measure these only")
-    parser.add_argument("--quick", action="store_true", help="a few rounds: checks the numbers, judges no limit")
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+    parser.add_argument("workload", nargs="*", choices=[*ALL, []], metavar="WORKLOAD", help="measure these only")
+    parser.add_argument("--quick", action="store_true", help="small sizes, no peers, a few rounds: checks the numbers, judges no limit")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of the tables")
+    parser.add_argument("--plot", type=Path, metavar="FOLDER", help="draw time against size for each contest, with matplotlib")
     return parser.parse_args()
 
 

@@ -38,12 +38,30 @@ def _difference(function: Callable[..., float], args: list[Any], k: int) -> floa
     return slope
 
 
+def require_close(found: Sequence[Any], expected: Sequence[Any], tolerance: float, what: str) -> None:
+    """Raises WrongAnswer unless all arrays agree to a tolerance relative to their largest entry; nan agrees with nothing."""
+    if [np.size(array) for array in found] != [np.size(array) for array in expected]:
+        raise WrongAnswer(f"{what}: {[np.size(array) for array in found]} numbers instead of {[np.size(array) for array in expected]}")
+    for k, (a, b) in enumerate(zip(found, expected, strict=True)):
+        off, largest = float(np.max(np.abs(a - b))), float(np.max(np.abs(b)))
+        if not off <= tolerance * largest:
+            raise WrongAnswer(f"{what}: number {k} is off by {off:.3g}, its largest entry is {largest:.3g}")
+
+
 def require_direction(
-    function: Callable[..., Any], value_and_grad: Callable[..., Any], args: tuple[Any, ...], tolerance: float, what: str
+    function: Callable[..., Any],
+    value_and_grad: Callable[..., Any],
+    args: tuple[Any, ...],
+    tolerance: float,
+    what: str,
+    wrt: Sequence[int] | None = None,
 ) -> None:
-    """Raises WrongAnswer unless the value is the function's, and the gradient its central difference in one direction of all arguments."""
+    """Raises WrongAnswer unless the value is the function's, and the gradient its central difference in one direction of its arguments.
+
+    The gradient is by the arguments at the positions `wrt`, by default by all floats and arrays.
+    """
     value, gradient = value_and_grad(*args)
-    floats = [k for k, given in enumerate(args) if isinstance(given, float | np.ndarray)]
+    floats = [k for k, given in enumerate(args) if isinstance(given, float | np.ndarray)] if wrt is None else wrt
     slopes = gradient if isinstance(gradient, tuple) else (gradient,)
     draw = np.random.default_rng(7).normal
     steps = {k: 1e-6 * draw(size=np.shape(args[k])) for k in floats}

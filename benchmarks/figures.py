@@ -16,12 +16,14 @@ class Effort:
     rounds: int
     batch: float
     processes: int
+    #: The seconds after which a contender has been measured often enough.
+    share: float
     #: Too few rounds to judge a limit by.
     quick: bool
 
 
-FULL = Effort(rounds=151, batch=2e-3, processes=9, quick=False)
-QUICK = Effort(rounds=9, batch=5e-4, processes=1, quick=True)
+FULL = Effort(rounds=151, batch=2e-3, processes=9, share=2.0, quick=False)
+QUICK = Effort(rounds=9, batch=5e-4, processes=1, share=0.1, quick=True)
 
 
 @dataclass(frozen=True)
@@ -41,19 +43,20 @@ class Figure:
     @property
     def text(self) -> str:
         """The number with its unit, to three digits; a ratio to two decimals."""
-        return _amount(self.value, self.unit)
+        return amount(self.value, self.unit)
 
     @property
     def limit_text(self) -> str:
         """The limit with its unit, or nothing."""
-        return "" if self.limit is None else f"<= {_amount(self.limit, self.unit)}"
+        return "" if self.limit is None else f"<= {amount(self.limit, self.unit)}"
 
     def as_dict(self) -> dict[str, Any]:
         """The figure as JSON has it; times are in seconds."""
         return {**asdict(self), "met": self.met}
 
 
-def _amount(value: float, unit: str) -> str:
+def amount(value: float, unit: str) -> str:
+    """A number with its unit, to three digits; a ratio, which has the unit "", to two decimals."""
     if unit == "s":
         for scale, word in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
             if abs(value) >= scale:
@@ -70,9 +73,14 @@ def _digits(value: float) -> str:
 
 def table(found: Mapping[str, Sequence[Figure]]) -> str:
     """All figures as a Markdown table, padded to be read as it is."""
-    rows = [("workload", "what", "measured", "limit")]
+    rows: list[tuple[str, ...]] = [("workload", "what", "measured", "limit")]
     for name, figures in found.items():
         rows += [(name if k == 0 else "", f.label, f.text, f.limit_text + ("" if f.met else " MISSED")) for k, f in enumerate(figures)]
+    return padded(rows)
+
+
+def padded(rows: Sequence[tuple[str, ...]]) -> str:
+    """Rows as a Markdown table, the first as its head, padded to be read as it is."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = [_line(row, widths) for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")

@@ -34,33 +34,45 @@ class Times:
         return statistics.median(self.seconds[name])
 
     def ratio(self, name: str, to: str) -> float:
-        """How many times as long one takes as another: the median of the ratios within a round."""
-        return statistics.median(a / b for a, b in zip(self.seconds[name], self.seconds[to], strict=True))
+        """How many times as long one takes as another: the median of the ratios within a round that both were in."""
+        return statistics.median(a / b for a, b in zip(self.seconds[name], self.seconds[to], strict=False))
+
+    def quartiles(self, name: str) -> tuple[float, float]:
+        """The times that a quarter of the calls were below and above."""
+        low, _, high = statistics.quantiles(self.seconds[name], n=4, method="inclusive")
+        return low, high
 
 
-def race(contenders: Mapping[str, Contender], effort: Effort) -> Times:
-    """Times all contenders in rounds; each runs a batch in every round, and each round begins with another of them."""
-    batches = {name: _Batch(contender, effort.batch) for name, contender in contenders.items()}
+def race(contenders: Mapping[str, Contender], effort: Effort, clock: Callable[[], float] = CLOCK) -> Times:
+    """Times all contenders in rounds; each runs a batch in a round, and each round begins with another of them.
+
+    Whoever has used up its share of seconds drops out, but nobody before the third round.
+    """
+    batches = {name: _Batch(contender, effort.batch, clock) for name, contender in contenders.items()}
     seconds: dict[str, list[float]] = {name: [] for name in batches}
     order = list(batches)
     for turn in range(effort.rounds):
         first = turn % len(order)
         for name in order[first:] + order[:first]:
-            seconds[name].append(batches[name].run())
+            if turn < 3 or batches[name].spent < effort.share:
+                seconds[name].append(batches[name].run())
     return Times({name: tuple(times) for name, times in seconds.items()})
 
 
 class _Batch:
     """As many calls in a row as take about `seconds`; the call is written out, so that nothing else is timed."""
 
-    def __init__(self, contender: Contender, seconds: float) -> None:
+    def __init__(self, contender: Contender, seconds: float, clock: Callable[[], float]) -> None:
         words = {f"a{k}": value for k, value in enumerate(contender.args)}
-        self._timer = timeit.Timer(f"call({', '.join(words)})", timer=CLOCK, globals={"call": contender.function, **words})
+        self._timer = timeit.Timer(f"call({', '.join(words)})", timer=clock, globals={"call": contender.function, **words})
         self._timer.timeit(1)  # what is only done once, such as compiling, is not what a call costs
         self._calls, spent = 1, self._timer.timeit(1)
         while spent < seconds:
             self._calls *= 2
             spent = self._timer.timeit(self._calls)
+        self.spent = 0.0
 
     def run(self) -> float:
-        return self._timer.timeit(self._calls) / self._calls
+        spent = self._timer.timeit(self._calls)
+        self.spent += spent
+        return spent / self._calls

@@ -1,4 +1,4 @@
-"""The process of one workload: ``python -m benchmarks.worker NAME full|quick`` prints its figures as JSON."""
+"""The process of one workload or contest: ``python -m benchmarks.worker NAME full|quick`` prints what it found as JSON."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ import importlib
 import json
 import sys
 from dataclasses import asdict
+from typing import Any
 
+from benchmarks.contests import CONTESTS
 from benchmarks.figures import FULL, QUICK
 
 
 def main(name: str, effort: str) -> None:
-    """Measures one workload and prints its figures."""
-    workload = importlib.import_module(f"benchmarks.workloads.{name}")
-    figures = workload.measure({"full": FULL, "quick": QUICK}[effort])
-    print(json.dumps([asdict(figure) for figure in figures]))
+    """Measures one workload or contest and prints its figures or standings."""
+    chosen = {"full": FULL, "quick": QUICK}[effort]
+    found: list[dict[str, Any]]
+    if name in CONTESTS:
+        contest = importlib.import_module(f"benchmarks.contests.{name}").CONTEST
+        found = [standing.as_dict() for standing in importlib.import_module("benchmarks.contest").hold(contest, chosen)]
+    else:
+        found = [asdict(figure) for figure in importlib.import_module(f"benchmarks.workloads.{name}").measure(chosen)]
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
