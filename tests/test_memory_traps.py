@@ -81,3 +81,14 @@ def test_right_or_refused(trap: Trap) -> None:
     np.testing.assert_allclose(flat(given), flat(plain), rtol=1e-12)
     fresh = lambda *numbers: function(*copy.deepcopy(numbers))  # noqa: E731  (the function may write to what it is given)
     np.testing.assert_allclose(flat(gradients), differences(fresh, arguments), rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("test", ["x[3] < 1.0 or 2.5 > 1.5 + 0.5", "x[3] < 1.0 and 2.5 < 1.5", "x[0] > 0.0 and x[3] > 0.0"])
+def test_a_test_that_nothing_depends_on_is_made_in_a_plain_call(test: str) -> None:
+    text = f"import numpy as np\n\ndef f(x):\n    if {test}:\n        pass\n    return np.sum(x)\n"
+    scope: dict[str, Any] = {}
+    exec(text, scope)
+    made = stagegrad.compile(scope["f"], target="numpy", source=text, cache=False)
+    with pytest.raises(IndexError):
+        made(np.ones(3))
+    assert made(np.ones(4)) == 4.0

@@ -337,6 +337,8 @@ class _Writer:
         elif orelse:
             self.line(f"if {self._opposite(stmt.test)}:", stmt.span)
             self.lines += orelse
+        elif stmt.test in self.plan.inlined:  # nothing depends on it, but it may raise
+            self.line(f"{self.unread} = {self.text(stmt.test).text}", stmt.span)
         self.note = ""
 
     def _print_else(self, orelse: list[Line]) -> None:
