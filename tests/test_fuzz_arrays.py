@@ -196,9 +196,25 @@ def _careless(*lines: str) -> str:
 def test_what_nobody_reads_need_not_raise_in_a_gradient_call() -> None:
     assert _careless("d = x[3]", "return np.sum(x)") == "raised"
     assert _careless("d = x[3]", "for i in range(2):", "    d += x[i]", "return np.sum(x)") == "raised"
-    for last in ("return np.sum(x) + 0.0 * d", "return np.sum(x) + x[2]"):
-        with pytest.raises(Wrong, match="no error where NumPy raises IndexError"):
-            _careless("d = x[3]", last)
+    assert _careless("d, y = x[3], x", "return np.sum(y)") == "raised"
+    assert _careless("y = x if x[3] > 0.0 else x", "return np.sum(y)") == "raised"
+    assert _careless("if x[3] > 0.0 or 2.0 > 1.0:", "    return np.sum(x)") == "raised"
+    assert _careless("y = np.ones(2)", "z, y[2:] = x, y[-3]", "return np.sum(z)") == "raised"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("d = x[3]", "return np.sum(x) + 0.0 * d"),
+        ("d = x[3]", "return np.sum(x) + x[2]"),
+        ("d = x[3]", "y = x[2:] if d > 0.0 else x", "return np.sum(y)"),
+        ("y, d = x, x[3]", "return np.sum(y) if d > 0.0 else 0.0"),
+        ("x[3], y = 1.0, x", "return np.sum(y)"),
+    ],
+)
+def test_what_is_read_raises_in_a_gradient_call(lines: tuple[str, ...]) -> None:
+    with pytest.raises(Wrong, match="no error where NumPy raises IndexError"):
+        _careless(*lines)
 
 
 def test_a_plain_call_raises() -> None:

@@ -8,13 +8,15 @@ to the left and to the right differ, the point lies on or near a kink, and is sk
 from __future__ import annotations
 
 import ast
+import copy
 import linecache
 import math
 import os
+import re
 import traceback
 import warnings
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -117,7 +119,7 @@ def at_point(function: Function, point: tuple[Any, ...], compiled: Any, near: fl
         _require_error(compiled, point, error, Exception if readonly else type(error))
         if not readonly:
             # What nobody reads need not be computed for a gradient.
-            _require_error(compiled.value_and_grad, point, error, type(error), unless=lambda: _without_what_raises(function, point))
+            _require_error(compiled.value_and_grad, point, error, type(error), unless=lambda: _without_what_nobody_reads(function, point))
         return "raised"
     if np.ndim(value):
         return "skipped"  # no number: only a shrunk program
@@ -167,9 +169,9 @@ def _single(point: tuple[Any, ...]) -> bool:
 
 
 def _require_error(
-    call: Function, point: tuple[Any, ...], error: Exception, kind: type[Exception], unless: Callable[[], float | None] = lambda: None
+    call: Function, point: tuple[Any, ...], error: Exception, kind: type[Exception], unless: Callable[[], Iterable[float]] = tuple
 ) -> None:
-    """Requires an error of this kind, unless the call's value is this one.
+    """Requires an error of this kind, unless the call's value is one of these.
 
     Which is told first, a position that is not there or a size that does not fit, is not judged.
     """
@@ -184,25 +186,97 @@ def _require_error(
         raise Wrong(f"{type(other).__name__} ({other}) where NumPy raises {type(error).__name__} ({error}) at {point}") from other
     value = answer[0] if isinstance(answer, tuple) else answer
     near = SINGLE / 10.0 if _single(point) else SLOPE
-    right = unless()
-    if right is None or not np.allclose(float(value), right, rtol=near, atol=near, equal_nan=True):
+    if np.ndim(value) or not any(np.allclose(float(value), right, rtol=near, atol=near, equal_nan=True) for right in unless()):
         raise Wrong(f"no error where NumPy raises {type(error).__name__} ({error}) but {answer} at {point}")
 
 
-def _without_what_raises(function: Function, point: tuple[Any, ...]) -> float | None:
-    """The value of the program without the statements that raise, and without those that miss them; None if it has none."""
+def _without_what_nobody_reads(function: Function, point: tuple[Any, ...]) -> Iterator[float]:
+    """The values that a program may have if nobody reads what raises."""
     # A gradient call works on copies, which can be written to.
     copies = [replace(item, layout="C") if isinstance(item, Input) else item for item in items(point)]
+    writable = refilled(point, iter(copies))
     tree = ast.parse("".join(linecache.getlines(function.__code__.co_filename)))
+    yield from _without_what_raises(tree, function.__name__, writable)
+    yield from _whatever_is_read(tree, function.__name__, writable)
+
+
+def _run(tree: ast.Module, name: str, point: tuple[Any, ...], **names: Any) -> float:
+    space: dict[str, Any] = {"__name__": "without", **names}
+    exec(compile(tree, "<without>", "exec"), space)
+    return float(space[name](*fresh(point)))
+
+
+def _without_what_raises(tree: ast.Module, name: str, point: tuple[Any, ...]) -> Iterator[float]:
+    """The value of the program without the statements that raise, and without those that miss them, if it has one."""
+    tree = copy.deepcopy(tree)
     for _ in range(30):
-        space: dict[str, Any] = {"__name__": "without"}
-        exec(compile(tree, "<without>", "exec"), space)
         try:
-            return float(space[function.__name__](*fresh(refilled(point, iter(copies)))))
+            yield _run(tree, name, point)
+            return
         except Exception as error:
             lines = [frame.lineno or 0 for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<without>"]
             tree = ast.fix_missing_locations(_Without(lines[-1]).visit(tree)) if lines else ast.parse("")
-    return None
+
+
+def _whatever_is_read(tree: ast.Module, name: str, point: tuple[Any, ...]) -> Iterator[float]:
+    """The value of the program if it is the same whatever lies at the positions that are not there."""
+    tree = ast.fix_missing_locations(_Guarded().visit(copy.deepcopy(tree)))
+    found: list[float] = []
+    for number in (math.nan, -3.7, 0.0, 4.1):
+        try:
+            found.append(_run(tree, name, point, guarded=partial(_guarded, number)))
+        except Exception:
+            return
+    if np.allclose(found, found[0], rtol=1e-12, atol=0.0, equal_nan=True):
+        yield found[0]
+
+
+def _guarded(number: float, thing: Any) -> Any:
+    return _Endless(thing, number) if isinstance(thing, np.ndarray) else thing
+
+
+@dataclass
+class _Endless:
+    """An array that has a number at every position that is not there; written to at one of them, it holds nothing else."""
+
+    array: np.ndarray
+    number: float
+
+    def __getitem__(self, index: Any) -> Any:
+        try:
+            return self.array[index]
+        except IndexError as error:
+            return self._filled(self._longer(self.array, error)[index])
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        try:
+            self.array[index] = value
+        except IndexError as error:
+            self._longer(self.array, error)[index] = value
+            self.array[...] = self._filled(self.array)
+
+    def _filled(self, like: Any) -> Any:
+        kind = np.asarray(like).dtype.kind
+        full = np.full_like(like, self.number if kind == "f" else not self.number if kind == "b" else np.sign(np.nan_to_num(self.number)))
+        return full if np.ndim(like) else full[()]
+
+    def _longer(self, array: np.ndarray, error: IndexError) -> Any:
+        """An array with as many elements along an axis as the error says are needed; raises it if it says no such thing."""
+        match = re.match(r"index (-?\d+) is out of bounds for axis (\d+)", str(error))
+        if match is None:
+            raise error
+        index, axis = int(match[1]), int(match[2])
+        sizes = [max(size, index + 1, -index) if k == axis else size for k, size in enumerate(array.shape)]
+        return _Endless(np.zeros(sizes, array.dtype), self.number)
+
+
+class _Guarded(ast.NodeTransformer):
+    """``a[i]`` -> ``guarded(a)[i]``"""
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        self.generic_visit(node)
+        guarded = ast.Call(ast.Name("guarded", ast.Load()), [node.value], [])
+        return ast.copy_location(ast.Subscript(guarded, node.slice, node.ctx), node)
 
 
 class _Without(ast.NodeTransformer):
