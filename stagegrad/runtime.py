@@ -11,6 +11,7 @@ This module sees text and strings only; it knows nothing of derivatives or of th
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import linecache
@@ -24,7 +25,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from stagegrad.errors import CacheError, MissingPackageError, UnsupportedError
@@ -42,12 +43,6 @@ class Loaded:
     function: Callable[..., Any]
     text: str
     path: str
-
-    @property
-    def code(self) -> CodeType:
-        """The function's Python bytecode, that of the source where Numba compiled it."""
-        code: CodeType = getattr(self.function, "py_func", self.function).__code__
-        return code
 
 
 @dataclass(frozen=True)
@@ -102,17 +97,25 @@ def has_numba() -> bool:
 
 @dataclass(frozen=True)
 class _Module:
-    """A text on its way to a function: `stem` names its file, and `types` is None where Numba is to find them itself."""
+    """A text on its way to a function: `stem` names its file, and `types` is None where Numba is to find them itself.
+
+    `short` says that its long functions are compiled at once, as `straight` does it.
+    """
 
     text: str
     stem: str
     target: str
     entry: str
     types: tuple[str, ...] | None
+    short: bool = False
 
 
 def _load(module: _Module, cache: bool) -> Loaded:
     path = _file_for(module.text, module.stem) if cache else None
+    if _may_be_short(module):
+        # Whatever does not go the fast way goes the ordinary one, which also tells what is wrong with it.
+        with contextlib.suppress(Exception):
+            return _load_short(replace(module, short=True), path)
     if path is None:
         return _load_in_memory(module)
     if module.target != "numba":
@@ -129,12 +132,33 @@ def _load(module: _Module, cache: bool) -> Loaded:
     return _load_in_memory(module)
 
 
-def _load_in_memory(module: _Module) -> Loaded:
+def _may_be_short(module: _Module) -> bool:
+    """Whether it has functions that `straight` compiles: long ones, of numbers alone."""
+    if module.target != "numba" or module.types is None or any("[" in word for word in module.types):
+        return False
+    return not _numba().config.DISABLE_JIT and bool(_straight().shortened(module.text)[1])
+
+
+def _load_short(module: _Module, path: Path | None) -> Loaded:
+    if path is None:
+        loaded = _run_in_memory(module)
+        _compile(loaded.function, module.types)
+    else:
+        loaded = _run(module, str(path))
+        _compile_kept(loaded.function, module.types, path)
+    return loaded
+
+
+def _run_in_memory(module: _Module) -> Loaded:
     module = replace(module, text=without_disk_cache(module.text))
     path = f"<stagegrad {module.stem}>"
     # An entry without a time stamp stays in linecache for ever, so that tracebacks and `inspect` show a file that is none.
     linecache.cache[path] = (len(module.text), None, module.text.splitlines(keepends=True), path)
-    loaded = _run(module, path)
+    return _run(module, path)
+
+
+def _load_in_memory(module: _Module) -> Loaded:
+    loaded = _run_in_memory(module)
     if module.target == "numba":
         try:
             _compile(loaded.function, module.types)
@@ -152,8 +176,12 @@ def _run(module: _Module, path: str) -> Loaded:
     """Runs a module and registers it: Numba imports the module of a function by name when it reads machine code from disk."""
     made = ModuleType(f"_stagegrad_{module.stem}")
     made.__file__ = path
+    text = module.text
+    if module.short:
+        text, functions = _straight().shortened(text)
+        made.__dict__.update({name: _straight().intrinsic_of(function, made.__dict__) for name, function in functions.items()})
     try:
-        code = compile(module.text, path, "exec")
+        code = compile(text, path, "exec")
     except (RecursionError, MemoryError, SyntaxError) as error:
         reason = f"the code of {module.entry} is too large or too deep for Python's own compiler: {str(error) or type(error).__name__}"
         raise UnsupportedError(reason, advice="fewer blocks inside blocks, or a function for some of them") from error
@@ -181,6 +209,13 @@ def _numba() -> ModuleType:
         raise MissingPackageError(f"Numba cannot be imported: {error}", advice=advice) from error
     module: ModuleType = numba
     return module
+
+
+def _straight() -> ModuleType:
+    """The fast way for long functions, imported only where Numba is."""
+    from stagegrad import straight
+
+    return straight
 
 
 def _compile(function: Any, types: tuple[str, ...] | None) -> None:

@@ -22,9 +22,10 @@ LAYERS = (
     ("analysis", "shapes"),
     ("bounds",),
     ("names",),
-    ("frontend", "forward", "reverse", "optimise", "fuse", "emit"),
+    ("frontend", "forward", "reverse", "optimise", "fuse", "mapping", "narrow", "emit"),
+    ("straight",),
     ("runtime", "boundary", "tracebacks", "tracing", "kernels"),
-    ("derive",),
+    ("derive", "points"),
     ("gates",),
     ("pipeline",),
     ("verify", "circuit"),
@@ -39,8 +40,10 @@ LAYERS = (
 ONLY = {
     "ir": set(),  # knows no derivative
     "emit": {"ir", "ops", "analysis", "names", "shapes"},  # does not know that it prints an adjoint
-    "runtime": {"errors", "version"},  # takes text and never sees IR
+    "straight": set(),  # knows Python's text and Numba
+    "runtime": {"errors", "version", "straight"},  # takes text and never sees IR
     "boundary": {"errors", "ir", "frontend"},  # of the frontend the specs alone: what arguments are
+    "points": {"errors", "ir", "frontend", "boundary"},  # of the frontend the specs alone
     "tracebacks": set(),
     "tracing": {"emit"},  # the text and the lines' places, not the IR
 }
@@ -48,7 +51,7 @@ ONLY = {
 #: Packages from elsewhere, and the parts that may import them where they are imported themselves; elsewhere only inside functions.
 HEAVY = {
     "numpy": {"verify", "interop"},
-    "numba": {"kernels"},
+    "numba": {"kernels", "straight"},
     "sympy": {"verify", "interop"},
     "mpmath": {"verify"},
     "click": {"cli", "explorer"},
