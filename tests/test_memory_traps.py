@@ -62,6 +62,54 @@ def an_array_and_its_view_change_places_and_are_written_to(x, n: int):
     return e[0] * 100.0 + p[1] * 10.0 + p[3] * e[3]
 
 
+# ---------------------------------------------------------------------------------------------- sections written to sections
+
+
+@called_with(X, 1)
+def vectors_of_one_array(x, k: int):
+    a = np.outer(x, x + 1.0)
+    a[1, 1:] = a[1, :-1]
+    a[:, 2] = a[:, k]
+    a[3, ::-1] = a[0]
+    a[0, 1:] = a[1:, 0]  # these two share no element
+    a[2] = a[2, ::-1]
+    return np.sum(a * np.arange(16.0).reshape(4, 4))
+
+
+def rows_and_columns(a):
+    b = a * a
+    b[1] = b[:, 2]
+    b[0, ::2] = b[0, :2]
+    c = b.T
+    c[0] = b[0]
+    d = b[:, 1]
+    b[2] = d
+    return np.sum(b * np.arange(16.0).reshape(4, 4))
+
+
+def the_same_with_copies(a):
+    b = a * a
+    b[1] = b[:, 2].copy()
+    b[0, ::2] = b[0, :2].copy()
+    c = b.T
+    c[0] = b[0].copy()
+    d = b[:, 1]
+    b[2] = d.copy()
+    return np.sum(b * np.arange(16.0).reshape(4, 4))
+
+
+@pytest.mark.parametrize("target", ["numpy", "numba"])
+def test_the_right_side_is_read_first(target: Any) -> None:
+    """NumPy does not do so for these."""
+    a = np.random.default_rng(3).normal(size=(4, 4))
+    found = stagegrad.compile(rows_and_columns, target=target, cache=False)
+    right = stagegrad.compile(the_same_with_copies, target=target, cache=False)
+    assert found(a) == right(a)
+    np.testing.assert_allclose(found(a), the_same_with_copies(a), rtol=1e-12)
+    np.testing.assert_allclose(found.grad(a), right.grad(a))
+    np.testing.assert_allclose(np.ravel(found.grad(a)), differences(the_same_with_copies, (a,)), rtol=1e-7, atol=1e-8)
+
+
 @pytest.mark.parametrize("trap", TRAPS, ids=lambda trap: trap.function.__name__)
 def test_right_or_refused(trap: Trap) -> None:
     """The value, the gradient and what is left in the arguments, each as by the untouched function."""

@@ -14,6 +14,7 @@ from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from stagegrad.emit.overlap import reads_first
 from stagegrad.ir import (
     Atom,
     Block,
@@ -157,6 +158,7 @@ class Sharing:
     def __init__(self, function: Function, apart: Container[str] = ()) -> None:
         self.function, self.apart = function, apart
         self.lives = Lives(function)
+        self._makers = {stmt.out: stmt for stmt in walk(function.body) if isinstance(stmt, Stage)}
         self.foreign = 0
         self._writes: dict[Var, Stage] = {}
         self._masks: dict[Var, int] = {}
@@ -184,8 +186,9 @@ class Sharing:
 
     def _read_with(self, stage: Stage) -> Iterable[Var]:
         behind = self.lives.behind(stage)
-        # An assignment between overlapping sections is safe on every target; Numba adds element by element, and NumPy gathers so.
-        return behind.union(arrays(stage.args[1:])) if stage.op == "accumulate" or dict(stage.attrs).get("gather") else behind
+        # Numba adds element by element, and NumPy gathers so; what it assigns it reads first, save between some vectors.
+        one_by_one = stage.op == "accumulate" or dict(stage.attrs).get("gather") or not reads_first(stage, self._makers)
+        return behind.union(arrays(stage.args[1:])) if one_by_one else behind
 
     def _bit(self, key: Hashable) -> int:
         return self._bits.setdefault(key, 1 << len(self._bits))
