@@ -195,11 +195,12 @@ class Boundary:
         """The leaves as the compiled function takes them: each of its parameter's kind, arrays in their native layout."""
         if self.apart:
             self._refuse_overlaps(given)
-        return tuple(map(self._leaf, self._paths, self.leaves, given))
+        return tuple(map(self.leaf, self._paths, self.leaves, given))
 
     # ------------------------------------------------------------------------------------------ numbers
 
-    def _leaf(self, path: str, leaf: Leaf, value: Any) -> Any:
+    def leaf(self, path: str, leaf: Leaf, value: Any) -> Any:
+        """One leaf, called `path`, as the compiled function takes it."""
         type_ = leaf.type
         if type_.rank:
             return self._array(path, type_, value)
@@ -263,7 +264,7 @@ class Boundary:
                         f"and the function writes to `{self._paths[written]}`"
                     )
                     raise ArgumentError(reason, advice=f"{self._paths[second]}.copy()")
-            if _overlaps_itself(given[written]):
+            if overlaps_itself(given[written]):
                 reason = f"argument `{self._paths[written]}` of {self.parameters.name}() is written to, but its elements share memory"
                 raise ArgumentError(reason, advice=f"{self._paths[written]}.copy()")
 
@@ -291,7 +292,18 @@ def _shown_array(value: Any, numpy: Any) -> str:
     return f"an array of {value.ndim}" if isinstance(value, numpy.ndarray) else f"a {class_of(value)}"
 
 
-def _overlaps_itself(array: Any) -> bool:
+def shares_memory(first: Any, second: Any) -> bool:
+    """Whether two arrays have an element in common; what would take long to find out counts as yes."""
+    numpy = sys.modules["numpy"]
+    if not numpy.may_share_memory(first, second):
+        return False
+    try:
+        return bool(numpy.shares_memory(first, second, max_work=10_000))
+    except numpy.exceptions.TooHardError:
+        return True
+
+
+def overlaps_itself(array: Any) -> bool:
     """Whether an array surely holds an element twice: it spans less memory than its elements have."""
     span = array.itemsize + sum((extent - 1) * abs(stride) for extent, stride in zip(array.shape, array.strides, strict=True))
     return bool(array.size and span < array.size * array.itemsize)
@@ -357,7 +369,7 @@ class Answer:
         """The result; `given` are the leaves that the user gave, `plain` those that the compiled function took."""
         found: list[Any] = []
         taken: list[Any] = []
-        for leaf, value in zip(self._leaves, _flat(raw), strict=True):
+        for leaf, value in zip(self._leaves, flat(raw), strict=True):
             like, type_ = leaf.like, leaf.type
             if like is None:
                 found.append(_returned(value, given, plain) if type_.rank else _result(type_, value))
@@ -393,13 +405,13 @@ def _is_shared(value: Any, taken: Sequence[Any]) -> bool:
     return any(may_share_memory(value, other) for other in taken)
 
 
-def _flat(raw: Any) -> Sequence[Any]:
+def flat(raw: Any) -> Sequence[Any]:
     """The parts of nested tuples."""
     if type(raw) is not tuple:
         return (raw,)
     if tuple not in map(type, raw):
         return raw
-    return [leaf for part in raw for leaf in _flat(part)]
+    return [leaf for part in raw for leaf in flat(part)]
 
 
 def _returned(value: Any, given: Sequence[Any], plain: Sequence[Any]) -> Any:

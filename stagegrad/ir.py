@@ -207,6 +207,7 @@ class Function:
     origin: str = "python"
     span: Span | None = field(default=None, compare=False)
     axes: tuple[str, ...] = ()  # of each parameter, a mark for each axis: "1" has one element, "n" any other number, "?" either
+    given: tuple[int, ...] = ()  # the positions of array parameters whose memory is the function's own: results are written there
 
 
 @dataclass(frozen=True, slots=True)

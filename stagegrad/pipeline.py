@@ -21,8 +21,10 @@ from stagegrad.frontend import formula, python
 from stagegrad.frontend.deep import deeply
 from stagegrad.frontend.program import Program
 from stagegrad.frontend.specs import Leaf, Spec, Tree, gradient_of, is_number, leaves, word_of
-from stagegrad.ir import Atom, Block, Call, Function, Module, Shape, Stage, Stmt, bound, check, walk, with_blocks
+from stagegrad.ir import FLOAT, Atom, Block, Call, Function, Module, Shape, Stage, Stmt, Type, bound, check, walk, with_blocks
+from stagegrad.mapping import over_points
 from stagegrad.names import Words, name_stages
+from stagegrad.narrow import FLOAT32, can_narrow, fit_constants, narrow
 from stagegrad.ops import REGISTRY
 from stagegrad.reverse import reverse
 from stagegrad.rules.idioms import restage
@@ -65,7 +67,7 @@ def stage(module: Module, level: str) -> Module:
 
 def differentiate(module: Module, wrt: Sequence[int], *, several: bool) -> Module:
     """Staged IR -> IR of the value and the gradient, ``(f, dx)``, or ``(f, (dx, ...))`` where `several`."""
-    adjoint = deeply(lambda: _checked(optimise.simplify(_checked(reverse(module, tuple(wrt))))))
+    adjoint = deeply(lambda: _checked(optimise.simplify(_checked(fit_constants(reverse(module, tuple(wrt)))))))
     shape: Shape = tuple(range(1, len(wrt) + 1)) if several else 1
     return _with_main(adjoint, replace(adjoint.main, shape=(0, shape)))
 
@@ -152,6 +154,7 @@ class Build:
         self.program, self.options = program, options
         self._modules: dict[tuple[str, Choice], Module] = {}
         self._sources: dict[tuple[str, Choice, str], Source] = {}
+        self._map_sources: dict[tuple[str, Choice, frozenset[int]], Source] = {}
 
     @property
     def name(self) -> str:
@@ -210,10 +213,12 @@ class Build:
         target = self.spelled(target)
         key = (answer, _key(wrt), target)
         if key not in self._sources:
-            module = self.module(answer, wrt)
-            gradients = frozenset(function.name for function in module.functions) - {function.name for function in self.primal.functions}
-            self._sources[key] = spell(module, target, cache=self.options.cache, checked=self.checked, fresh=gradients)
+            self._sources[key] = self._spelled(self.module(answer, wrt), target)
         return self._sources[key]
+
+    def _spelled(self, module: Module, target: str) -> Source:
+        gradients = frozenset(function.name for function in module.functions) - {function.name for function in self.primal.functions}
+        return spell(module, target, cache=self.options.cache, checked=self.checked, fresh=gradients)
 
     @cached_property
     def checked(self) -> bool:
@@ -227,6 +232,52 @@ class Build:
     def loaded(self, answer: str, target: str, wrt: Choice = None) -> runtime.Loaded:
         """The compiled function that computes an answer on a target."""
         return load(self.source(answer, target, wrt), self.spelled(target), cache=self.options.cache, kinds=self.kinds)
+
+    # ------------------------------------------------------------------------------------------ many points
+
+    @cached_property
+    def narrowed(self) -> Build:
+        """The same function of numbers in floats of 32 bits; itself, where its own arrays say how wide they are."""
+        program = self.program
+        if not can_narrow(program.module):
+            return self
+        specs = tuple(replace(spec, type=FLOAT32) if isinstance(spec, Leaf) and spec.type == FLOAT else spec for spec in program.specs)
+        return Build(replace(program, module=_checked(narrow(program.module)), specs=specs), self.options)
+
+    def map_source(self, answer: str, wrt: Choice = None, same: frozenset[int] = frozenset()) -> Source:
+        """The text for Numba that computes an answer at many points; the parameters at the positions `same` are numbers there."""
+        key = (answer, _key(wrt), same)
+        if key not in self._map_sources:
+            self._map_sources[key] = self._spelled(self._map_module(answer, wrt, same), "numba")
+        return self._map_sources[key]
+
+    def map_loaded(self, answer: str, wrt: Choice, same: frozenset[int]) -> runtime.Loaded:
+        """The compiled function that computes an answer at many points: of arrays, and behind them those that it writes to."""
+        kinds = [str(param.type) for param in self._map_module(answer, wrt, same).main.params]
+        return load(self.map_source(answer, wrt, same), "numba", cache=self.options.cache, kinds=kinds)
+
+    def map_types(self, answer: str, wrt: Choice = None) -> tuple[Type, ...]:
+        """What the numbers are that an answer has at each point, one for each leaf of it."""
+        main = self._map_module(answer, wrt, frozenset()).main
+        return tuple(replace(main.params[position].type, rank=0) for position in main.given)
+
+    def _map_module(self, answer: str, wrt: Choice, same: frozenset[int]) -> Module:
+        _one_of("answer", answer, ANSWERS)
+        self._require_numbers()
+        return deeply(lambda: _checked(over_points(self.module(answer, wrt), f"{self.name}_map", same)))
+
+    def _require_numbers(self) -> None:
+        """Refuses a map of what takes or returns more than numbers, by name."""
+        main, results = self.program.module.main, self._results
+        others = [spec for spec in self.program.specs if isinstance(spec, Tree) or (isinstance(spec, Leaf) and spec.type.rank)]
+        what = f"takes {word_of(others[0])}" if others else ""
+        if not results or any(atom.type.rank for atom in results):
+            what = what or f"returns {word_of(self.answer('value')) if results else 'nothing'}"
+        if what:
+            reason = f"map() is for functions of numbers, and {main.name}() {what}"
+            raise ArgumentError(reason, main.span, "a loop over value_and_grad(...)")
+
+    # ------------------------------------------------------------------------------------------ again
 
     def derived(self, answer: str, wrt: Choice) -> Program:
         """The program of an answer, to be differentiated again."""

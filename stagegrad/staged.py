@@ -23,12 +23,14 @@ from types import CellType, CodeType
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
 
 from stagegrad import pipeline
-from stagegrad.boundary import Answer, Boundary, Parameters, are_numbers, enter, plain_result, run
+from stagegrad.boundary import Answer, Boundary, Parameters, are_numbers, enter, flat, plain_result, run
 from stagegrad.errors import ArgumentError, MissingPackageError, NameChoiceError, NeedsTypes, Problem, StagegradError, UnsupportedError
 from stagegrad.frontend.calls import plain_function
 from stagegrad.frontend.program import Program
 from stagegrad.frontend.specs import Spec, is_number, parse, word_of
+from stagegrad.ir import Type
 from stagegrad.pipeline import Build, Choice, Options
+from stagegrad.points import PointError, Points, Results, are_narrow, available_threads, one_point, run_compiled, run_plainly
 from stagegrad.tracebacks import locate
 from stagegrad.tracing import Trace, trace
 from stagegrad.version import __version__
@@ -97,6 +99,7 @@ class Staged(Generic[P, R]):
         self._builds: dict[Key, Build] = {}
         self._recent: Specs = self._declared  # the types of the most recent call
         self._passages: dict[tuple[Build, str, Choice], _Passage] = {}
+        self._courses: dict[tuple[Build, str, Choice, frozenset[int]], _Course] = {}
         self._shown = "value_and_grad"
 
     # ------------------------------------------------------------------------------------------ calls
@@ -128,20 +131,53 @@ class Staged(Generic[P, R]):
         both: tuple[R, Any] = self._call("value_and_grad", args, kwargs)
         return both
 
+    def map(
+        self, *arrays: Any, answer: str = "value_and_grad", wrt: Choice = None, out: Any = None, parallel: bool = False, **named: Any
+    ) -> Any:
+        """Value and gradient at many points, ``(f, df)`` or ``(f, (dx, dy, ...))``: arrays of the shape that the arguments broadcast to.
+
+        For functions of numbers: each argument is an array of points, or a number for all of them, and one compiled loop goes through
+        the points. Where the floats are float32 (beside them at most Python's numbers), all arithmetic and all results are, too.
+        `answer` may be "grad" or "value" instead, `wrt` is as for `grad`. `out` gives arrays for the results, in their structure, with
+        None for those to be made; they may not share memory with the arguments. With `parallel`, large maps run on several threads, as
+        many as NUMBA_NUM_THREADS says, on the target "numba"; the results are the same. What the function raises at a point is raised,
+        with a note that has the point's index; `out` then holds whatever was computed. Raises ArgumentError for arguments of the wrong
+        kind, shapes that do not broadcast and an `out` that does not fit.
+        """
+        given = {"answer": answer != "value_and_grad", "wrt": wrt is not None, "out": out is not None, "parallel": parallel}
+        clashing = [word for word in given if given[word] and word in self._parameters.names]
+        if clashing:
+            reason = f"{clashing[0]}= is an option of map() and a parameter of {self.__name__}()"
+            raise NameChoiceError(reason, advice="the parameter by its position")
+        values = self._parameters.bound(arrays, named)
+        build = self._chosen(one_point(self.__name__, self._parameters.names, values))
+        if are_narrow(build.program.specs, values):
+            build = build.narrowed
+        points = Points.of(Boundary(self._parameters, build.program.specs, numba=True), values)
+        course = self._course(build, answer, wrt, points.same)
+        results = Results(build.name, course.answer, course.types, points.shape)
+        filled = results.arrays(out, points)
+        course(points, filled, parallel=parallel)
+        return results.filled(filled)
+
     # ------------------------------------------------------------------------------------------ code
 
     def source(self, target: Target | None = None, part: Part = "both", *, answer: str | None = None, types: Types | None = None) -> str:
         """The generated module that computes value and gradient, as it is compiled; `part` cuts one pass out of it.
 
         `target` is "python" ("numpy" is the same, where there are arrays) or "numba", by default the function's own. `answer` is what the
-        module computes: "value_and_grad", "grad" or "value", the function itself. What `grad(f)` returns is a gradient itself, so "value"
-        is its default. `types` says for which arguments, ``{"x": "float64[:, :]", "n": "int64"}``; by default those of the latest call.
+        module computes: "value_and_grad", "grad" or "value", the function itself, or "map", the loop of `map` over arrays of points. What
+        `grad(f)` returns is a gradient itself, so "value" is its default. `types` says for which arguments, ``{"x": "float64[:, :]", "n":
+        "int64"}``; by default those of the latest call.
         """
         answer = answer or self._shown
         if part not in ("both", "forward", "backward"):
             raise NameChoiceError(f"part={part!r} is not one of 'both', 'forward', 'backward'")
         build = self._build() if types is None else self._made(self._parsed(types))
-        source = build.source(answer, target or self._options.chosen_target)
+        chosen = target or self._options.chosen_target
+        if answer == "map" and chosen != "numba":
+            raise NameChoiceError("only the target 'numba' has a loop for map(); others call value_and_grad at each point", advice="numba")
+        source = build.map_source("value_and_grad") if answer == "map" else build.source(answer, chosen)
         if part == "both":
             return source.text
         start, stop = source.forward if part == "forward" else source.backward
@@ -279,12 +315,15 @@ class Staged(Generic[P, R]):
             oldest = self._builds.pop(next(iter(self._builds)))
             for key in [key for key in self._passages if key[0] is oldest]:
                 del self._passages[key]
+            for course in [key for key in self._courses if key[0] in (oldest, vars(oldest).get("narrowed"))]:
+                del self._courses[course]
 
     def _forget(self) -> None:
         for method in ("_value", "grad", "value_and_grad"):
             self.__dict__.pop(method, None)
         self.__dict__.pop("_parameters", None)
         self._passages.clear()
+        self._courses.clear()
         self._builds.clear()
 
     def _chosen(self, values: Sequence[Any]) -> Build:
@@ -326,6 +365,29 @@ class Staged(Generic[P, R]):
         if wrt is None:
             self.__dict__[method] = passage.entry
         return passage(values)
+
+    def _course(self, build: Build, answer: str, wrt: Choice, same: frozenset[int]) -> _Course:
+        """The way of a call of `map` for some parameters that are the `same` at all points."""
+        key = (build, answer, tuple(wrt) if isinstance(wrt, list) else wrt, same)
+        course = self._courses.get(key)
+        if course is None:
+            with _making:
+                course = self._courses[key] = self._new_course(build, answer, wrt, same)
+        return course
+
+    def _new_course(self, build: Build, answer: str, wrt: Choice, same: frozenset[int]) -> _Course:
+        found = build.map_types(answer, wrt)
+        wanted = self._options.target
+        if (wanted or self._options.chosen_target) == "numba":
+            try:
+                compiled = build.map_loaded(answer, wrt, same).function
+            except MissingPackageError:
+                if wanted is not None:
+                    raise
+            else:
+                return _Course(build.answer(answer, wrt), found, compiled, True, _explaining(build, "numba", answer, wrt))
+        plainly = _compiled(build, answer, "python", wrt)
+        return _Course(build.answer(answer, wrt), found, plainly, False, _explaining(build, "python", answer, wrt))
 
     def _passage(self, build: Build, method: str, wrt: Choice, target: str | None = None) -> _Passage:
         key = (build, method if target is None else f"{method} {target}", tuple(wrt) if isinstance(wrt, list) else wrt)
@@ -395,6 +457,31 @@ class _Passage:
             self.boundary.write_back(given, final)
             plain = self.boundary.with_final(plain, final)
         return self.answer(raw, given, plain)
+
+
+@dataclass(frozen=True)
+class _Course:
+    """The way of a call of `map`: a loop that Numba compiled, or a function of numbers for one point after the other."""
+
+    answer: Spec
+    types: tuple[Type, ...]
+    compiled: Callable[..., Any]
+    loops: bool
+    explain: Callable[..., BaseException]
+
+    def __call__(self, points: Points, arrays: Sequence[Any], *, parallel: bool) -> None:
+        """Fills the arrays of the results; what the function raises says at which point."""
+        try:
+            if self.loops:
+                run_compiled(self.compiled, points, arrays, threads=available_threads() if parallel else 1)
+            else:
+                run_plainly(self.compiled, points, arrays, flat)
+            return
+        except PointError as found:
+            position, cause = found.position, found.cause
+        error = self.explain(cause, points.at(position))
+        error.add_note(points.describe(position))
+        raise error
 
 
 def _compiled(build: Build, kind: str, target: str, wrt: Choice) -> Callable[..., Any]:

@@ -164,9 +164,10 @@ class Sharing:
         self._masks: dict[Var, int] = {}
         self._bits: dict[Hashable, int] = {}
         self.origins: dict[Place, list[_Way]] = {}
+        given = {function.params[position] for position in function.given}
         for param in arrays(function.params):
             self._masks[param] = self._bit(param)
-            self.foreign |= self._masks[param]
+            self.foreign |= 0 if param in given else self._masks[param]
         self._block(function.body)
 
     def of(self, atom: Atom) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stagegrad.ir import Block, Function, Module, Remark, Shape, Var
+from stagegrad.ir import Block, Function, Lit, Module, Remark, Shape, Var
 from stagegrad.names import Words
-from stagegrad.ops import Builder, literal
+from stagegrad.ops import Builder
 from stagegrad.reverse.loops import without_raises
 from stagegrad.reverse.sweep import ZERO, Gradients, Sweep
 
@@ -42,7 +42,7 @@ class Family:
         gradients: Gradients = {}
         if isinstance(result, Var):
             target = seeded if isinstance(seeded, Var) else result
-            gradients[target] = builder.emit("copy", literal(1.0), name=sweep.gradient_word(target))
+            gradients[target] = builder.emit("copy", Lit(1.0, target.type), name=sweep.gradient_word(target))
         forward, backward = sweep.outermost(stmts, gradients, builder.stmts)
         last = Builder(sweep.fresh)
         found = tuple(sweep.whole(gradients.get(param, ZERO), param, last) for param in chosen)

@@ -1,0 +1,353 @@
+"""The arguments and results of a function at many points: arrays that broadcast -> columns, one number for each point.
+
+`Points` takes the arguments of a call of `Staged.map` and gives what a compiled loop takes: for each parameter a contiguous array of one
+dimension, or a number that is the same at every point; `Results` are the arrays that it writes to, the caller's own where `out=` gives
+them. Nothing is copied that is contiguous and of the right kind already. `run` goes through the points, in chunks on several threads if
+that is asked for, and finds the first point at which the function raises.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from stagegrad.boundary import Boundary, dtype_of, overlaps_itself, shares_memory
+from stagegrad.errors import ArgumentError
+from stagegrad.frontend.specs import Leaf, Reader, Spec, Tree, fill, leaves
+from stagegrad.ir import Type
+
+#: A thread gets this many points at least: below, waking it takes longer than computing them.
+LEAST_POINTS = 2**14
+#: Chunks for each thread, so that those that are through early take over from the others.
+_CHUNKS = 4
+_EXAMPLES: dict[str, float | int | bool] = {"f": 1.0, "i": 1, "u": 1, "b": True}
+
+
+def _numpy() -> Any:
+    """NumPy, imported only where there are arrays of points."""
+    import numpy
+
+    return numpy
+
+
+def _is_array(value: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic))
+
+
+def one_point(title: str, names: Sequence[str], values: Sequence[Any]) -> list[Any]:
+    """Arguments of the same kinds for a single point: a number for each array; what is no argument of a map is an ArgumentError."""
+    reader, found = Reader(title), []
+    for name, value in zip(names, values, strict=True):
+        if _is_array(value):
+            reader.spec(value, name)  # refuses what holds no numbers of 64 or 32 bits
+            value = _EXAMPLES[value.dtype.kind]
+        elif isinstance(value, (list, tuple, dict)):
+            reason = f"argument `{name}` of {title}.map() is a {type(value).__name__}; map() takes arrays of points, and numbers"
+            raise ArgumentError(reason, advice=f"np.array({name})")
+        found.append(value)
+    return found
+
+
+def are_narrow(specs: Sequence[Spec], values: Sequence[Any]) -> bool:
+    """Whether the floats among the arguments have 32 bits, as NumPy has it: there is one, and beside it are Python's numbers at most."""
+    floats = [value for spec, value in zip(specs, values, strict=True) if isinstance(spec, Leaf) and spec.type.kind == "float"]
+    kinds = {(value.dtype.kind, value.dtype.itemsize) for value in floats if _is_array(value)}
+    return ("f", 4) in kinds and kinds <= {("f", 4), ("b", 1)}
+
+
+@dataclass(frozen=True)
+class Points:
+    """The points of a call: their `shape`, and for each leaf of the parameters a column, or a number that is the `same` at all of them."""
+
+    title: str
+    names: tuple[str, ...]
+    shape: tuple[int, ...]
+    columns: tuple[Any, ...]
+    same: frozenset[int]
+
+    @staticmethod
+    def of(boundary: Boundary, values: Sequence[Any]) -> Points:
+        """The points that the arguments of a call broadcast to; `boundary` says what the function takes."""
+        title, names = boundary.parameters.name, boundary.parameters.names
+        known = zip(names, boundary.specs, values, strict=True)
+        given = [(name, spec.type, value) for name, spec, value in known if isinstance(spec, Leaf)]
+        read = [_Column(title, name, type_, boundary).read(value) for name, type_, value in given]
+        taken = tuple(name for name, _, _ in given)
+        shape = _broadcast(title, taken, read)
+        count = _count(shape)
+        kinds = [dtype_of(type_) for _, type_, _ in given]
+        columns = [_column(one, shape) for one in read] if count != 1 else list(map(_single, read, kinds))
+        return Points(title, taken, shape, tuple(columns), frozenset(k for k, column in enumerate(columns) if not _shape(column)))
+
+    @property
+    def count(self) -> int:
+        """How many points there are."""
+        return _count(self.shape)
+
+    def part(self, start: int, stop: int) -> list[Any]:
+        """The columns of some of the points."""
+        return [column if k in self.same else column[start:stop] for k, column in enumerate(self.columns)]
+
+    def at(self, k: int) -> tuple[Any, ...]:
+        """The arguments at one point, as the function of numbers takes them."""
+        return tuple(number if j in self.same else _plain(number[k]) for j, number in enumerate(self.columns))
+
+    def describe(self, k: int) -> str:
+        """What a message says of one point: ``at the point [3, 0] of f.map(): x = -1.0, y = 2.0``."""
+        index = ", ".join(str(int(place)) for place in _numpy().unravel_index(k, self.shape)) if self.shape else ""
+        numbers = ", ".join(f"{name} = {number}" for name, number in zip(self.names, self.at(k), strict=True))
+        return f"at the point [{index}] of {self.title}.map(): {numbers}"
+
+
+def _plain(number: Any) -> Any:
+    """A number of 64 bits as Python has it."""
+    return number if number.dtype.itemsize == 4 else number.item()
+
+
+def _shape(column: Any) -> tuple[int, ...]:
+    found: tuple[int, ...] = getattr(column, "shape", ())
+    return found
+
+
+def _count(shape: Sequence[int]) -> int:
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+def _broadcast(title: str, names: Sequence[str], columns: Sequence[Any]) -> tuple[int, ...]:
+    shapes = {name: column.shape for name, column in zip(names, columns, strict=True) if _shape(column)}
+    if len(set(shapes.values())) == 1:
+        return next(iter(shapes.values()))
+    try:
+        found: tuple[int, ...] = _numpy().broadcast_shapes(*shapes.values())
+    except ValueError:
+        shown = ", ".join(f"`{name}` {shape}" for name, shape in shapes.items())
+        raise ArgumentError(f"the arguments of {title}.map() have shapes that do not broadcast: {shown}") from None
+    return found
+
+
+def _column(found: Any, shape: tuple[int, ...]) -> Any:
+    """The number that is the same at each point, or those of the points in their order; a copy only where they do not lie so already."""
+    if not _shape(found):
+        return found
+    if found.size == 1:
+        return _plain(found.reshape(-1)[0])
+    if found.shape != shape:
+        found = _numpy().broadcast_to(found, shape)
+    # Compiled code takes aligned arrays only, and as Numba types them, such as can be written to.
+    return (found if found.flags.carray else _numpy().array(found, order="C")).reshape(-1)
+
+
+def _single(found: Any, dtype: Any) -> Any:
+    """A column for the only point that there is."""
+    return _numpy().array(found, dtype).reshape(1)
+
+
+@dataclass(frozen=True)
+class _Column:
+    """Reads one argument as numbers of a parameter's kind."""
+
+    title: str
+    name: str
+    type: Type
+    boundary: Boundary
+
+    def read(self, value: Any) -> Any:
+        """An array of the parameter's kind, or a number."""
+        if not _is_array(value):
+            return self.boundary.leaf(self.name, Leaf(self.type), value)
+        if value.ndim == 0:
+            return self.boundary.leaf(self.name, Leaf(self.type), value.item())
+        wanted = dtype_of(self.type)
+        kinds = {"float": "fib", "int": "ib", "bool": "b"}[self.type.kind]
+        if value.dtype == wanted:
+            return _numpy().asarray(value) if value.dtype.isnative else value.astype(wanted)
+        if value.dtype.kind not in kinds:
+            raise self.refused(value)
+        found = value.astype(wanted)
+        if self.type.kind == "float" and value.dtype.kind == "i" and not _is_exact(found, value):
+            raise ArgumentError(
+                f"argument `{self.name}` of {self.title}.map() has an int that no float equals",
+                advice=f"{self.name}.astype(float), if rounding is meant",
+            )
+        return found
+
+    def refused(self, value: Any) -> ArgumentError:
+        wanted = {"int": "ints", "bool": "bools"}[self.type.kind]
+        reason = f"argument `{self.name}` of {self.title}.map() is an array of {value.dtype}, but the function takes {wanted} there"
+        is_float = self.type.kind == "int"
+        advice = f"{self.name}.astype(int), or annotate the parameter if floats are meant: {self.name}: float"
+        return ArgumentError(reason, advice=advice if is_float else f"{self.name} != 0")
+
+
+def _is_exact(floats: Any, ints: Any) -> bool:
+    """Whether floats equal the ints that they were made of."""
+    largest = 2**53
+    if not ints.size or (-largest <= ints.min() and ints.max() <= largest):
+        return True
+    return all(int(number) == int(whole) for number, whole in zip(floats.flat, ints.flat, strict=True))
+
+
+# ---------------------------------------------------------------------------------------------- results
+
+
+@dataclass(frozen=True)
+class Results:
+    """The arrays of a call's results: `wanted` has their structure, `types` what is in them."""
+
+    title: str
+    wanted: Spec
+    types: tuple[Type, ...]
+    shape: tuple[int, ...]
+
+    def arrays(self, out: Any, points: Points) -> list[Any]:
+        """An array for each result, those of `out` where it has one."""
+        given = list(self._given(self.wanted, out, "out"))
+        found: list[Any] = []
+        for (path, array), type_ in zip(given, self.types, strict=True):
+            if array is None:
+                found.append(_numpy().empty(self.shape, dtype_of(type_)))
+                continue
+            self._require(path, array, dtype_of(type_))
+            others = [(f"argument `{points.names[k]}`", other) for k, other in enumerate(points.columns) if k not in points.same]
+            others += [(path, other) for (path, other) in given[: len(found)] if other is not None]
+            for name, other in others:
+                if shares_memory(array, other):
+                    raise ArgumentError(f"{path} of {self.title}.map() shares memory with {name}", advice=self._advice)
+            found.append(array)
+        return found
+
+    def filled(self, arrays: Sequence[Any]) -> Any:
+        """The arrays in the structure of the answer."""
+        return fill(self.wanted, iter(arrays))
+
+    def _given(self, spec: Spec, out: Any, path: str) -> Iterator[tuple[str, Any]]:
+        """The arrays of `out`, each with what it is called; None for those that it leaves to us."""
+        if out is None:
+            yield from ((path, None) for _ in leaves(spec))
+        elif isinstance(spec, Leaf):
+            yield path, out
+        elif isinstance(spec, Tree) and type(out) in (tuple, list) and len(out) == len(spec.parts):
+            for k, (part, one) in enumerate(zip(spec.parts, out, strict=True)):
+                yield from self._given(part, one, f"{path}[{k}]")
+        else:
+            what = f"a tuple of {len(out)}" if isinstance(out, tuple) else f"a {type(out).__name__}"
+            raise ArgumentError(f"{path} of {self.title}.map() is {what}", advice=self._advice)
+
+    def _require(self, path: str, array: Any, dtype: Any) -> None:
+        numpy = _numpy()
+        reason = ""
+        if not isinstance(array, numpy.ndarray):
+            reason = f"is a {type(array).__name__}"
+        elif array.shape != self.shape or array.dtype != dtype or not array.dtype.isnative:
+            reason = f"is an array of {array.dtype} with shape {array.shape}"
+        elif not array.flags.writeable or overlaps_itself(array):
+            reason = "cannot be written to" if not array.flags.writeable else "holds an element twice"
+        if reason:
+            raise ArgumentError(f"{path} of {self.title}.map() {reason}", advice=self._advice)
+
+    @cached_property
+    def _advice(self) -> str:
+        words = (f"np.empty({self.shape}, np.{dtype_of(type_)})" for type_ in self.types)
+        return f"out={_shown(fill(self.wanted, iter(words)))}; None for those to be made"
+
+
+def _shown(parts: Any) -> str:
+    if isinstance(parts, str):
+        return parts
+    return f"({', '.join(map(_shown, parts))}{',' if len(parts) == 1 else ''})"
+
+
+# ---------------------------------------------------------------------------------------------- going through the points
+
+
+class PointError(Exception):
+    """The function raised at a point: which one, and what it raised."""
+
+    def __init__(self, position: int, cause: Exception) -> None:
+        super().__init__(position)
+        self.position, self.cause = position, cause
+
+
+def run_compiled(loop: Callable[..., Any], points: Points, arrays: Sequence[Any], *, threads: int) -> None:
+    """Runs a compiled loop over all points; PointError names the first at which it raises."""
+    flat = [array.reshape(-1) if array.flags.carray else _numpy().empty(array.size, array.dtype) for array in arrays]
+
+    def go(start: int, stop: int) -> None:
+        loop(*points.part(start, stop), *(column[start:stop] for column in flat))
+
+    failed = _first_failure(go, points.count, threads)
+    if failed is not None:
+        raise PointError(*failed)
+    for array, column in zip(arrays, flat, strict=True):
+        if not array.flags.carray:
+            array[...] = column.reshape(array.shape)
+
+
+def run_plainly(function: Callable[..., Any], points: Points, arrays: Sequence[Any], flat: Callable[[Any], Sequence[Any]]) -> None:
+    """The same for a function of numbers, point by point; `flat` takes its answer apart."""
+    for k, place in enumerate(_numpy().ndindex(points.shape)):
+        try:
+            answers = flat(function(*points.at(k)))
+        except Exception as error:
+            raise PointError(k, error) from None
+        for array, answer in zip(arrays, answers, strict=True):
+            array[place] = answer
+
+
+_Part = tuple[int, int]
+
+
+def _first_failure(go: Callable[[int, int], None], count: int, threads: int) -> tuple[int, Exception] | None:
+    """Runs all points, in chunks where there are threads; the first point at which the function raises, and what it raises."""
+
+    def error_of(part: _Part) -> Exception | None:
+        try:
+            go(*part)
+        except Exception as error:
+            return error
+        return None
+
+    pieces = max(1, min(threads * _CHUNKS, count // LEAST_POINTS)) if threads > 1 else 1
+    parts = [(count * k // pieces, count * (k + 1) // pieces) for k in range(pieces)]
+    errors = map(error_of, parts) if pieces == 1 else _pool(threads).map(error_of, parts)
+    failed = [(part, error) for part, error in zip(parts, errors, strict=True) if error is not None]
+    if not failed:
+        return None
+    (start, stop), error = failed[0]
+    while stop - start > 1:  # by halves: the first half raises, or else the second
+        middle = (start + stop) // 2
+        found = error_of((start, middle))
+        start, stop, error = (middle, stop, error) if found is None else (start, middle, found)
+    return start, error_of((start, stop)) or error
+
+
+# ---------------------------------------------------------------------------------------------- threads
+
+_pools: dict[int, ThreadPoolExecutor] = {}
+
+
+def available_threads() -> int:
+    """As many threads as Numba is told by NUMBA_NUM_THREADS, by default one for each processor."""
+    from numba import config  # lazily: it is there where a loop was compiled
+
+    return int(config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]  # Numba sets it when it is imported
+
+
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads that wait for chunks; made when they are first needed, and kept."""
+    if threads not in _pools:
+        _pools[threads] = ThreadPoolExecutor(threads, thread_name_prefix="stagegrad")
+    return _pools[threads]
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_pools.clear)  # a child has none of its parent's threads
