@@ -43,6 +43,7 @@ from stagegrad.ir import (
 )  # fmt: skip
 from stagegrad.ops import Builder, literal
 from stagegrad.reverse.loops import ONE, ZERO, _Range, position_of
+from stagegrad.reverse.records import sizes_before
 
 if TYPE_CHECKING:
     from stagegrad.reverse.sweep import Gradients, Sweep
@@ -617,20 +618,7 @@ class _Trips:
     def _sizes_before(self, array: Var) -> list[Atom] | None:
         """The sizes of an array, computed before the nest; None where they may change from trip to trip."""
         nest, sweep = self.owner.nest, self.sweep
-        known = {dim: (var, axis) for var in sweep.scopes if var in nest.outside for axis, dim in enumerate(sweep.shapes.get(var, ()))}
-        found: list[Atom] = []
-        for dim in sweep.shapes.get(array, ()):
-            whole, _, less = str(dim).partition("-")
-            if isinstance(dim, int):
-                found.append(literal(dim))
-            elif dim in known or whole in known:
-                var, axis = known[dim if dim in known else whole]
-                size = nest.before.emit("extent", var, axis=axis)
-                if dim not in known:  # a slice, or a slice of one ("n-1-2"): shorter, but never less than empty
-                    shorter = nest.before.emit("sub", size, literal(sum(map(int, less.split("-")))))
-                    size = nest.before.emit("max", shorter, literal(0))
-                found.append(size)
-        return found if found and len(found) == array.type.rank else None
+        return sizes_before(array, sweep.shapes, (var for var in sweep.scopes if var in nest.outside), nest.before)
 
 
 def _product(builder: Builder, sizes: Sequence[Atom]) -> Atom:

@@ -40,16 +40,19 @@ def f_value_and_grad(x, y, n):
         f = y * y
     else:
         npone = n + 1
-        total_tape = [0.0] * len(range(1, npone))
+        trips2 = len(range(1, npone))
+        total_tape = [0.0] * trips2
+        num_tape = [0.0] * trips2
         total = 0.0
         left = False
         trips = 0
         for k in range(1, npone):
             total_tape[trips] = total
-            trips += 1
             negx = -x
             negxk = negx * k
             num = exp(negxk)
+            num_tape[trips] = num
+            trips += 1
             term = num / k
             if term < 0.001:
                 f = total * y
@@ -85,9 +88,7 @@ def f_value_and_grad(x, y, n):
         for k in range(trips, 0, -1):
             trip = k - 1
             total = total_tape[trip]
-            negx = -x
-            negxk = negx * k
-            num = exp(negxk)
+            num = num_tape[trip]
             term = num / k
             if term < 0.001:
                 # f = total * y
