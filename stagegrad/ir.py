@@ -230,14 +230,14 @@ class Module:
 def blocks(stmt: Stmt) -> tuple[Block, ...]:
     """The blocks directly inside a statement."""
     match stmt:
+        case Stage() | Call() | Raise() | Remark():
+            return ()
         case For():
             return (stmt.body,)
         case While():
             return (stmt.test, stmt.body)
         case If():
             return (stmt.then, stmt.orelse)
-        case Stage() | Call() | Raise() | Remark():
-            return ()
         case _:
             raise TypeError(f"not a statement: {stmt!r}")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 
 from stagegrad.analysis import useful, varied
 from stagegrad.ir import (
@@ -80,15 +80,18 @@ def spelled_words(function: Function) -> set[str]:
 def operation_words(function: Function) -> set[str]:
     """The bare words that a function's operations are spelled with: helpers, builtins and errors."""
     found = {"len", "range", "math", "np", "njit", "vectorize", "grown"}
+    stages: dict[Hashable, Stage] = {}  # one of each kind: there are few kinds, and thousands of stages
     for stmt in walk(function.body):
         if isinstance(stmt, Stage):
-            types, attrs = [arg.type for arg in stmt.args], dict(stmt.attrs)
-            for spelling in {find(stmt.op).template(target, attrs, types) for target in ("python", "numpy", "numba")}:
-                found.update(re.findall(r"(?<![.\w])[A-Za-z_]\w*", re.sub(r"\{\w+\}", "", spelling)))
-                if function.origin == "formula" and "math.exp(" in spelling:
-                    found.add("exp")
+            stages.setdefault((stmt.op, stmt.attrs, tuple([arg.type for arg in stmt.args])), stmt)
         elif isinstance(stmt, Raise):
             found.add(stmt.error)
+    for stage in stages.values():
+        types, attrs = [arg.type for arg in stage.args], dict(stage.attrs)
+        for spelling in {find(stage.op).template(target, attrs, types) for target in ("python", "numpy", "numba")}:
+            found.update(re.findall(r"(?<![.\w])[A-Za-z_]\w*", re.sub(r"\{\w+\}", "", spelling)))
+            if function.origin == "formula" and "math.exp(" in spelling:
+                found.add("exp")
     return found
 
 

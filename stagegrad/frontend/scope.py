@@ -41,15 +41,18 @@ def body_of(node: FunctionNode) -> Sequence[ast.stmt]:
     return [ast.copy_location(ast.Return(node.body), node.body)]
 
 
+#: Nodes that are not entered: functions inside, and the leaves, which are half of a text.
+_CLOSED = (*_NESTED, ast.Name, ast.Constant, ast.operator, ast.cmpop, ast.expr_context)
+
+
 def _own(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
     """Every node below `nodes` that belongs to the same function; nested functions are yielded but not entered."""
     stack = list(nodes)[::-1]
     while stack:
         node = stack.pop()
         yield node
-        if isinstance(node, _NESTED):
-            continue
-        stack.extend(reversed(list(ast.iter_child_nodes(node))))
+        if not isinstance(node, _CLOSED):
+            stack.extend(reversed(list(ast.iter_child_nodes(node))))
 
 
 def assigned(nodes: Iterable[ast.AST]) -> list[str]:

@@ -199,6 +199,8 @@ class Sweep:
 
     def met(self, stmts: list[Stmt], state: dict[Var, Atom]) -> list[Stmt]:
         """Statements of the backward pass with every array as it is at this point."""
+        if not (state or self.levels):
+            return stmts  # there are no arrays that change
         level = self.levels[-1] if self.levels else Level({}, set())
         return read_again(self, level, stmts, state, Builder(self.fresh))
 
