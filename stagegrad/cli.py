@@ -21,7 +21,7 @@ import traceback
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -223,21 +223,63 @@ def cache() -> None:
     """Look after the folder in which generated code is kept."""
 
 
+_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
 @cache.command("info")
-def cache_info() -> None:
-    """Print the folder, the number of modules and their size."""
+@_AS_JSON
+def cache_info(as_json: bool) -> None:
+    """Print the folder, the number of modules, their size, and the limit (STAGEGRAD_CACHE_LIMIT, in MiB).
+
+    \b
+    JSON: folder, modules, bytes, problem, limit.
+    """
     from stagegrad import runtime  # lazily: starting up does not need it
 
     info = runtime.cache_info()
-    click.echo(f"{info.folder}: {info.modules} modules, {info.bytes:,} bytes" if info.folder else f"no cache folder: {info.problem}")
+    if as_json:
+        _print_json(asdict(info))
+    elif info.folder:
+        click.echo(f"{info.folder}: {info.modules} modules, {info.bytes:,} bytes of at most {info.limit:,}")
+    else:
+        click.echo(f"no cache folder: {info.problem}")
 
 
 @cache.command("clear")
-def cache_clear() -> None:
-    """Remove all generated modules and their machine code."""
+@_AS_JSON
+def cache_clear(as_json: bool) -> None:
+    """Remove all generated modules and their machine code.
+
+    \b
+    JSON: removed.
+    """
     from stagegrad import runtime
 
-    click.echo(f"removed {runtime.cache_clear()} files")
+    removed = runtime.cache_clear()
+    if as_json:
+        _print_json({"removed": removed})
+    else:
+        click.echo(f"removed {removed} files")
+
+
+@cache.command("verify")
+@_AS_JSON
+def cache_verify(as_json: bool) -> None:
+    """Check that every file is what was written; exit with 1 if one is not. Damaged files are never run, but made again.
+
+    \b
+    JSON: ok, damaged.
+    """
+    from stagegrad import runtime
+
+    with _reported("cache"):
+        damaged = runtime.cache_verify()
+    if as_json:
+        _print_json({"ok": not damaged, "damaged": damaged})
+    else:
+        click.echo("\n".join(f"damaged: {name}" for name in damaged) or "all files are as they were written")
+    if damaged:
+        raise click.exceptions.Exit(1)
 
 
 # ---------------------------------------------------------------------------------------------- a request

@@ -47,12 +47,16 @@ class Loaded:
 
 @dataclass(frozen=True)
 class CacheInfo:
-    """Where generated modules are kept, how many there are, their size in bytes, and why there are none if there is no folder."""
+    """Where generated modules are kept, how many there are, their size in bytes and the most that they may take.
+
+    `problem` says why there are none, if there is no folder.
+    """
 
     folder: str | None
     modules: int
     bytes: int
     problem: str
+    limit: int
 
 
 # ---------------------------------------------------------------------------------------------- loading
@@ -261,14 +265,16 @@ def _machine_code(function: Any, path: Path) -> list[Path]:
 def _seal(sums: Path, before: dict[str, str], files: Sequence[Path]) -> None:
     """Writes down what the files hold now; index files are left out, since other processes add to them."""
     found = {file.name: _sha256(file) for file in files if file.suffix != ".nbi"}
-    if found == before:
-        return
     try:
+        if found == before:
+            os.utime(sums)  # used now: see `_make_room`
+            return
         for file in files:
             file.chmod(0o600)
         _write(sums, "".join(f"{digest}  {name}\n" for name, digest in sorted(found.items())).encode())
     except OSError:
         return  # another process took a file away, or the disk is full: then nothing is vouched for
+    _make_room(sums.parent, sums.stem, sum(map(_size, files)))
 
 
 def _read_sums(path: Path) -> dict[str, str]:
@@ -307,6 +313,7 @@ def _file_for(text: str, stem: str) -> Path | None:
         path = folder / f"{stem}.py"
         if path.is_symlink() or _read(path) != expected:
             _write(path, expected)
+            _make_room(folder, stem, len(expected))
         # Numba makes this folder if it is missing, but for everyone to read.
         (folder / "__pycache__").mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
@@ -369,9 +376,9 @@ def cache_info() -> CacheInfo:
     try:
         folder = cache_folder()
     except CacheError as error:
-        return CacheInfo(None, 0, 0, str(error))
+        return CacheInfo(None, 0, 0, str(error), _limit())
     files = list(_files(folder))
-    return CacheInfo(str(folder), sum(file.suffix == ".py" for file in files), sum(_size(file) for file in files), "")
+    return CacheInfo(str(folder), sum(file.suffix == ".py" for file in files), sum(map(_size, files)), "", _limit())
 
 
 def cache_clear() -> int:
@@ -396,6 +403,42 @@ def cache_verify() -> tuple[str, ...]:
     return tuple(damaged)
 
 
+def _limit() -> int:
+    """The most bytes that the folder may take: ``STAGEGRAD_CACHE_LIMIT``, in MiB, else one GiB."""
+    given = os.environ.get("STAGEGRAD_CACHE_LIMIT", "")
+    return (int(given) if given.isdecimal() else 1024) << 20
+
+
+def _make_room(folder: Path, stem: str, written: int) -> None:
+    """Removes the modules that were not used for the longest time, once the folder has outgrown its limit; never `stem` itself.
+
+    The folder is read again only when this process has written a good part of the limit since. What another process is about to read
+    may go: to it, that is a miss.
+    """
+    global _unread
+    limit = _limit()
+    _unread += written
+    if _unread < limit / 64:
+        return
+    _unread = 0
+    modules: dict[str, list[Path]] = {}
+    for path in _files(folder):
+        modules.setdefault(path.name.partition(".")[0], []).append(path)
+    sizes = {name: sum(map(_size, paths)) for name, paths in modules.items()}
+    excess = sum(sizes.values()) - limit
+    if excess <= 0:
+        return
+    for name in sorted(modules.keys() - {stem}, key=lambda name: max(map(_used, modules[name]))):
+        if excess <= -limit / 8:  # so that it does not happen at every module
+            break
+        excess -= sizes[name]
+        _remove(modules[name])
+
+
+#: How many bytes this process has written since it last saw what there is; at first it has seen nothing.
+_unread: float = float("inf")
+
+
 def _files(folder: Path) -> Iterator[Path]:
     for place in (folder, folder / "__pycache__"):
         yield from (path for path in sorted(place.glob("*")) if _OURS.fullmatch(path.name))
@@ -406,6 +449,14 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
+
+
+def _used(path: Path) -> float:
+    """When a file was written, or touched because its module was used."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 # ---------------------------------------------------------------------------------------------- threads and processes

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -496,6 +497,20 @@ def test_a_long_formula_is_shown_in_seconds():
 
 def test_the_cache_is_looked_after():
     run("grad", "x*y", "--at", "x=1,y=2")
-    assert re.search(r": [1-9]\d* modules, [\d,]+ bytes", run("cache", "info")[1])
+    assert re.search(r": [1-9]\d* modules, [\d,]+ bytes of at most 1,073,741,824", run("cache", "info")[1])
+    assert run("cache", "verify") == (0, "all files are as they were written\n", "")
     assert run("cache", "clear")[1].startswith("removed ")
     assert ": 0 modules, 0 bytes" in run("cache", "info")[1]
+
+
+def test_the_cache_is_looked_after_in_json():
+    run("grad", "x*y", "--at", "x=1,y=2", "--target", "numba")
+    info = json.loads(run("cache", "info", "--json")[1])
+    assert info["modules"] >= 1 and info["bytes"] > 0 and info["limit"] == 1 << 30 and info["problem"] == ""
+    assert json.loads(run("cache", "verify", "--json")[1]) == {"ok": True, "damaged": []}
+    (damaged, *_) = Path(info["folder"]).rglob("*.nbc")
+    damaged.write_bytes(b"")
+    code, out, _ = run("cache", "verify", "--json")
+    assert code == 1 and json.loads(out) == {"ok": False, "damaged": [damaged.name]}
+    assert run("cache", "verify")[:2] == (1, f"damaged: {damaged.name}\n")
+    assert json.loads(run("cache", "clear", "--json")[1])["removed"] >= 3

@@ -336,3 +336,65 @@ def test_info_and_clear(folder):
     assert runtime.cache_clear() == 4  # text, sums, index, machine code
     assert runtime.cache_info().modules == 0
     assert stranger.exists()
+
+
+def fill(folder, count, size=100_000):
+    """So many modules of a known size, the first the oldest; the stems of them."""
+    stems = []
+    for number in range(count):
+        loaded = runtime.load(f"# {'x' * size}\ndef f():\n    return {number}.0\n", "f", target="python")
+        os.utime(loaded.path, (number, number))
+        stems.append(Path(loaded.path).stem)
+    return stems
+
+
+def test_the_oldest_modules_go_when_the_folder_outgrows_its_limit(folder, monkeypatch):
+    monkeypatch.setenv("STAGEGRAD_CACHE_LIMIT", "1")
+    monkeypatch.setattr(runtime, "_unread", 0.0)
+    folder.mkdir(mode=0o700)
+    (folder / "notes.txt").write_text("not ours")
+    stems = fill(folder, 15)
+    info = runtime.cache_info()
+    assert info.limit == 1 << 20 >= info.bytes > info.limit // 2
+    left = {path.stem for path in folder.glob("*.py")}
+    assert left == set(stems[-len(left) :]) and len(left) < 15
+    assert (folder / "notes.txt").exists()
+
+
+def test_a_module_that_was_used_lately_stays(folder, monkeypatch):
+    kept = Path(load_numba().path)
+    for path in folder.rglob("slope_*"):
+        os.utime(path, (0, 0))
+    fill(folder, 3)
+    forget()
+    load_numba()  # from now on the youngest
+    monkeypatch.setattr(runtime, "_limit", lambda: 200_000)
+    monkeypatch.setattr(runtime, "_unread", float("inf"))
+    runtime.load("def f():\n    return 9.0\n", "f", target="python")
+    assert kept.exists()
+    assert runtime.cache_info().bytes <= 200_000
+
+
+def test_a_process_reads_the_folder_again_only_when_it_has_written_enough(folder, monkeypatch):
+    seen = []
+    files = runtime._files
+    monkeypatch.setattr(runtime, "_files", lambda folder: seen.append(1) or files(folder))
+    monkeypatch.setattr(runtime, "_unread", float("inf"))
+    fill(folder, 20, size=10)
+    assert len(seen) == 1
+
+
+def test_what_another_process_removed_is_made_again(folder):
+    loaded = load_numba()
+    for path in folder.rglob("slope_*"):
+        path.unlink()
+    assert loaded.function(0.0, 3) == (3.0, 3.0)
+    forget()
+    assert load_numba().function(0.0, 3) == (3.0, 3.0)
+    assert runtime.cache_verify() == ()
+
+
+@pytest.mark.parametrize("given", ["", "many", "-3"])
+def test_a_limit_that_is_no_number_is_the_default(given, monkeypatch):
+    monkeypatch.setenv("STAGEGRAD_CACHE_LIMIT", given)
+    assert runtime.cache_info().limit == 1 << 30
