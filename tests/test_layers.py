@@ -40,6 +40,7 @@ LAYERS = (
 ONLY = {
     "ir": set(),  # knows no derivative
     "emit": {"ir", "ops", "analysis", "names", "shapes"},  # does not know that it prints an adjoint
+    "kernels": set(),  # is copied beside exported files
     "straight": set(),  # knows Python's text and Numba
     "runtime": {"errors", "version", "straight"},  # takes text and never sees IR
     "boundary": {"errors", "ir", "frontend"},  # of the frontend the specs alone: what arguments are
@@ -50,7 +51,8 @@ ONLY = {
 
 #: Packages from elsewhere, and the parts that may import them where they are imported themselves; elsewhere only inside functions.
 HEAVY = {
-    "numpy": {"verify", "interop"},
+    "numpy": {"verify", "interop", "kernels"},
+    "llvmlite": {"kernels", "straight"},
     "numba": {"kernels", "straight"},
     "sympy": {"verify", "interop"},
     "mpmath": {"verify"},
@@ -82,8 +84,10 @@ def imports(path: Path):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node not in inside) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno}: relative import"
-            if node.module == "stagegrad":
+            if node.level:  # the kernels are copied beside exported files, under another name
+                assert path.parent.name == "kernels" and node.level == 1, f"{path}:{node.lineno}: relative import"
+                yield "stagegrad.kernels", node not in inside
+            elif node.module == "stagegrad":
                 yield from ((f"stagegrad.{alias.name}", node not in inside) for alias in node.names)
             else:
                 yield node.module, node not in inside
