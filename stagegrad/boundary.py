@@ -17,6 +17,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from stagegrad.errors import ArgumentError, StagegradError
+from stagegrad.frontend.program import Capture
 from stagegrad.frontend.specs import Known, Leaf, Reader, Spec, Tree, class_of, fill, flatten, is_number, leaves, paths
 from stagegrad.ir import BOOL, FLOAT, Type
 
@@ -461,47 +462,96 @@ def enter(
     compiled: Callable[..., Any],
     *,
     second: bool,
-    watched: Sequence[tuple[Callable[[], object], object]],
+    watched: Sequence[Capture],
     slow: Callable[[tuple[Any, ...], dict[str, Any]], Any],
     failed: Callable[[Exception, tuple[Any, ...]], BaseException],
     answer: Answer | None = None,
+    fresh: bool = False,
 ) -> Callable[..., Any]:
     """A function of a user's arguments that calls `compiled`, written for their number and kinds.
 
-    `second` asks for the second part of the result alone, `answer` says what becomes of it. A call goes to `slow(args, named)` where an
-    argument is not plain, or where what one of the `watched` functions reads is not the object beside it any more; an exception of
-    the compiled code becomes what `failed(error, args)` returns.
+    `second` asks for the second part of the result alone, `answer` says what becomes of it; arrays in it are new ones if it is `fresh`.
+    A call goes to `slow(args, named)` where an argument is not plain, or where a name that is `watched` does not hold the same
+    object any more; an exception of the compiled code becomes what `failed(error, args)` returns.
     """
-    scope: dict[str, Any] = {"missing": _MISSING, "compiled": compiled, "slow": slow, "failed": failed, "answer": answer}
+    native = _machine_code(compiled)
+    scope: dict[str, Any] = {"missing": _MISSING, "compiled": native or compiled, "slow": slow, "failed": failed, "answer": answer}
     words = [f"a{k}" for k in range(len(boundary.specs))]
     tests = [_test(word, spec, boundary.numba, scope) for word, spec in zip(words, boundary.specs, strict=True)]
     if not boundary.parameters.positional or boundary.apart:
         tests.append("False")
-    same = " and ".join(f"read{k}() is value{k}" for k in range(len(watched)))
-    given = "".join(f"{word}, " for word in words)
-    leaf = "".join(f"{word}, " for word, spec in zip(words, boundary.specs, strict=True) if not isinstance(spec, Known))
+    taken = [word for word, spec in zip(words, boundary.specs, strict=True) if not isinstance(spec, Known)]
     parameters = ", ".join([*(f"{word}=missing" for word in words), *("/" for _ in words[:1]), "*rest", "**named"])
-    result = f"compiled({leaf.rstrip(', ')}){'[1]' if second else ''}"
-    text = f"""
-def call({parameters}):
-    try:
-        same = {same or True}
-    except Exception:
-        same = False  # what was read is not there any more
-    if {" and ".join(["same and not rest and not named", *tests])}:
-        try:
-            {"return" if answer is None else "raw ="} {result}
-        except Exception as error:
-            reason = error
-        {"" if answer is None else f"else: return answer(raw, ({leaf}), ({leaf}))"}
-        raise failed(reason, ({leaf}))
-    return slow((*(a for a in ({given}) if a is not missing), *rest), named)
-"""
-    for k, (read, value) in enumerate(watched):
-        scope |= {f"read{k}": read, f"value{k}": value}
+    plain = native is not None and (fresh or (answer is not None and not any(leaf.type.rank for leaf in leaves(answer.spec))))
+    text = "\n".join([
+        f"def call({parameters}):",
+        *_watching(watched, scope),
+        f"    if {' and '.join([*(['same'] if watched else []), *tests, 'not (rest or named)'])}:",
+        "        try:",
+        f"            {'return' if answer is None else 'raw ='} compiled({', '.join(taken)}){'[1]' if second else ''}",
+        "        except Exception as error:",
+        "            reason = error",
+        *(() if answer is None else _answering(answer, boundary.leaves, taken, plain=plain)),
+        f"        raise failed(reason, {_tuple(taken)})",
+        f"    return slow((*(a for a in {_tuple(words)} if a is not missing), *rest), named)",
+    ])  # fmt: skip
     exec(compile(text, "<stagegrad call>", "exec"), scope)
     call: Callable[..., Any] = scope["call"]
     return call
+
+
+def _machine_code(compiled: Any) -> Callable[..., Any] | None:
+    """What Numba has compiled for a function's one list of types; its dispatcher would look for that at each call, which takes as long."""
+    found = [*getattr(compiled, "overloads", {}).values()]
+    entry: Callable[..., Any] | None = found[0].entry_point if len(found) == 1 else None
+    return entry
+
+
+def _watching(watched: Sequence[Capture], scope: dict[str, Any]) -> list[str]:
+    """The lines that find out whether what was read is still there; a global is looked up in its dict, which is the fastest way."""
+    if not watched:
+        return []
+    tests = []
+    for k, capture in enumerate(watched):
+        is_global = type(capture.owner) is dict and capture.owner.get(capture.name) is capture.value
+        scope |= {f"value{k}": capture.value, f"place{k}": capture.owner if is_global else capture.read}
+        tests.append(f"place{k}{f'[{capture.name!r}]' if is_global else '()'} is value{k}")
+    return ["    try:", f"        same = {' and '.join(tests)}", "    except Exception:", "        same = False"]
+
+
+def _answering(answer: Answer, given: Sequence[Leaf], taken: Sequence[str], *, plain: bool) -> list[str]:
+    """The lines that make the answer of a raw result; the raw result is the answer where it is `plain` and every array in it fits."""
+    whole = f"return answer(raw, {_tuple(taken)}, {_tuple(taken)})"
+    found = [*leaves(answer.spec)]
+    if not plain or not _is_raw(answer.spec) or not all(_is_as_given(leaf, given) for leaf in found):
+        return [f"        else: {whole}"]
+    words = [f"r{k}" for k in range(len(found))]
+    arrays = [(word, taken[leaf.like]) for word, leaf in zip(words, found, strict=True) if leaf.type.rank and leaf.like is not None]
+    fits = [f"{word}.shape == {argument}.shape and {word}.flags.carray" for word, argument in arrays]
+    return [
+        "        else:",
+        f"            {fill(answer.spec, iter(words))} = raw".replace("'", ""),
+        f"            if {' and '.join(fits) or True}: return raw",
+        f"            {whole}",
+    ]
+
+
+def _is_raw(spec: Spec) -> bool:
+    """Whether compiled code returns just this structure: a leaf, or plain tuples of them."""
+    if isinstance(spec, Tree):
+        return spec.kind == "tuple" and spec.cls is None and all(map(_is_raw, spec.parts))
+    return isinstance(spec, Leaf)
+
+
+def _is_as_given(leaf: Leaf, given: Sequence[Leaf]) -> bool:
+    """Whether a leaf of a compiled result is what the user gets: a number of 64 bits, or an array just like the argument's."""
+    if leaf.like is None:
+        return is_number(leaf)
+    return leaf.type == given[leaf.like].type and (leaf.type.rank > 0 or is_number(leaf))
+
+
+def _tuple(words: Sequence[str]) -> str:
+    return f"({''.join(f'{word}, ' for word in words)})"
 
 
 def run(compiled: Callable[..., Any], args: Sequence[Any], *, second: bool, failed: Callable[..., BaseException]) -> Any:

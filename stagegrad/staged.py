@@ -425,9 +425,10 @@ class Staged(Generic[P, R]):
                 return passage(args)  # what `_call` would find
             return self._call(method, args, named)
 
-        watched = [(capture.read, capture.value) for capture in program.captures]
         second, shown = method == "grad", None if build.scalar else answer
-        entry = enter(boundary, compiled, second=second, watched=watched, slow=slow, failed=explain, answer=shown)
+        # The gradient's arrays are its own, as the text is written (`emit.write`); what a plain function returns may be its argument.
+        fresh = kind != "value"
+        entry = enter(boundary, compiled, second=second, watched=program.captures, slow=slow, failed=explain, answer=shown, fresh=fresh)
         entry.__name__ = entry.__qualname__ = build.name if method == "_value" else method
         entry.__doc__ = getattr(type(self), method).__doc__
         passage = _Passage(boundary, compiled, second, build.scalar, answer, explain, entry)
