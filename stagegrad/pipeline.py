@@ -21,6 +21,7 @@ from stagegrad.frontend import formula, python
 from stagegrad.frontend.deep import deeply
 from stagegrad.frontend.program import Program
 from stagegrad.frontend.specs import Leaf, Spec, Tree, gradient_of, is_number, leaves, word_of
+from stagegrad.fuse import fuse
 from stagegrad.ir import FLOAT, Atom, Block, Call, Function, Module, Shape, Stage, Stmt, Type, bound, check, walk, with_blocks
 from stagegrad.mapping import over_points
 from stagegrad.names import Words, name_stages
@@ -85,6 +86,8 @@ def gradient_alone(adjoint: Module, name: str) -> Module:
 
 def spell(module: Module, target: str, *, cache: bool, checked: bool = False, fresh: frozenset[str] = frozenset()) -> Source:
     """IR -> text; `checked` where not every index of the user's is known to be in range, `fresh` the functions that are gradients."""
+    if target == "numba":
+        module = deeply(lambda: _checked(fuse(module)))
     source = deeply(lambda: write(module, target, checked=checked, fresh=fresh))
     return source if cache else replace(source, text=runtime.without_disk_cache(source.text))
 

@@ -32,12 +32,22 @@ _REDUCED = frozenset({
 
 def shapes(function: Function) -> dict[Var, Shape]:
     """The dimensions of every array of a function."""
-    found = _Shapes()
+    found = dimensions(function)
+    return {var: tuple(map(found.equal, dims)) for var, dims in found.of.items()}
+
+
+def dimensions(function: Function) -> Dimensions:
+    """The dimensions of every array of a function as each was found, and which of them turned out to be equal.
+
+    Where two that had other names are equal, an operation that meets both would have raised otherwise: whoever does without the
+    operation has to ask.
+    """
+    found = Dimensions()
     for param, axes in zip_longest(function.params, function.axes, fillvalue=""):
         if isinstance(param, Var) and param.type.rank:
             found.of[param] = tuple(found.axis(mark) for mark in axes.ljust(param.type.rank, "?"))
     found.block(function.body)
-    return {var: tuple(map(found.equal, dims)) for var, dims in found.of.items()}
+    return found
 
 
 def section(stage: Stage, of: dict[Var, Shape]) -> Shape | None:
@@ -48,7 +58,11 @@ def section(stage: Stage, of: dict[Var, Shape]) -> Shape | None:
     rank = dict(stage.attrs).get("rank", array.type.rank - 1)
     assert isinstance(rank, int)
     read = Stage(Var("", Type(array.type.kind, rank), -1), "load", stage.args[:-1], stage.attrs)
-    return _Shapes({array: of[array]}, numbers=_SECTIONS).section(read)
+    return Dimensions({array: of[array]}, numbers=_SECTIONS).section(read)
+
+
+def _is_number(atom: Atom, number: int) -> bool:
+    return isinstance(atom, Lit) and atom.value == number
 
 
 #: Numbers for the sizes of sections, which no walk through a function hands out.
@@ -56,7 +70,7 @@ _SECTIONS = count(-1, -1)
 
 
 @dataclass
-class _Shapes:
+class Dimensions:
     """One walk through a block; `sizes` holds the ints that are known to be a dimension, ``n = x.shape[0]``."""
 
     of: dict[Var, Shape] = field(default_factory=dict)
@@ -168,6 +182,8 @@ class _Shapes:
         if stage.op in _REDUCED:
             return self.reduced(self.shape(args[0]), attrs.get("axis"), bool(attrs.get("keepdims")))
         match stage.op:
+            case "arange" if _is_number(args[0], 0) and _is_number(args[2], 1) and isinstance(args[1], Var):
+                return (self.size(args[1]),)
             case "broadcast_like" | "unbroadcast":
                 return self.shape(args[1])
             case "full_of":
@@ -241,6 +257,10 @@ class _Shapes:
         rank, source = stage.out.type.rank, self.shape(stage.args[0])
         at = str(dict(stage.attrs).get("at", "[{0}]"))
         unknown = tuple(self.unknown() for _ in range(rank))
+        indices = stage.args[1:]
+        picked = dict(stage.attrs).get("gather") and len(indices) == len(source)
+        if picked and all(index.type.rank == 1 and index.type.kind == "int" for index in indices):
+            return self.broadcast([self.shape(index) for index in indices])
         if dict(stage.attrs).get("gather") or not re.fullmatch(r"\[[^][]*\]", at) or "..." in at:
             return unknown
         dims: list[Dim] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from stagegrad.ir import BOOL, FLOAT, INT, Attr, Type
-from stagegrad.ops import Template, always, helper, structural
+from stagegrad.ops import Template, Value, always, flat, helper, structural
 from stagegrad.rules import gather
 from stagegrad.rules import rounding as _rounding  # noqa: F401  (registers the helper that checks ints)
 
@@ -99,5 +99,10 @@ helper(
 )
 #: Makes room for `n` elements: the same tape, or a longer one that begins with the same elements.
 reserve = structural("reserve", "tape n", "reserved({tape}, {n})", _first, view=True, helpers=("reserved",))
+
+@flat("position({k}, {n})", INT, title="count from the front", helpers=("position",))
+def position(k: Value, n: Value) -> None:
+    """The index k of an axis of n elements, counted from the front; IndexError where there is none."""
+
 
 is_true = structural("is_true", "x", "{x} != 0", always(BOOL))

@@ -83,7 +83,6 @@ from numba import njit
 
 @njit(error_model="numpy", nogil=True)
 def f_value_and_grad(u0, h, sweeps):
-    # forward pass
     u = u0.copy()
     diff2 = len(u0) - 1
     record = 0
@@ -101,13 +100,20 @@ def f_value_and_grad(u0, h, sweeps):
             u_was_tape[record] = ui
             u[i] = diff1
             record += 1
-    usqr = u**2
-    f = np.sum(usqr)
-
-    # backward pass
     df = 1.0
-    # usqr = u**2
-    du = 2.0 * u * df
+    n = u0.shape[0]
+    du = np.empty(n)
+    f = 0.0
+    for i in range(n):
+        # forward pass
+        u_i = u[i]
+        usqr_i = u_i**2
+        f += usqr_i
+
+        # backward pass
+        # usqr = u**2
+        du_i = 2.0 * u_i * df
+        du[i] = du_i
     dh = 0.0
     for k in range(sweeps - 1, -1, -1):
         for i in range(diff2 - 1, 0, -1):

@@ -345,15 +345,26 @@ def f_value_and_grad(A, y):
         # num = yi - Liizi
         dyi = dnum
         dLiizi = -dnum
-        # Liizi = Lii @ zi
-        dLii = dLiizi * zi
-        dzi = dLiizi * Lii
+        # yi = y[i]
+        dy[i] += dyi
+        n2 = zi.shape[0]
+        dLii = np.empty(n2)
+        for i2 in range(n2):
+            zi_i = zi[i2]
+            # Liizi = Lii @ zi
+            dLii_i = dLiizi * zi_i
+            dLii[i2] = dLii_i
+        m = Lii.shape[0]
+        dzi = np.empty(m)
+        for i2 in range(m):
+            Lii_i = Lii[i2]
+            # Liizi = Lii @ zi
+            dzi_i = dLiizi * Lii_i
+            dzi[i2] = dzi_i
         # zi = z[:i]
         dz[:i] += dzi
         # Lii = L[i, :i]
         dL[i, :i] += dLii
-        # yi = y[i]
-        dy[i] += dyi
     dA = np.zeros_like(A)
     for i in range(n - 1, -1, -1):
         for j in range(i + 1 - 1, -1, -1):

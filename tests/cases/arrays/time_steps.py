@@ -85,7 +85,6 @@ from numba import njit
 
 @njit(error_model="numpy", nogil=True)
 def f_value_and_grad(u0, c, steps):
-    # forward pass
     u = u0.copy()
     n = u.shape[0]
     nmone = n - 1
@@ -101,16 +100,24 @@ def f_value_and_grad(u0, c, steps):
             prod1 = cuoldi * diff1
             diff2 = uoldi - prod1
             u[i] = diff2
-    usqr = u * u
-    f = np.sum(usqr)
-
-    # backward pass
     df = 1.0
-    # usqr = u * u
-    du = 2.0 * u * df
+    n = u0.shape[0]
+    du = np.empty(n)
+    f = 0.0
+    for i in range(n):
+        # forward pass
+        u_i = u[i]
+        usqr_i = u_i * u_i
+        f += usqr_i
+
+        # backward pass
+        # usqr = u * u
+        du_i = 2.0 * u_i * df
+        du[i] = du_i
     dc = 0.0
     for s in range(steps - 1, -1, -1):
         uold = uold_tape[s]
+        du2 = du
         duold = np.zeros_like(u0)
         for i in range(nmone - 1, 0, -1):
             uoldi = uold[i]
@@ -119,8 +126,8 @@ def f_value_and_grad(u0, c, steps):
             uoldim1 = uold[imone]
             diff1 = uoldi - uoldim1
             # u[i] = diff2
-            dui = du[i]
-            du[i] = 0.0
+            dui = du2[i]
+            du2[i] = 0.0
             ddiff2 = dui
             # diff2 = uoldi - prod1
             duoldi = ddiff2
@@ -138,8 +145,14 @@ def f_value_and_grad(u0, c, steps):
             duoldi += c * dcuoldi
             # uoldi = uold[i]
             duold[i] += duoldi
-        # uold = u.copy()
-        du += duold
+        n = u0.shape[0]
+        du = np.empty(n)
+        for i in range(n):
+            du_i = du2[i]
+            duold_i = duold[i]
+            # uold = u.copy()
+            du_i += duold_i
+            du[i] = du_i
     # u = u0.copy()
     du0 = du
     return f, (du0, dc)

@@ -1,0 +1,642 @@
+"""Puts the stages of a block into loops.
+
+All stages whose first axis has the same dimension, and that need nothing that is only known after such a loop, share one loop over it;
+inside it, the same question is asked again of what is left of them, one axis deeper. What is computed and read in the same trip is a
+number. What is read in another loop lies in an array: one for all trips, made before the nest. A reduction is carried by the loop that
+it runs along.
+
+    max_i = -inf                       what softmax comes to: three loops over a row, while it is in the cache
+    for j in range(m): ...
+    for j in range(m): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from stagegrad.fuse.nodes import COMBINED, ZERO, Counting, Node, Nodes, Ref
+from stagegrad.fuse.order import TITLES, Order, reads
+from stagegrad.ir import (
+    BOOL,
+    INT,
+    Atom,
+    Attr,
+    Block,
+    Carry,
+    For,
+    Fresh,
+    Function,
+    If,
+    Lit,
+    Raise,
+    Remark,
+    Stage,
+    Stmt,
+    Type,
+    Var,
+    binds,
+    inner_binds,
+    substitute,
+    variables,
+    with_blocks,
+)  # fmt: skip
+from stagegrad.ops import find
+from stagegrad.shapes import Dim, dimensions
+
+#: Names of loop indices, outermost first.
+_LETTERS = "ijklm"
+#: What costs at most so many operations is computed again where another loop needs it.
+_CHEAP = 3
+_ARITHMETIC = frozenset({"add", "sub", "mul", "neg", "square", "where", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not"})
+#: Stages that only ask for the size of an array.
+_SIZES = frozenset({"extent", "size", "count", "number_along"})
+
+Item: TypeAlias = "Node | Stmt"
+
+
+@dataclass(eq=False)
+class _Slot:
+    """Something that loops carry: a sum, or an array that they fill; `now` is its newest version."""
+
+    now: Atom
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """Where the elements of a value lie: `axes` are the axes of the value that the array has."""
+
+    slot: _Slot
+    axes: tuple[int, ...]
+
+
+@dataclass
+class _Frame:
+    """A loop that is being written: what it carries, as (slot, before, inside)."""
+
+    carried: list[tuple[_Slot, Atom, Var]] = field(default_factory=list)
+
+
+class Fuser:
+    """Fuses the blocks of one function."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.nodes = Nodes(dimensions(function))
+        self.fresh = Fresh(function)
+
+    def body(self) -> Block:
+        """The function's body with loops in the place of array stages."""
+        return self.block(self.function.body, self.sized({}, self.function.params))
+
+    def sized(self, known: dict[Dim, tuple[Var, int]], vars: Iterable[Var]) -> dict[Dim, tuple[Var, int]]:
+        """For each dimension an array that has it, and along which axis."""
+        found = dict(known)
+        for var in vars:
+            for axis, dim in enumerate(self.nodes.dims(var)):
+                found.setdefault(dim, (var, axis))
+        return found
+
+    def block(self, block: Block, known: dict[Dim, tuple[Var, int]]) -> Block:
+        items: list[Item] = []
+        found = self.found(block)
+        for stmt in block.stmts:
+            if isinstance(stmt, Stage) and stmt.out in self.nodes.views:
+                items.append(stmt)
+                continue
+            node = found.get(stmt.out) if isinstance(stmt, Stage) else None
+            if node is None:
+                inside = self.sized(known, inner_binds(stmt))
+                stmt = with_blocks(stmt, lambda inner, inside=inside: self.block(inner, inside))  # type: ignore[misc]
+                known = self.sized(known, (var for var in binds(stmt) if var not in self.nodes.views))
+            items.append(node or stmt)
+        if not any(isinstance(item, Node) for item in items):
+            return Block(tuple(item for item in items if not isinstance(item, Node)), block.results)
+        return _Fused(self, block, known).run(items)
+
+    def found(self, block: Block) -> dict[Var, Node]:
+        """The block's nodes; those that rely on what others find to be equal come last."""
+        stages = [stmt for stmt in block.stmts if isinstance(stmt, Stage) and not self.nodes.view(stmt)]
+        first = [node for stage in stages if stage.op != "load" and (node := self.nodes.node(stage)) is not None]
+        self.nodes.met = {pair for node in first for pair in node.met}
+        last = [node for stage in stages if stage.op == "load" and (node := self.nodes.node(stage)) is not None]
+        return {node.out: self.nodes.joined(node) for node in (*first, *last)}
+
+
+class _Fused:
+    """One block on its way into loops."""
+
+    def __init__(self, fuser: Fuser, block: Block, known: dict[Dim, tuple[Var, int]]) -> None:
+        self.fuser, self.block, self.known = fuser, block, known
+        self.nodes, self.fresh = fuser.nodes, fuser.fresh
+        self.top: list[Stmt] = []
+        self.out = self.top
+        self.slots: list[_Slot] = []
+        self.frames: list[_Frame] = []
+        self.memory: dict[Var, _Memory] = {}
+        self.now: dict[Var, Atom] = {}  # what stands for a value from now on
+        self.sizes: dict[Dim, Atom] = {}
+        self.asked: set[frozenset[Dim]] = set()
+        self.sides: dict[Var, int] = {}  # whether the forward (0) or the backward pass (1) computes it
+        self.virtual: set[Var] = set()  # what nodes make, which may never be an array
+        self.guards: dict[int, list[Stmt]] = {}  # what has to be asked before a loop
+        self.wanted: set[Var] = set()  # what is needed as an array, outside of all loops
+        self.running: dict[Var, _Slot] = {}  # the reductions that come to one number
+        self.loads: list[dict[tuple[Atom, ...], Atom]] = [{}]
+
+    def run(self, items: Sequence[Item]) -> Block:
+        items = self.demanded(self.untitled(items))
+        self.wanted = set(variables(self.block.results)).union(*(self.reading(item) for item in items if not isinstance(item, Node)))
+        self.scope(items, (), {})
+        stmts = Order(self.sides, self.guards).arranged(self.top)
+        return Block(stmts, tuple(self.current(atom) for atom in self.block.results))
+
+    def untitled(self, items: Sequence[Item]) -> list[Item]:
+        """Without the titles of the passes; what each item computes is known from now on to be of one or the other."""
+        side = 0
+        found: list[Item] = []
+        for item in items:
+            if isinstance(item, Remark):
+                side = int(item.text == TITLES[1])
+                continue
+            self.sides.update(dict.fromkeys((item.out,) if isinstance(item, Node) else binds(item), side))
+            self.virtual |= {item.out} if isinstance(item, Node) else set()
+            found.append(item)
+        return found
+
+    def demanded(self, items: Sequence[Item]) -> list[Item]:
+        """Without the views that nobody needs as an array, and with the sizes that others ask for as numbers."""
+        kept: list[Item] = []
+        needed = set(variables(self.block.results))
+        for item in reversed(items):
+            if isinstance(item, Node):
+                kept.append(item)
+                continue
+            if isinstance(item, Stage) and item.out in self.nodes.views and item.out not in needed:
+                continue
+            kept.append(item)
+            if not (isinstance(item, Stage) and self._sizes_of(item) is not None):
+                needed |= reads(item)
+        return kept[::-1]
+
+    def _sizes_of(self, stage: Stage) -> tuple[Dim, ...] | None:
+        """The dimensions that a stage needs of an array that is none in memory; None where it reads an array, or needs none."""
+        if stage.args[0] not in self.nodes.views and stage.args[0] not in self.virtual:
+            return None  # an array in memory, which can be asked itself
+        if stage.op in _SIZES:
+            dims, axis = self.nodes.dims(stage.args[0]), dict(stage.attrs).get("axis")
+            if stage.op == "size":
+                dims = dims[:1]
+            elif axis is not None and dims:
+                dims = tuple(dims[k] for k in (axis if isinstance(axis, tuple) else (axis,)) if isinstance(k, int))
+        elif stage.op in ("zeros_like", "ones_like", "full_like"):
+            dims = self.nodes.dims(stage.out)
+        else:
+            return None
+        return dims if dims and all(dim in self.known or isinstance(dim, int) for dim in dims) else None
+
+    # ------------------------------------------------------------------------------------------ order
+
+    def scope(self, items: Sequence[Item], indices: tuple[Atom, ...], values: dict[Var, Atom]) -> None:
+        """Writes what is left of these at one depth: numbers as they are, the rest in loops."""
+        depth = len(indices)
+        levels = self.levels(items, depth)
+        self.sink(items, levels, depth)
+        items = self.computed_again(items, levels, depth)
+        for time in range(max((level for level, _ in levels.values()), default=-1) + 1):
+            for item in items:
+                if levels[id(item)] == (time, None):
+                    self.single(item, indices, values)
+            dims = dict.fromkeys(levels[id(item)][1] for item in items if levels[id(item)][0] == time)
+            for dim in dims:
+                if dim is not None:
+                    group = [item for item in items if isinstance(item, Node) and levels[id(item)] == (time, dim)]
+                    self.loop(group, [item for item in items if item not in group], indices, values)
+
+    def levels(self, items: Sequence[Item], depth: int) -> dict[int, tuple[int, Dim | None]]:
+        """For each item the time at which it can run, and the dimension of the loop that it runs in (None: in none)."""
+        found: dict[int, tuple[int, Dim | None]] = {}
+        makers: dict[Var, Node] = {}
+        ready: dict[Atom | Counting, int] = {}
+        for item in items:
+            if isinstance(item, Node) and len(item.axes) > depth:
+                dim = item.axes[depth]
+                time = max((self.provided(size, ready) for size in item.axes), default=0)
+                for ref in item.reads:
+                    maker = makers.get(ref.base) if isinstance(ref.base, Var) else None
+                    if maker is not None and maker.axes[depth] == dim and _in_step(maker, ref, depth):
+                        time = max(time, found[id(maker)][0])
+                    else:
+                        time = max(time, ready.get(ref.base, 0))
+                makers[item.out] = item
+                found[id(item)] = time, dim
+                ready[item.out] = time + 1
+                continue
+            made = (item.out,) if isinstance(item, Node) else binds(item)
+            time = max((ready.get(atom, 0) for atom in _reads(item)), default=0)
+            if isinstance(item, Stage) and (dims := self._sizes_of(item)) is not None:
+                time = max((self.provided(dim, ready) for dim in dims), default=0)
+                time = max([time, *(ready.get(arg, 0) for arg in item.args[1:])])
+            found[id(item)] = time, None
+            ready.update(dict.fromkeys(made, time))
+        return found
+
+    def sink(self, items: Sequence[Item], levels: dict[int, tuple[int, Dim | None]], depth: int) -> None:
+        """Puts stages into the loop that reads them, rather than into the first that could run them and an array."""
+        readers: dict[Atom | Counting, list[Item]] = {}
+        for item in items:
+            for base in _reads(item):
+                readers.setdefault(base, []).append(item)
+        for item in reversed(items):
+            if not isinstance(item, Node) or levels[id(item)][1] is None or depth not in item.kept or item.out in self.memory:
+                continue
+            own = readers.get(item.out, [])
+            if not own or item.out in self.wanted or not all(self.follows(reader, item, levels, depth) for reader in own):
+                continue
+            time, dim = levels[id(item)]
+            later = min(levels[id(reader)][0] for reader in own)
+            stuck = {
+                ref.base for ref in item.reads for reader in readers[ref.base] if reader is not item and levels[id(reader)][0] < later
+            } & {other.out for other in items if isinstance(other, Node) and depth in other.kept and other.out not in self.memory}
+            if later > time and len(stuck) <= 1:
+                levels[id(item)] = later, dim
+
+    def follows(self, reader: Item, maker: Node, levels: dict[int, tuple[int, Dim | None]], depth: int) -> bool:
+        """Does it read, in each trip of a loop over the same dimension, what the maker would make in that trip?"""
+        if not isinstance(reader, Node) or levels[id(reader)][1] != levels[id(maker)][1]:
+            return False
+        return all(_in_step(maker, ref, depth) for ref in reader.reads if ref.base == maker.out)
+
+    def provided(self, dim: Dim, ready: dict[Atom | Counting, int]) -> int:
+        """When a size is known."""
+        return ready.get(self.known[dim][0], 0) if dim in self.known and dim not in self.sizes else 0
+
+    def computed_again(self, items: Sequence[Item], levels: dict[int, tuple[int, Dim | None]], depth: int) -> list[Item]:
+        """Cheap stages that another loop needs are put there once more, rather than into an array; those that nobody reads are gone."""
+        makers = {item.out: item for item in items if isinstance(item, Node) and len(item.axes) > depth}
+        found: list[Item] = []
+        copies: dict[tuple[Var, tuple[int, Dim | None]], Node] = {}
+
+        def again(node: Node, where: tuple[int, Dim | None]) -> Node:
+            if (node.out, where) not in copies:
+                refs = tuple(renewed(ref, where) for ref in node.refs)
+                out = self.fresh.like(node.out)
+                self.sides[out] = self.sides[node.out]
+                copy = replace(node, stage=replace(node.stage, out=out, note=""), refs=refs)
+                copies[node.out, where] = copy
+                levels[id(copy)] = where
+                found.append(copy)
+            return copies[node.out, where]
+
+        def renewed(ref: Ref, where: tuple[int, Dim | None]) -> Ref:
+            maker = makers.get(ref.base) if isinstance(ref.base, Var) else None
+            if maker is None or levels[id(maker)] == where or maker.out in self.memory or depth not in maker.kept:
+                return ref
+            return replace(ref, base=again(maker, where).out)
+
+        for item in items:
+            where = levels[id(item)]
+            if isinstance(item, Node) and where[1] is not None:
+                refs = list(item.refs)
+                for k, ref in enumerate(refs):
+                    maker = makers.get(ref.base) if isinstance(ref.base, Var) else None
+                    if maker is None or levels[id(maker)] == where or maker.out in self.memory:
+                        continue
+                    if (
+                        maker.axes == item.axes[: len(maker.axes)]
+                        and depth in maker.kept
+                        and _in_step_at_all(maker, ref)
+                        and self.cost(maker, makers, depth) <= _CHEAP
+                    ):
+                        refs[k] = renewed(ref, where)
+                if tuple(refs) != item.refs:
+                    item = replace(item, refs=tuple(refs))
+                    levels[id(item)] = where
+                    makers[item.out] = item
+            found.append(item)
+        return self.live(found, depth)
+
+    def cost(self, node: Node, makers: dict[Var, Node], depth: int) -> int:
+        """How many operations it takes to compute an element again from what lies in memory; many where it cannot be."""
+        if depth not in node.kept:
+            return 0  # a number, once its loop is over
+        if node.reduces or node.stage.op not in _ARITHMETIC:
+            return _CHEAP + 1
+        inner = (makers.get(ref.base) for ref in node.refs if isinstance(ref.base, Var) and ref.base not in self.memory)
+        return 1 + sum(self.cost(maker, makers, depth) for maker in inner if maker is not None)
+
+    def live(self, items: Sequence[Item], depth: int) -> list[Item]:
+        """The items without nodes that nobody reads."""
+        read: set[Atom | Counting] = set() if depth else set(self.block.results)
+        kept: list[Item] = []
+        for item in reversed(items):
+            kept_anyway = (read, self.memory, self.running)
+            if isinstance(item, Node) and not any(item.out in where for where in kept_anyway):
+                continue
+            read |= _reads(item)
+            kept.append(item)
+        return kept[::-1]
+
+    # ------------------------------------------------------------------------------------------ statements
+
+    def single(self, item: Item, indices: tuple[Atom, ...], values: dict[Var, Atom]) -> None:
+        """Something that runs in no loop of its own."""
+        if isinstance(item, Node):
+            self.compute(item, indices, values)
+        elif isinstance(item, Stage) and (dims := self._sizes_of(item)) is not None:
+            self.sized(item, dims)
+        else:
+            self.out += substitute(Block((item,)), self.now).stmts
+
+    def sized(self, stage: Stage, dims: tuple[Dim, ...]) -> None:
+        """A stage that asks for sizes, in terms of arrays that there are."""
+        sizes = [self.size(dim) for dim in dims]
+        if stage.op in _SIZES:
+            total = sizes[0]
+            for size in sizes[1:]:
+                total = self.emit("mul", total, size)
+            less = dict(stage.attrs).get("less", 0)
+            if less:
+                assert isinstance(less, int)
+                total = self.emit("sub", total, Lit(less, INT))
+            self.now[stage.out] = total
+            return
+        value: Atom = self.current(stage.args[1]) if stage.op == "full_like" else Lit(float(stage.op == "ones_like"), Type("float"))
+        attrs: dict[str, Attr] = {"kind": stage.out.type.kind, "bits": stage.out.type.bits}
+        op, args = ("zeros_of", sizes) if stage.op == "zeros_like" else ("full_of", [value, *sizes])
+        self.out.append(replace(stage, op=op, args=tuple(args), attrs=tuple(attrs.items())))
+
+    def size(self, dim: Dim) -> Atom:
+        """The number of elements along a dimension."""
+        if isinstance(dim, int):
+            return Lit(dim, INT)
+        if dim not in self.sizes:
+            var, axis = self.known[dim]
+            out = self.fresh.var(_SIZE_NAMES[len(self.sizes) % len(_SIZE_NAMES)], INT)
+            array = self.current(var)
+            self.top.append(Stage(out, "extent", (array,), (("axis", axis),)))
+            self.sizes[dim] = out
+        return self.sizes[dim]
+
+    def current(self, atom: Atom) -> Atom:
+        return self.now.get(atom, atom) if isinstance(atom, Var) else atom
+
+    def emit(self, op: str, *args: Atom, name: str = "") -> Var:
+        out = self.fresh.var(name, find(op).type_of([arg.type for arg in args], {}))
+        self.out.append(Stage(out, op, args))
+        return out
+
+    # ------------------------------------------------------------------------------------------ loops
+
+    def loop(self, group: Sequence[Node], others: Sequence[Item], indices: tuple[Atom, ...], values: dict[Var, Atom]) -> None:
+        """One loop, over the axis at this depth, for all nodes of a group."""
+        depth = len(indices)
+        guards = self.asked_for(group) if not depth else []
+        stop = self.size(group[0].axes[depth])
+        self.make_room(group, others, depth)
+        running = self.begin(group, indices)
+        index = self.fresh.var(_LETTERS[depth], INT)
+        frame = _Frame()
+        for slot in self.slots:
+            inside = self.fresh.like(slot.now) if isinstance(slot.now, Var) else self.fresh.var("", slot.now.type)
+            frame.carried.append((slot, slot.now, inside))
+            slot.now = inside
+        self.frames.append(frame)
+        before, self.out = self.out, []
+        self.loads.append({})
+        self.scope(group, (*indices, index), dict(values))
+        self.loads.pop()
+        body, self.out = self.out, before
+        self.frames.pop()
+        self.close(frame, index, stop, body)
+        if guards:
+            self.guards[id(self.out[-1])] = guards
+        for node, slot in running:
+            self.slots.remove(slot)
+            self.put(node, slot.now, indices, values)
+        if not depth:
+            self.slots.clear()
+            self.now.update((node.out, self.memory[node.out].slot.now) for node in group if node.out in self.memory)
+
+    def close(self, frame: _Frame, index: Var, stop: Atom, body: list[Stmt]) -> None:
+        """The loop as a statement; what it was ready to carry and did not change, it does not carry."""
+        carries, results, same = [], [], {}
+        for slot, init, inside in frame.carried:
+            if slot.now == inside:
+                same[inside] = init
+                slot.now = init
+                continue
+            out = self.fresh.like(inside)
+            carries.append(Carry(inside, init, out))
+            results.append(slot.now)
+            slot.now = out
+        stmts = Order(self.sides, {}).sorted(body)
+        block = substitute(Block(stmts, tuple(results)), same)
+        self.out.append(For(index, ZERO, stop, Lit(1, INT), tuple(carries), block))
+
+    def make_room(self, group: Sequence[Node], others: Sequence[Item], depth: int) -> None:
+        """An array for each value of a group that is read outside of its loop."""
+        read: set[Atom | Counting] = set() if depth else set(self.block.results)
+        for item in others:
+            read |= _reads(item) if isinstance(item, Node) else self.reading(item)
+        for node in group:
+            makes_its_own = node.reduces and node.first_gone == depth
+            if node.out not in read or node.out in self.memory or makes_its_own:
+                continue
+            if depth in node.kept or (not depth and node.out.type.rank):
+                self.room(node, depth)
+
+    def reading(self, item: Stmt) -> set[Var]:
+        return set() if isinstance(item, Stage) and item.op in _SIZES and self._sizes_of(item) is not None else reads(item)
+
+    def room(self, node: Node, depth: int, op: str = "empty_of", value: Atom | None = None) -> _Memory:
+        """An array for what a node makes from this depth on, made before the nest and carried through the loops that are open."""
+        axes = tuple(k for k, axis in enumerate(node.place) if not depth or (isinstance(axis, int) and axis >= depth))
+        sizes = [self.size(node.axes[axis]) if isinstance(axis, int) else Lit(1, INT) for axis in (node.place[k] for k in axes)]
+        type_ = Type(node.out.type.kind, len(axes), node.out.type.bits)
+        args = (*sizes,) if value is None else (value, *sizes)
+        made: Var = self.fresh.var(node.out.name, type_)
+        self.top.append(Stage(made, op, args, (("kind", type_.kind), ("bits", type_.bits))))
+        slot = _Slot(made)
+        for frame in self.frames:
+            inside = self.fresh.like(made)
+            frame.carried.append((slot, slot.now, inside))
+            slot.now = inside
+        self.slots.append(slot)
+        self.memory[node.out] = _Memory(slot, axes)
+        return self.memory[node.out]
+
+    def begin(self, group: Sequence[Node], indices: tuple[Atom, ...]) -> list[tuple[Node, _Slot]]:
+        """Where the reductions along this axis begin; returns those that come to one number."""
+        depth = len(indices)
+        running = []
+        for node in group:
+            if not node.reduces or node.first_gone != depth:
+                continue
+            _, neutral = COMBINED[node.stage.op]
+            if any(axis > depth for axis in node.kept):
+                if neutral:
+                    self.room(node, depth, "full_of", Lit(neutral, Type("float")))
+                else:
+                    self.room(node, depth, "zeros_of")
+                continue
+            slot = _Slot(self.start(node, neutral))
+            self.slots.append(slot)
+            self.running[node.out] = slot
+            running.append((node, slot))
+        return running
+
+    def start(self, node: Node, neutral: float) -> Atom:
+        type_ = replace(node.out.type, rank=0)
+        start = Lit(neutral, Type("float"))
+        out = self.fresh.var(node.out.name, type_)
+        self.out.append(Stage(out, "cast" if type_.bits == 32 else "copy", (start,), (("bits", 32),) if type_.bits == 32 else ()))
+        return out
+
+    def asked_for(self, group: Sequence[Node]) -> list[Stmt]:
+        """Writes what must be asked before a loop, and returns it."""
+        before = len(self.top)
+        for node in group:
+            self.ask(node)
+        return [stmt for stmt in self.top[before:] if isinstance(stmt, (Raise, If))]
+
+    def ask(self, node: Node) -> None:
+        """Raises where dimensions differ that the stage itself would have found to differ."""
+        for pair in node.met:
+            if frozenset(pair) not in self.asked:
+                self.asked.add(frozenset(pair))
+                test = self.emit("ne", self.size(pair[0]), self.size(pair[1]))
+                self.out.append(Raise(test, "ValueError", ("operands could not be broadcast together",), span=node.stage.span))
+        if node.stage.op in ("amax", "amin") and not dict(node.stage.attrs).get("initial"):
+            self.ask_for_one(node)
+
+    def ask_for_one(self, node: Node) -> None:
+        """The largest of no elements is an error, unless there is none to be found."""
+        gone = [k for k in range(len(node.axes)) if k not in node.kept]
+        stmts, before = [], self.out
+        sizes = {k: self.size(dim) for k, dim in enumerate(node.axes)}
+        self.out = []
+        for k in gone:
+            test = self.emit("eq", sizes[k], ZERO)
+            message = "zero-size array to reduction operation has no identity"
+            self.out.append(Raise(test, "ValueError", (message,), span=node.stage.span))
+        stmts, self.out = self.out, before
+        for k in node.kept:
+            self.out.append(some := Stage(self.fresh.var("", BOOL), "gt", (sizes[k], ZERO)))
+            stmts = [If(some.out, Block(tuple(stmts)), Block(()), ())]
+        self.out += stmts
+
+    # ------------------------------------------------------------------------------------------ elements
+
+    def compute(self, node: Node, indices: tuple[Atom, ...], values: dict[Var, Atom]) -> None:
+        """One element of a node."""
+        args = tuple(self.element(ref, indices, values) for ref in node.refs)
+        if node.reduces and node.first_gone < len(node.axes):
+            self.combine(node, args[0], indices)
+            return
+        if node.reduces or node.stage.op == "load":
+            self.put(node, args[0], indices, values)
+            return
+        out = self.fresh.var(_named(node, indices), replace(node.out.type, rank=0))
+        self.out.append(replace(node.stage, out=out, args=args))
+        self.sides[out] = self.sides[node.out]
+        self.put(node, out, indices, values)
+
+    def combine(self, node: Node, value: Atom, indices: tuple[Atom, ...]) -> None:
+        """Adds an element to a reduction."""
+        op, _ = COMBINED[node.stage.op]
+        if node.out in self.running:
+            slot = self.running[node.out]
+            out = self.fresh.var(node.out.name, slot.now.type)
+            self.out.append(Stage(out, op, (slot.now, value), note=node.stage.note))
+            self.sides[out] = self.sides[node.out]
+            slot.now = out
+            return
+        memory = self.memory[node.out]
+        index = self.index(node, memory, indices)
+        if op != "add":
+            value = self.emit(op, self.load(memory.slot.now, index), value)
+        self.write("accumulate" if op == "add" else "store", memory.slot, index, value, node.stage.note)
+
+    def put(self, node: Node, value: Atom, indices: tuple[Atom, ...], values: dict[Var, Atom]) -> None:
+        """Makes an element known to the rest of the trip, and to others where it has a place."""
+        values[node.out] = value
+        if not indices and node.out.type.rank and node.out in self.wanted and node.out not in self.memory:
+            self.room(node, 0)
+        memory = self.memory.get(node.out)
+        if memory is not None:
+            self.write("store", memory.slot, self.index(node, memory, indices), value, "")
+        if not indices:
+            self.now[node.out] = value if memory is None else memory.slot.now
+
+    def index(self, node: Node, memory: _Memory, indices: tuple[Atom, ...]) -> tuple[Atom, ...]:
+        found = []
+        for k in memory.axes:
+            axis = node.place[k]
+            found.append(indices[axis] if isinstance(axis, int) else axis)
+        return tuple(found)
+
+    def write(self, op: str, slot: _Slot, index: tuple[Atom, ...], value: Atom, note: str) -> None:
+        assert isinstance(slot.now, Var)
+        out = self.fresh.like(slot.now)
+        self.out.append(Stage(out, op, (slot.now, *index, value), _at(index), note))
+        slot.now = out
+
+    def element(self, ref: Ref, indices: tuple[Atom, ...], values: dict[Var, Atom]) -> Atom:
+        """The element of an operand that this trip reads."""
+        base = ref.base
+        if isinstance(base, Counting):
+            return self.entry(ref.index[0], indices, values)
+        if not isinstance(base, Var) or not base.type.rank:
+            return values.get(base, self.current(base)) if isinstance(base, Var) else base
+        if base in values:
+            return values[base]
+        entries = [self.entry(entry, indices, values) for entry in ref.index]
+        memory = self.memory.get(base)
+        if memory is not None:
+            return self.load(memory.slot.now, tuple(entries[k] for k in memory.axes))
+        return self.load(self.current(base), tuple(entries))
+
+    def entry(self, entry: int | Atom | Ref, indices: tuple[Atom, ...], values: dict[Var, Atom]) -> Atom:
+        """An index: the trip's, a fixed one, or what an index array holds."""
+        if isinstance(entry, Ref):
+            return self.element(entry, indices, values)
+        return indices[entry] if isinstance(entry, int) else entry
+
+    def load(self, array: Atom, index: tuple[Atom, ...]) -> Atom:
+        for known in self.loads:
+            if (array, *index) in known:
+                return known[array, *index]
+        assert isinstance(array, Var)
+        name = f"{array.name}_{''.join(i.name for i in index if isinstance(i, Var))}" if array.name else ""
+        out = self.fresh.var(name, replace(array.type, rank=0))
+        self.out.append(Stage(out, "load", (array, *index), _at(index)))
+        self.loads[-1][array, *index] = out
+        return out
+
+
+_SIZE_NAMES = ("n", "m", "l", "n2", "m2", "l2")
+
+
+def _at(index: Sequence[Atom]) -> tuple[tuple[str, str | int], ...]:
+    return (("at", f"[{', '.join(f'{{{k}}}' for k in range(len(index)))}]"), ("rank", 0))
+
+
+def _named(node: Node, indices: Sequence[Atom]) -> str:
+    letters = "".join(i.name for i in indices if isinstance(i, Var))
+    return f"{node.out.name}_{letters}" if node.out.name and letters else node.out.name
+
+
+def _reads(item: Item) -> set[Atom | Counting]:
+    """Every value that an item reads, through its views."""
+    return {ref.base for ref in item.reads} if isinstance(item, Node) else {*reads(item)}
+
+
+def _in_step(maker: Node, ref: Ref, depth: int) -> bool:
+    """Does the reader need, in each trip along this axis, what the maker made in the same trip?"""
+    return any(axis == depth and ref.index[k] == depth for k, axis in enumerate(maker.place))
+
+
+def _in_step_at_all(maker: Node, ref: Ref) -> bool:
+    return all(axis == ref.index[k] for k, axis in enumerate(maker.place) if isinstance(axis, int))
