@@ -64,6 +64,23 @@ def an_array_and_its_view_change_places_and_are_written_to(x, n: int):
     return e[0] * 100.0 + p[1] * 10.0 + p[3] * e[3]
 
 
+@called_with(X, X + 1.0, M)
+def an_array_from_outside_is_chosen_in_an_inner_loop(a, b, m):
+    a, b = b, a
+    w = a[1:3]
+    w[0] = 0.5
+    n = m[1]
+    s = 0.5
+    for _ in range(2):
+        for j in range(2):
+            a, b = b, a
+            m[:, j] = 3.0
+            s += a[0]
+        for _ in range(1):
+            b = b if b[0] > 0.0 else a
+    return s + n[0]
+
+
 # ---------------------------------------------------------------------------------------------- sections written to sections
 
 
@@ -426,8 +443,9 @@ def test_the_right_side_is_read_first(target: Any) -> None:
 
 
 @pytest.mark.parametrize("trap", TRAPS, ids=lambda trap: trap.function.__name__)
-def test_right_or_refused(trap: Trap) -> None:
+def test_right_or_refused(trap: Trap, monkeypatch: pytest.MonkeyPatch) -> None:
     """The value, the gradient and what is left in the arguments, each as by the untouched function."""
+    monkeypatch.setenv("STAGEGRAD_CHECK", "1")
     function, arguments = trap.function, trap.arguments
     wrt = tuple(k for k, argument in enumerate(arguments) if leaves(argument))
     made = stagegrad.compile(function, wrt=wrt, target="numpy", cache=False)

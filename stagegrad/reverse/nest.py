@@ -282,6 +282,7 @@ class NestReversal:
         sweep, loop = self.sweep, self.loop
         before, after = Builder(self.fresh), Builder(self.fresh)
         kept, inner = self._gradient_carries(gradients, before)
+        outside = dict(sweep.current)
         restored = self._restored_carries()
         levels, mark = sweep.levels, len(self.nest.uses)
         self.nest.rooms.append(room_for(sweep, self.nest, loop))
@@ -290,6 +291,7 @@ class NestReversal:
         sweep.levels = levels
         uses = self.nest.uses[mark:]
         del self.nest.uses[mark:]
+        sweep.current = outside  # what a trip has restored is not bound behind the loop
         for position, carry in restored:
             init = loop.carries[position].init
             if isinstance(init, Var):
