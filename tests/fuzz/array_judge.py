@@ -196,8 +196,9 @@ def _require_error(
 
 def _without_what_nobody_reads(function: Function, point: tuple[Any, ...]) -> Iterator[float]:
     """The values that a program may have if nobody reads what raises."""
-    # A gradient call works on copies, which can be written to.
-    copies = [replace(item, layout="C") if isinstance(item, Input) else item for item in items(point)]
+    # A gradient call works on copies, which can be written to and share no elements.
+    made = [(item, item.make() if isinstance(item, Input) else None) for item in items(point)]
+    copies = [item if array is None else replace(item, numbers=tuple(array.ravel().tolist()), layout="C") for item, array in made]
     writable = refilled(point, iter(copies))
     tree = ast.parse("".join(linecache.getlines(function.__code__.co_filename)))
     yield from _without_what_raises(tree, function.__name__, writable)
