@@ -33,14 +33,21 @@ def c_run(name: str, args: Sequence[Any], wrt: Sequence[int]) -> Run:
     function = _library(name, "float" if single else "double")[name]
     function.restype = ctypes.c_double
     given = [passed for value in args for passed in _passed(value)]
-    shapes = [(np.shape(args[k]), np.asarray(args[k]).dtype) for k in wrt]
+    kinds = [(np.shape(args[k]), np.asarray(args[k]).dtype) for k in wrt]
 
     def run() -> Any:
-        slopes = [np.empty(shape, dtype) for shape, dtype in shapes]
-        value = function(*given, *(ctypes.c_void_p(slope.ctypes.data) for slope in slopes))
-        return value, slopes
+        slopes = [np.empty(shape, dtype) if shape else ctypes.c_double() for shape, dtype in kinds]
+        value = function(*given, *map(_address, slopes))
+        return value, [slope.value if isinstance(slope, ctypes.c_double) else slope for slope in slopes]
 
     return run
+
+
+def _address(slope: Any) -> Any:
+    """Where a gradient goes; its interface says it in a fraction of the time that ``array.ctypes`` takes."""
+    if isinstance(slope, ctypes.c_double):
+        return ctypes.byref(slope)
+    return ctypes.c_void_p(slope.__array_interface__["data"][0])
 
 
 def _passed(value: Any) -> list[Any]:

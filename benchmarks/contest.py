@@ -7,11 +7,13 @@ with central differences of the function in plain Python, and everyone, at every
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import numba
@@ -21,7 +23,7 @@ import stagegrad
 from benchmarks.checking import require_close, require_direction
 from benchmarks.compiled_c import c_run
 from benchmarks.figures import Effort
-from benchmarks.peers import Absent, Run, autograd_run, jax_run, spoken, torch_run
+from benchmarks.peers import Absent, Run, autograd_run, jax_run, named, package, spoken, torch_run
 from benchmarks.timing import Contender, Times, race
 
 OURS, ALONE, NJIT, BY_HAND, C = "stagegrad", "function", "function, njit", "Numba by hand", "C by hand"
@@ -32,8 +34,6 @@ JAX, CHECKPOINT, EAGER, COMPILED, AUTOGRAD, CASADI, TANGENT = (
 CONTENDERS = (OURS, ALONE, NJIT, BY_HAND, C, JAX, CHECKPOINT, EAGER, COMPILED, AUTOGRAD, CASADI, TANGENT)
 #: What an adjoint by hand is compiled with: what may be changed without losing nan and inf.
 FLAGS: dict[str, Any] = {"fastmath": {"contract", "nsz", "reassoc", "arcp"}, "error_model": "numpy"}
-#: The most that a first gradient may take, nothing cached, in seconds.
-COMPILE_LIMIT = 5.0
 #: Seconds of the processor, of all threads: peers compute in threads of their own.
 CLOCK = time.process_time if time.get_clock_info("process_time").resolution <= 1e-6 else time.perf_counter
 
@@ -50,7 +50,6 @@ class Peer:
 class Contest:
     """A function to differentiate, by whom, at which sizes; a size is a label and what `arguments` and `work` are called with."""
 
-    title: str
     function: Callable[..., Any]
     #: The arguments by which it is differentiated, by position.
     wrt: tuple[int, ...]
@@ -61,15 +60,19 @@ class Contest:
     #: How much there is to do, in the unit that is named.
     work: Callable[..., float]
     unit: str
-    #: Value and gradients, flat, by an adjoint written by hand for Numba.
-    by_hand: Callable[..., Any]
-    #: The file of the same in C, without its ending.
-    c: str
+    #: Value and gradients, flat, by an adjoint written by hand for Numba; None where nobody would write one.
+    by_hand: Callable[..., Any] | None
+    #: The file of the same in C, without its ending; None where it would only call BLAS or LAPACK, as everyone does.
+    c: str | None
     peers: Mapping[str, Peer] = field(default_factory=dict)
     #: The most that stagegrad's time over another's may be, where it is not 1.2 of those by hand and 1 of JAX.
     limits: Mapping[str, float] = field(default_factory=dict)
+    #: The same for one size only.
+    limits_at: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     #: How well value and gradient agree with central differences at the small sizes.
     by_differences: float = 1e-5
+    #: The most that a first gradient may take, nothing cached, in seconds.
+    compile_limit: float = 5.0
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,9 @@ class Standing:
     unit: str
     entries: Mapping[str, Entry]
     limits: Mapping[str, float]
-    #: The first gradient of the process: lowering, compiling and running it, nothing cached.
+    #: The first gradient of the process: lowering, compiling and running it, nothing cached; and the most that it may take.
     compile_seconds: float
+    compile_limit: float
 
     @property
     def over_function(self) -> float | None:
@@ -109,7 +113,7 @@ class Standing:
         ours = {name: 1.0 / entry.ratio for name, entry in self.entries.items() if entry.ratio}
         ours[ALONE] = self.over_function or 0.0
         missed = [name for name, most in self.limits.items() if ours.get(name, 0.0) > most]
-        return (*missed, *(["compile"] if self.compile_seconds > COMPILE_LIMIT else []))
+        return (*missed, *(["compile"] if self.compile_seconds > self.compile_limit else []))
 
     @property
     def met(self) -> bool:
@@ -123,26 +127,36 @@ class Standing:
 
 def read(found: Mapping[str, Any]) -> Standing:
     """A standing from what `as_dict` gave."""
-    kept = {name: found[name] for name in ("contest", "size", "work", "unit", "limits", "compile_seconds")}
+    kept = {name: found[name] for name in ("contest", "size", "work", "unit", "limits", "compile_seconds", "compile_limit")}
     return Standing(**kept, entries={name: Entry(**entry) for name, entry in found["entries"].items()})
 
 
-def array_peers(function: Callable[..., Any], wrt: Sequence[int], torch: Callable[..., Any] | None = None) -> dict[str, Peer]:
-    """JAX, PyTorch and autograd for NumPy code that they read as it is; `torch` is the text for PyTorch, where that has to differ."""
+def array_peers(
+    function: Callable[..., Any],
+    wrt: Sequence[int],
+    *,
+    torch: Callable[..., Any] | None = None,
+    words: Mapping[str, Mapping[str, str]] | None = None,
+) -> dict[str, Peer]:
+    """JAX, PyTorch and autograd for NumPy code that they read as it is.
 
-    def read_by(module: str) -> Callable[..., Any]:
-        import importlib  # the peer is optional, and heavy
+    `torch` is the text for PyTorch, where that has to differ. `words` says what else a global means to which of them, besides `np`:
+    ``{"erf": {"jax": "jax.scipy.special.erf", ...}}``.
+    """
 
-        return spoken(function, np=importlib.import_module(module))
+    def read_by(peer: str, module: str) -> Callable[..., Any]:
+        package(peer)
+        others = {word: named(meanings[peer]) for word, meanings in (words or {}).items()}
+        return spoken(function, np=importlib.import_module(module), **others)
 
     def in_torch(compiled: bool) -> Callable[..., Run]:
-        return lambda *args: torch_run(torch or read_by("torch"), args, wrt, compiled=compiled)
+        return lambda *args: torch_run(torch or read_by("torch", "torch"), args, wrt, compiled=compiled)
 
     return {
-        JAX: Peer(lambda *args: jax_run(read_by("jax.numpy"), args, wrt)),
+        JAX: Peer(lambda *args: jax_run(read_by("jax", "jax.numpy"), args, wrt)),
         EAGER: Peer(in_torch(False)),
         COMPILED: Peer(in_torch(True)),
-        AUTOGRAD: Peer(lambda *args: autograd_run(read_by("autograd.numpy"), args, wrt)),
+        AUTOGRAD: Peer(lambda *args: autograd_run(read_by("autograd", "autograd.numpy"), args, wrt)),
     }
 
 
@@ -164,8 +178,9 @@ def hold(contest: Contest, effort: Effort) -> list[Standing]:
         contenders = _contenders(contest, staged, contest.arguments(*size), contest.work(*size), effort)
         if label in contest.sizes or effort.quick:
             entries = _measured(f"{name}, {label}", contenders, effort)
-            limits = {} if effort.quick else {BY_HAND: 1.2, C: 1.2, JAX: 1.0, **contest.limits}
-            standings.append(Standing(name, label, contest.work(*size), contest.unit, entries, limits, seconds))
+            limits = {} if effort.quick else {BY_HAND: 1.2, C: 1.2, JAX: 1.0, **contest.limits, **contest.limits_at.get(label, {})}
+            done = contest.work(*size)
+            standings.append(Standing(name, label, done, contest.unit, entries, limits, seconds, contest.compile_limit))
     return standings
 
 
@@ -177,21 +192,40 @@ def _names(contest: Contest) -> list[str]:
 def _contenders(contest: Contest, staged: Any, args: tuple[Any, ...], work: float, effort: Effort) -> dict[str, Run | str]:
     """Each contender's call, which was seen to agree; or why there is none."""
     ours = staged.value_and_grad(*args)
-    found: dict[str, Run | str] = {OURS: lambda: staged.value_and_grad(*args), ALONE: lambda: staged(*args)}
-    by_hand = contest.by_hand if effort.quick else numba.njit(**FLAGS)(contest.by_hand)
-    in_c = Peer(lambda *args: c_run(contest.c, args, contest.wrt))
-    rivals = {BY_HAND: Peer(lambda *args: lambda: by_hand(*args)), C: in_c}
+    found: dict[str, Run | str] = {OURS: partial(staged.value_and_grad, *args)}
+    rivals = {**_by_hand(contest, effort), **({} if effort.quick else contest.peers)}
     tolerance = 1e-4 if any(getattr(value, "dtype", None) == np.float32 for value in args) else 1e-9
-    for name, peer in {**rivals, **({} if effort.quick else contest.peers)}.items():
+    for name, peer in rivals.items():
         found[name] = _tried(name, peer, args, work)
         run = found[name]
         if not isinstance(run, str):
             require_close(numbers(run()), numbers(ours), tolerance, f"{contest.function.__name__}: {name}")
-    if effort.quick:
+    if effort.quick and contest.by_hand:
         found[BY_HAND] = "checked, in plain Python"
-    else:
+    if not effort.quick:  # each of them has to be compiled
+        found[ALONE] = partial(staged, *args)
         found[NJIT] = _tried(NJIT, Peer(lambda *args: _njit(contest.function, args)), args, work)
     return found
+
+
+def _by_hand(contest: Contest, effort: Effort) -> dict[str, Peer]:
+    """The adjoints by hand; with little effort the one for Numba is run by plain Python, which has nothing to compile."""
+    found = {}
+    if contest.by_hand is not None:
+        by_hand = contest.by_hand if effort.quick else numba.njit(**FLAGS)(contest.by_hand)
+        found[BY_HAND] = Peer(partial(partial, by_hand))
+    if (c := contest.c) is not None:
+        found[C] = Peer(lambda *args: c_run(c, args, contest.wrt))
+    return found
+
+
+def left_out(reason: str) -> Peer:
+    """A peer that is not measured, and why."""
+
+    def run(*_: Any) -> Run:
+        raise Absent(f"left out: {reason}")
+
+    return Peer(run)
 
 
 def _tried(name: str, peer: Peer, args: tuple[Any, ...], work: float) -> Run | str:
@@ -210,8 +244,7 @@ def _tried(name: str, peer: Peer, args: tuple[Any, ...], work: float) -> Run | s
 
 
 def _njit(function: Callable[..., Any], args: tuple[Any, ...]) -> Run:
-    compiled = numba.njit(function)
-    return lambda: compiled(*args)
+    return partial(numba.njit(function), *args)
 
 
 def numbers(answer: Any) -> list[Any]:

@@ -35,7 +35,7 @@ def fresh_environment() -> Iterator[dict[str, str]]:
         yield {**kept, **PINNED, **folders, "PYTHONPATH": path}
 
 
-def python(*args: str, environment: Mapping[str, str], limit: float = 900.0, progress: bool = False) -> subprocess.CompletedProcess[str]:
+def python(*args: str, environment: Mapping[str, str], limit: float = 3600.0, progress: bool = False) -> subprocess.CompletedProcess[str]:
     """Runs a fresh Python; raises RuntimeError, with what it wrote, if it fails. With `progress` its errors are shown as they come."""
     command = [sys.executable, *args]
     streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": None if progress else subprocess.PIPE}

@@ -38,6 +38,12 @@ def package(name: str) -> Any:
     return module
 
 
+def named(path: str) -> Any:
+    """What a dotted path says, such as ``jax.scipy.special.erf``."""
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
 def presence() -> dict[str, str]:
     """What there is of each peer: its version, or why there is none."""
     found = {}
@@ -55,7 +61,7 @@ def spoken(function: Callable[..., Any], **words: Any) -> Callable[..., Any]:
     assert isinstance(function, FunctionType)
     scope = {**function.__globals__, **words}
     for name, value in function.__globals__.items():
-        if isinstance(value, FunctionType) and value.__module__ == function.__module__:
+        if name not in words and isinstance(value, FunctionType) and value.__module__ == function.__module__:
             scope[name] = FunctionType(value.__code__, scope, name, value.__defaults__)
     return FunctionType(function.__code__, scope, function.__name__, function.__defaults__)
 

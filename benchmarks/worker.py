@@ -1,4 +1,4 @@
-"""The process of one workload or contest: ``python -m benchmarks.worker NAME full|quick`` prints what it found as JSON."""
+"""The process of a measurement: ``python -m benchmarks.worker full|quick NAME...`` prints what it found, by name, as JSON."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from dataclasses import asdict
 from typing import Any
 
 from benchmarks.contests import CONTESTS
-from benchmarks.figures import FULL, QUICK
+from benchmarks.figures import FULL, QUICK, Effort
 
 
-def main(name: str, effort: str) -> None:
-    """Measures one workload or contest and prints its figures or standings."""
+def main(effort: str, *names: str) -> None:
+    """Measures workloads and contests and prints their figures and standings."""
     chosen = {"full": FULL, "quick": QUICK}[effort]
-    found: list[dict[str, Any]]
+    print(json.dumps({name: _found(name, chosen) for name in names}))
+
+
+def _found(name: str, effort: Effort) -> list[dict[str, Any]]:
     if name in CONTESTS:
         contest = importlib.import_module(f"benchmarks.contests.{name}").CONTEST
-        found = [standing.as_dict() for standing in importlib.import_module("benchmarks.contest").hold(contest, chosen)]
-    else:
-        found = [asdict(figure) for figure in importlib.import_module(f"benchmarks.workloads.{name}").measure(chosen)]
-    print(json.dumps(found))
+        return [standing.as_dict() for standing in importlib.import_module("benchmarks.contest").hold(contest, effort)]
+    return [asdict(figure) for figure in importlib.import_module(f"benchmarks.workloads.{name}").measure(effort)]
 
 
 if __name__ == "__main__":

@@ -40,7 +40,6 @@ def with_casadi(x: Any) -> Any:
 
 WRT = (0,)
 CONTEST = Contest(
-    title="Rosenbrock's function",
     function=rosenbrock,
     wrt=WRT,
     arguments=lambda n: (np.random.default_rng(n).uniform(-1.5, 1.5, n),),
