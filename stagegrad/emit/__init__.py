@@ -9,16 +9,19 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from stagegrad.emit.flags import any_order, contracted, loop_words
 from stagegrad.emit.ownership import owned
 from stagegrad.emit.writer import FunctionText, Line, write_function
 from stagegrad.ir import Block, Call, For, If, Module, Span, Stage, Stmt, While, walk
 from stagegrad.names import Words, operation_words
 from stagegrad.ops import HELPERS
 
-#: IEEE arithmetic (inf and nan where Python raises), no reordering of operations, and the lock of the interpreter released.
-NUMBA_DECORATOR = '@njit(cache=True, error_model="numpy", nogil=True)'
-#: The same where not every index is known to be in range: then Numba asks, and raises IndexError as Python does.
-CHECKED_DECORATOR = '@njit(cache=True, error_model="numpy", nogil=True, boundscheck=True)'
+#: IEEE arithmetic (inf and nan where Python raises), and the lock of the interpreter released.
+NUMBA_OPTIONS = 'cache=True, error_model="numpy", nogil=True'
+#: Where not every index is known to be in range: then Numba asks, and raises IndexError as Python does.
+CHECKED = ", boundscheck=True"
+#: Where a product need not be rounded before it is added; nothing else is computed otherwise than Python does.
+CONTRACTED = ', fastmath={"contract"}'
 #: For a function of one element: Numba spreads it over arrays, as NumPy broadcasts them.
 EACH_DECORATOR = "@vectorize(cache=True)"
 
@@ -45,7 +48,11 @@ def write(module: Module, target: str, *, checked: bool = False, fresh: frozense
     """
     if target != "numba":
         target = "numpy" if _has_arrays(module) else "python"
-    module = Module(tuple([owned(f, fresh_results=f.name in fresh, apart=fresh) for f in _apart_from_helpers(module, target).functions]))
+    if target == "numba":
+        module = Module(tuple(map(any_order, module.functions)))
+    module = _apart_from_helpers(module, target)
+    module = Module(tuple([owned(f, fresh_results=f.name in fresh, apart=fresh) for f in module.functions]))
+    freely = contracted(module) if target == "numba" else frozenset()
     shapes = {function.name: function.shape for function in module.functions}
     texts = [(function, write_function(function, target, shapes)) for function in reversed(module.functions)]
     helpers = _with_needs([name for _, text in texts for name in text.helpers], target)
@@ -54,14 +61,15 @@ def write(module: Module, target: str, *, checked: bool = False, fresh: frozense
     body: list[Line] = []
     for name in helpers:
         helper = HELPERS[name]
-        body += _decorated(target, helper.each) + [Line(0, line) for line in helper.for_target(target).splitlines()] + _gap()
+        body += _decorated(target, EACH_DECORATOR if helper.each else _njit())
+        body += [Line(0, line) for line in helper.for_target(target).splitlines()] + _gap()
     start = 0
     for function, text in texts:
-        body += _decorated(target, checked=checked)
+        body += _decorated(target, _njit(checked=checked, contract=function.name in freely))
         start = len(body) if function is module.main else start
         body += text.lines + _gap()
     body, words = _shorten(body[:-2], set(helpers))
-    head = _imports(body, words, target)
+    head = _imports(body, words, target, loop_words(module))
     lines = [*head, *body]
     parts = {title: (first + start + len(head), last + start + len(head)) for title, first, last in texts[-1][1].parts}
     rendered = "\n".join(("    " * line.depth + line.text).rstrip() for line in lines) + "\n"
@@ -87,10 +95,12 @@ def _gap() -> list[Line]:
     return [Line(0, ""), Line(0, "")]
 
 
-def _decorated(target: str, each: bool = False, checked: bool = False) -> list[Line]:
-    if target != "numba":
-        return []
-    return [Line(0, EACH_DECORATOR if each else CHECKED_DECORATOR if checked else NUMBA_DECORATOR)]
+def _decorated(target: str, decorator: str) -> list[Line]:
+    return [Line(0, decorator)] if target == "numba" else []
+
+
+def _njit(*, checked: bool = False, contract: bool = False) -> str:
+    return f"@njit({NUMBA_OPTIONS}{CHECKED if checked else ''}{CONTRACTED if contract else ''})"
 
 
 def _with_needs(names: list[str], target: str) -> list[str]:
@@ -205,7 +215,7 @@ def _code(line: str) -> str:
     return " ".join(part for part, is_code in _parts(line) if is_code)
 
 
-def _imports(lines: list[Line], words: list[str], target: str) -> list[Line]:
+def _imports(lines: list[Line], words: list[str], target: str, about_loops: list[str]) -> list[Line]:
     code = "\n".join(_code(line.text) for line in lines)
     standard = ["import math"] if _MATH.search(code) else []
     if words:
@@ -214,6 +224,8 @@ def _imports(lines: list[Line], words: list[str], target: str) -> list[Line]:
     if target == "numba":
         each = any(line.text == EACH_DECORATOR for line in lines)
         third.append("from numba import njit, vectorize" if each else "from numba import njit")
+    if about_loops:
+        third.append(f"from stagegrad.kernels.loops import {', '.join(about_loops)}")
     gap = [""] if standard and third else []
     found = [Line(0, text) for text in (*standard, *gap, *third)]
     return found + (_gap() if found else [])

@@ -65,6 +65,10 @@ extent = structural("extent", "a", lambda attrs, types: f"{{a}}.shape[{attrs['ax
 count = structural("count", "a", "{a}.size", always(INT), stage="n{a}")
 trip_count = structural("trip_count", "start stop step", "len(range({start}, {stop}, {step}))", always(INT), stage="trips")
 
+# The sum that a loop carries, where its terms may be added in any order: only the writer for Numba makes these of `add` and `sub`.
+plus = structural("plus", "x y", {"python": "{x} + {y}", "numba": "plus({x}, {y})"}, _first)
+minus = structural("minus", "x y", {"python": "{x} - {y}", "numba": "minus({x}, {y})"}, _first)
+
 # The attributes of the next three: `at` is the index as text over the operands i (by default "[{0}]"), `rank` the rank of what is
 # read or written there, `gather` is true where an index is an array, so that what is read is a copy and may name an element twice.
 load = structural("load", "a *i", {"python": gather.reading, "numba": gather.reading_on_numba}, _section, helpers=gather.READERS)

@@ -42,7 +42,7 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
 def f_value_and_grad(r, x0, n):
     # forward pass
     x_tape = np.empty(len(range(n)))

@@ -79,9 +79,10 @@ def f_value_and_grad(u0, h, sweeps):
 # --- numba
 import numpy as np
 from numba import njit
+from stagegrad.kernels.loops import plus
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, fastmath={"contract"})
 def f_value_and_grad(u0, h, sweeps):
     u = u0.copy()
     diff2 = len(u0) - 1
@@ -108,7 +109,7 @@ def f_value_and_grad(u0, h, sweeps):
         # forward pass
         u_i = u[i]
         usqr_i = u_i**2
-        f += usqr_i
+        f = plus(f, usqr_i)
 
         # backward pass
         # usqr = u**2
@@ -129,7 +130,7 @@ def f_value_and_grad(u0, h, sweeps):
             ui = u[i]
             uicub = ui**3
             # huicub = h * uicub
-            dh += uicub * dhuicub
+            dh = plus(dh, uicub * dhuicub)
             duicub = h * dhuicub
             # uicub = ui**3
             dui = 3.0 * ui**2 * duicub

@@ -71,6 +71,7 @@ def f_value_and_grad(w, b, x, t):
 from math import exp, log, nan
 
 from numba import njit
+from stagegrad.kernels.loops import minus, plus
 
 
 @njit(error_model="numpy", nogil=True)
@@ -100,7 +101,7 @@ def f_value_and_grad(w, b, x, t):
         logonemp = log(onemp)
         prod1 = onemti * logonemp
         sum1 = tilogp + prod1
-        loss -= sum1
+        loss = minus(loss, sum1)
 
         # backward pass
         # loss = loss - sum1
@@ -122,8 +123,8 @@ def f_value_and_grad(w, b, x, t):
         dz = (1.0 - p) * p * dp
         # z = wxi + b
         dwxi = dz
-        db += dz
+        db = plus(db, dz)
         # wxi = w * xi
-        dw += xi * dwxi
+        dw = plus(dw, xi * dwxi)
     f = loss
     return f, (dw, db)

@@ -94,9 +94,10 @@ def f_value_and_grad(u0, c, steps):
 # --- numba
 import numpy as np
 from numba import njit
+from stagegrad.kernels.loops import plus
 
 
-@njit(error_model="numpy", nogil=True, boundscheck=True)
+@njit(error_model="numpy", nogil=True, boundscheck=True, fastmath={"contract"})
 def f_value_and_grad(u0, c, steps):
     u = u0.copy()
     new = np.empty_like(u)
@@ -130,7 +131,7 @@ def f_value_and_grad(u0, c, steps):
         # forward pass
         u_i = u[i]
         usqr_i = u_i * u_i
-        f += usqr_i
+        f = plus(f, usqr_i)
 
         # backward pass
         # usqr = u * u
@@ -177,7 +178,7 @@ def f_value_and_grad(u0, c, steps):
             dui_i += c * dcui_i
             dui2[i] = dui2_i
             dui[i] = dui_i
-            it = it + ui_i * dcui_i
+            it = plus(it, ui_i * dcui_i)
         # ui2 = u[:-1]
         du[:-1] += dui2
         # cui = c * ui

@@ -81,9 +81,10 @@ def f_value_and_grad(u0, c, steps):
 # --- numba
 import numpy as np
 from numba import njit
+from stagegrad.kernels.loops import plus
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, fastmath={"contract"})
 def f_value_and_grad(u0, c, steps):
     u = u0.copy()
     n = u.shape[0]
@@ -108,7 +109,7 @@ def f_value_and_grad(u0, c, steps):
         # forward pass
         u_i = u[i]
         usqr_i = u_i * u_i
-        f += usqr_i
+        f = plus(f, usqr_i)
 
         # backward pass
         # usqr = u * u
@@ -141,7 +142,7 @@ def f_value_and_grad(u0, c, steps):
             # uoldim1 = uold[(i - 1)]
             duold[imone] += duoldim1
             # cuoldi = c * uoldi
-            dc += uoldi * dcuoldi
+            dc = plus(dc, uoldi * dcuoldi)
             duoldi += c * dcuoldi
             # uoldi = uold[i]
             duold[i] += duoldi

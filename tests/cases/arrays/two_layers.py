@@ -52,6 +52,7 @@ from math import nan, tanh
 
 import numpy as np
 from numba import njit
+from stagegrad.kernels.loops import plus
 
 
 @njit(error_model="numpy", nogil=True)
@@ -64,7 +65,7 @@ def sign(x):
     return 0.0 if x == 0.0 else nan
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, fastmath={"contract"})
 def f_value_and_grad(w1, b1, w2, b2, x, t):
     xw1 = x @ w1
     m = w1.shape[1]
@@ -104,7 +105,7 @@ def f_value_and_grad(w1, b1, w2, b2, x, t):
             t_ij = t[i, j]
             ymt_ij = y_ij - t_ij
             absymt_ij = abs(ymt_ij)
-            f += absymt_ij
+            f = plus(f, absymt_ij)
 
             # backward pass
             # absymt = np.abs(ymt)

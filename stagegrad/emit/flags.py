@@ -1,0 +1,145 @@
+"""How compiled code may depart from Python's order of roundings: takes a module, and says it in the text.
+
+Two liberties, each only where `rounding` finds that nothing but the last bits of results can change:
+
+- *contract*, for a whole function: a product that is added to something need not be rounded first (one instruction instead of two);
+- *any order*, for a sum that a loop carries: `plus` and `minus` in place of ``+`` and ``-`` let the loop add several trips at once.
+
+Never more: were all of a function's additions and products free of their order (LLVM's ``reassoc``), ``x*a*b`` could become ``x*(a*b)``,
+which overflows where the former does not; and without NaN and inf (``nnan``, ``ninf``) a test for them would be no test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import replace
+
+from stagegrad.emit.rounding import Roundings
+from stagegrad.ir import (
+    Block,
+    Call,
+    For,
+    Function,
+    Module,
+    Raise,
+    Stage,
+    Stmt,
+    Var,
+    While,
+    binds,
+    blocks,
+    uses,
+    variables,
+    walk,
+    with_blocks,
+)  # fmt: skip
+from stagegrad.names import count_reads
+
+
+def contracted(module: Module) -> frozenset[str]:
+    """The functions of a module whose products need not be rounded before they are added."""
+    found = {function: Roundings(function) for function in module.functions}
+    if any(roundings.compensates for roundings in found.values()):
+        return frozenset()
+    alone = len(module.functions) == 1
+    allowed = ((f.name, roundings.of_products(alone=alone), roundings) for f, roundings in found.items())
+    return frozenset(name for name, sums, roundings in allowed if sums and roundings.harmless(sums))
+
+
+# ---------------------------------------------------------------------------------------------- sums in any order
+
+
+def any_order(function: Function) -> Function:
+    """``s = add(s, x)`` -> ``s = plus(s, x)``, in innermost loops that do nothing with ``s`` but add to it."""
+    chains = [chain for loop in innermost(function) if not _is_sequential(loop) for chain in _chains(loop, _FREE)]
+    if not chains:
+        return function
+    roundings = Roundings(function)
+    if not roundings.harmless({out for chain in chains for out in chain}):
+        chains = [chain for chain in chains if roundings.harmless(chain.keys())]
+    totals = {out: total for chain in chains for out, total in chain.items()}
+    return replace(function, body=_freed(function.body, totals)) if totals else function
+
+
+_FREE = {"add": "plus", "sub": "minus"}
+
+
+def _freed(block: Block, totals: Mapping[Var, Var]) -> Block:
+    """The block with these sums in any order: `totals` says which operand of each is the total, which comes first."""
+
+    def freed(stmt: Stmt) -> Stmt:
+        if not isinstance(stmt, Stage):
+            return with_blocks(stmt, lambda inner: _freed(inner, totals))
+        if stmt.out not in totals:
+            return stmt
+        first, second = stmt.args
+        return replace(stmt, op=_FREE[stmt.op], args=stmt.args if first == totals[stmt.out] else (second, first))
+
+    return replace(block, stmts=tuple(map(freed, block.stmts)))
+
+
+def loop_words(module: Module) -> list[str]:
+    """The words of `stagegrad.kernels.loops` that the text of a module uses, in order."""
+    stages = (stmt for function in module.functions for stmt in walk(function.body) if isinstance(stmt, Stage))
+    return sorted({stage.op for stage in stages} & set(_FREE.values()))
+
+
+def innermost(function: Function) -> Iterator[For]:
+    """The loops that can become vector instructions: nothing in them loops, leaves, calls or works on a whole array."""
+    for stmt in walk(function.body):
+        if isinstance(stmt, For) and stmt.until is None and all(map(_is_of_one_trip, walk(stmt.body))):
+            yield stmt
+
+
+_ELEMENTS = frozenset({"load", "store", "accumulate", "size", "extent", "count"})
+
+
+def _is_of_one_trip(stmt: Stmt) -> bool:
+    if isinstance(stmt, Stage):
+        whole = any(atom.type.rank for atom in (stmt.out, *stmt.args))
+        return not whole or (stmt.op in _ELEMENTS and not (stmt.op == "load" and stmt.out.type.rank))
+    return not isinstance(stmt, (For, While, Call, Raise))
+
+
+def _is_sequential(loop: For) -> bool:
+    """Does a trip compute with what the trip before it computed, but to add to it or to compare it?"""
+    links = [out for ops in (_FREE, _EXTREMES) for chain in _chains(loop, ops) for out in chain]
+    carried = {carry.var for carry in loop.carries if carry.var.type.kind == "float" and not carry.var.type.rank}
+    steps = {result for carry, result in zip(loop.carries, loop.body.results, strict=True) if carry.var in carried}
+    found = carried
+    for stmt in _inside_out(loop.body):
+        if not found.isdisjoint(variables((*uses(stmt), *(atom for block in blocks(stmt) for atom in block.results)))):
+            found = found | set(binds(stmt)) - set(links)
+    return not (found - carried).isdisjoint(steps)
+
+
+_EXTREMES = frozenset({"max", "min", "maximum", "minimum"})
+
+
+def _inside_out(block: Block) -> Iterator[Stmt]:
+    """Every statement of a block, those inside another before it."""
+    for stmt in block.stmts:
+        for inner in blocks(stmt):
+            yield from _inside_out(inner)
+        yield stmt
+
+
+def _chains(loop: For, ops: Container[str]) -> Iterator[dict[Var, Var]]:
+    """For each number that a trip does nothing with but these operations: their results, each with the total that it was made of."""
+    reads = count_reads(loop.body)
+    readers = {var: stmt for stmt in loop.body.stmts if isinstance(stmt, Stage) for var in variables(stmt.args)}
+    for carry, result in zip(loop.carries, loop.body.results, strict=True):
+        total = carry.var
+        chain: dict[Var, Var] = {}
+        while reads[total] == 1 and total != result and total in readers and _adds_to(readers[total], total, ops):
+            out = readers[total].out
+            chain[out] = total
+            total = out
+        if chain and total == result and reads[total] == 1:
+            yield chain
+
+
+def _adds_to(stage: Stage, total: Var, ops: Container[str]) -> bool:
+    """Is a stage one of these operations on a total, which is a float?"""
+    is_number = stage.out.type == total.type and (total.type.kind, total.type.rank) == ("float", 0)
+    return stage.op in ops and is_number and (stage.op != "sub" or stage.args[0] == total)

@@ -1,0 +1,223 @@
+"""Compiled code rounds otherwise than Python only where nothing but the last bits of results can change."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+import stagegrad
+
+FREEDOMS = {"contract"}
+ARRAY = {"x": "float64[:]"}
+
+
+def text_of(function, types=None, answer="value"):
+    return stagegrad.compile(function, types=types).source("numba", answer=answer)
+
+
+def both(function, types, *args):
+    """The value on the numba target, and that of Python."""
+    return tuple(stagegrad.compile(function, types=types, target=target)(*args) for target in ("numba", "python"))
+
+
+# ---------------------------------------------------------------------------------------------- programs
+
+
+def discriminant(a, b, c):
+    return math.sqrt(b * b - 4.0 * a * c)
+
+
+def determinant_over(a, b, c, d):
+    det = a * d - b * c
+    return 1.0 / det if det != 0.0 else 0.0
+
+
+def distance(x, y, z):
+    return math.sqrt(x * x + y * y + z * z)
+
+
+def newton(a):
+    x = a
+    while abs(x * x - a) > 1e-12 * a:
+        x = 0.5 * (x + a / x)
+    return x
+
+
+def relu_of_affine(w, x, b):
+    return max(w * x - b, 0.0)
+
+
+def own_sigmoid(w, x, b):
+    return 1.0 / (1.0 + math.exp(-(w * x + b)))
+
+
+def logistic_map(r, x, n: int):
+    for _ in range(n):
+        x = r * x * (1.0 - x) + 0.1
+    return x
+
+
+def dot(x, y):
+    total = 0.0
+    for i in range(len(x)):
+        total += x[i] * y[i]
+    return total
+
+
+def kahan(x):
+    total = 0.0
+    lost = 0.0
+    for i in range(len(x)):
+        term = x[i] - lost
+        longer = total + term
+        lost = (longer - total) - term
+        total = longer
+    return total
+
+
+def neumaier(x):
+    total = 0.0
+    lost = 0.0
+    for i in range(len(x)):
+        longer = total + x[i]
+        if abs(total) >= abs(x[i]):
+            lost += (total - longer) + x[i]
+        else:
+            lost += (x[i] - longer) + total
+        total = longer
+    return total + lost
+
+
+def two_product(a, b):
+    """The rounding error of a * b, by Veltkamp's and Dekker's way."""
+    c = 134217729.0 * a
+    high_a = c - (c - a)
+    low_a = a - high_a
+    d = 134217729.0 * b
+    high_b = d - (d - b)
+    low_b = b - high_b
+    return ((high_a * high_b - a * b) + high_a * low_b + low_a * high_b) + low_a * low_b
+
+
+def halves(x, y):
+    total = 0.0
+    for i in range(len(x)):
+        total += x[i] * y[i]
+    return math.sqrt(total - y[0])
+
+
+def until_full(x, limit):
+    total = 0.0
+    for i in range(len(x)):
+        total += x[i]
+    return 1.0 if total > limit else 0.0
+
+
+# ---------------------------------------------------------------------------------------------- contraction
+
+
+@pytest.mark.parametrize("function", [distance, own_sigmoid, logistic_map], ids=lambda f: f.__name__)
+def test_a_product_need_not_be_rounded_where_nothing_can_cancel(function):
+    assert 'fastmath={"contract"}' in text_of(function)
+
+
+@pytest.mark.parametrize(
+    "function", [discriminant, determinant_over, newton, relu_of_affine, two_product], ids=lambda f: f.__name__
+)  # fmt: skip
+def test_a_product_is_rounded_where_a_difference_of_products_matters(function):
+    assert "fastmath" not in text_of(function)
+
+
+@pytest.mark.parametrize("target", ["python", "numba"])
+def test_a_discriminant_that_is_zero_has_a_root(target):
+    f = stagegrad.compile(discriminant, target=target)
+    assert [f(b / 2, b, b / 2) for b in np.linspace(0.1, 9.0, 90).tolist()] == [0.0] * 90
+
+
+def test_branches_and_trips_are_those_of_python():
+    for a in np.linspace(0.3, 40.0, 50).tolist():
+        assert len(set(both(newton, None, a))) == 1
+    assert both(relu_of_affine, None, 0.1, 10.0, 1.0) == (0.0, 0.0)
+    assert both(determinant_over, None, 0.1, 0.3, 0.1, 0.3) == (0.0, 0.0)
+
+
+def test_the_error_of_a_product_is_found():
+    for a, b in np.random.default_rng(0).normal(size=(50, 2)).tolist():
+        found, expected = both(two_product, None, a, b)
+        assert found == expected != 0.0
+
+
+# ---------------------------------------------------------------------------------------------- sums
+
+
+def test_a_sum_that_a_loop_carries_is_taken_in_any_order():
+    text = text_of(dot, ARRAY | {"y": "float64[:]"})
+    assert "from stagegrad.kernels.loops import plus" in text and "total = plus(total, " in text
+
+
+@pytest.mark.parametrize("function", [kahan, neumaier], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("answer", ["value", "value_and_grad"])
+def test_a_compensated_sum_stays_as_it_is(function, answer):
+    text = text_of(function, ARRAY, answer)
+    assert not re.search(r"(total|lost|longer) = (plus|minus)\(", text)
+    x = np.array([1.0, 1e100, 1.0, -1e100] * 50) if function is neumaier else np.full(1000, 0.1)
+    found, expected = both(function, ARRAY, x)
+    assert found == expected == 100.0
+
+
+def test_a_sum_that_decides_a_branch_stays_in_order():
+    assert "plus" not in text_of(until_full, ARRAY) and "plus" not in text_of(halves, ARRAY | {"y": "float64[:]"})
+
+
+def test_products_stay_in_order_beside_sums():
+    def scaled(x, a, b):
+        total = 0.0
+        for i in range(len(x)):
+            total += x[i] * a * b
+        return total
+
+    f = stagegrad.compile(scaled, types=ARRAY)
+    assert f(np.full(64, 1e-300), 1e200, 1e200) == pytest.approx(64e100)
+
+
+def test_a_variable_may_be_called_as_the_sum_is():
+    def named(x):
+        plus = 0.0
+        for i in range(len(x)):
+            plus += x[i]
+        return plus
+
+    assert both(named, ARRAY, np.arange(10.0)) == (45.0, 45.0)
+
+
+# ---------------------------------------------------------------------------------------------- nan and inf
+
+
+@pytest.mark.parametrize("special", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("place", [0, 7, 99])
+def test_nan_and_inf_keep_their_meaning(special, place):
+    def squares(w, x):
+        total = 0.0
+        found = 0.0
+        for i in range(len(x)):
+            total += w * x[i] + 1.0
+            found += 1.0 if math.isnan(x[i]) or math.isinf(x[i]) else 0.0
+        return total + found
+
+    x = np.arange(100.0)
+    x[place] = special
+    answers = [stagegrad.compile(squares, types=ARRAY, target=target).value_and_grad(2.0, x) for target in ("numba", "python")]
+    for found, expected in zip(*(np.hstack([value, *gradient]) for value, gradient in answers), strict=True):
+        assert found == expected or (math.isnan(found) and math.isnan(expected))
+    assert "plus" in text_of(squares, ARRAY)
+
+
+@pytest.mark.parametrize("function", [distance, dot, kahan, newton, own_sigmoid], ids=lambda f: f.__name__)
+def test_no_other_freedom_is_ever_given(function):
+    types = {name: "float64[:]" for name in ("x", "y") if function in (dot, kahan) and name in function.__code__.co_varnames}
+    for answer in ("value", "value_and_grad"):
+        for given in re.findall(r"fastmath=\{(.*?)\}", text_of(function, types, answer)):
+            assert {word.strip().strip('"') for word in given.split(",")} <= FREEDOMS
