@@ -1,10 +1,12 @@
-"""What stagegrad costs: ``python -m benchmarks`` measures it and prints a table.
+"""What stagegrad costs, and how it stands against others: ``python -m benchmarks`` measures both and prints tables.
 
-Every workload runs in a process of its own, with one thread, an empty cache folder and the environment that `isolation` states.
-Before anything is timed, the value and the gradient are compared with a closed form or a hand-written derivative. Times are
-medians of many interleaved rounds; ratios are medians of the ratios within a round, so that other load on the machine hits
+Every workload and contest runs in a process of its own, with one thread, an empty cache folder and the environment that `isolation`
+states. Before anything is timed, value and gradient are compared with a closed form, a hand-written derivative or differences. Times
+are medians of many interleaved rounds; ratios are medians of the ratios within a round, so that other load on the machine hits
 both sides.
 
-To add a workload, write ``benchmarks/workloads/<name>.py`` with a function ``measure(effort) -> list[Figure]`` and name it in
-``benchmarks/workloads/__init__.py``. To add a peer, add a `Contender` to the workload's dictionary: it is measured in the same rounds.
+A workload (``benchmarks/workloads``) has a function ``measure(effort) -> list[Figure]``: one number after another, some with a limit.
+A contest (``benchmarks/contests``) has a `CONTEST`: a function as a user writes it, its arguments at some sizes, its adjoint by hand
+for Numba and in C (``benchmarks/native``), and how each peer is given it (`peers`). To add one, write the module and name it in the
+``__init__.py`` beside it. Peers are optional: who is absent is said to be, with the reason.
 """

@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks import compiled_c, standings
 from benchmarks.contest import Standing, read
 from benchmarks.contests import CONTESTS
-from benchmarks.figures import Figure, machine, table
+from benchmarks.figures import PEERS, Figure, machine, table
 from benchmarks.isolation import PINNED, fresh_environment, python
 from benchmarks.peers import presence
 from benchmarks.workloads import WORKLOADS
@@ -36,7 +36,8 @@ def main() -> int:
     # Nothing is judged by a quick run, so that several may go at the same time.
     with ThreadPoolExecutor((os.cpu_count() or 1) if options.quick else 1) as pool:
         try:
-            for some in pool.map(partial(_measured, quick=options.quick), _shared(names) if options.quick else [[name] for name in names]):
+            groups = _shared(names) if options.quick else [[name] for name in names]
+            for some in pool.map(partial(_measured, quick=options.quick, peers=_asked(options)), groups):
                 found |= some
         except RuntimeError as error:
             pool.shutdown(cancel_futures=True)
@@ -56,12 +57,20 @@ def _shared(names: Sequence[str]) -> list[list[str]]:
     return [*([name] for name in names if name in WORKLOADS), *filter(None, (contests[k::cores] for k in range(cores)))]
 
 
-def _measured(names: Sequence[str], *, quick: bool) -> dict[str, list[dict[str, Any]]]:
+def _asked(options: argparse.Namespace) -> list[str]:
+    """The peers that were asked for: those that were named, else all, or none for a quick run."""
+    if options.peers is not None:
+        return [*options.peers]
+    return [] if options.quick else [*PEERS]
+
+
+def _measured(names: Sequence[str], *, quick: bool, peers: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     begun = time.monotonic()
     what = ", ".join(names)
     _say(f"{what}: {ALL[names[0]]} ..." if len(names) == 1 else f"{what} ...")
     with fresh_environment() as environment:
-        done = python("-m", "benchmarks.worker", "quick" if quick else "full", *names, environment=environment, progress=not quick)
+        how = ("quick" if quick else "full", ",".join(peers))
+        done = python("-m", "benchmarks.worker", *how, *names, environment=environment, progress=not quick)
     _say(f"{what}: done in {time.monotonic() - begun:.0f} s")
     found: dict[str, list[dict[str, Any]]] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -108,6 +117,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("workload", nargs="*", choices=[*ALL, []], metavar="WORKLOAD", help="measure these only")
     parser.add_argument("--quick", action="store_true", help="small sizes, no peers, a few rounds: checks the numbers, judges no limit")
+    parser.add_argument("--peers", nargs="*", choices=PEERS, metavar="PEER", help=f"hold contests against these only: {', '.join(PEERS)}")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the tables")
     parser.add_argument("--plot", type=Path, metavar="FOLDER", help="draw time against size for each contest, with matplotlib")
     return parser.parse_args()

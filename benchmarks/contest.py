@@ -8,7 +8,6 @@ with central differences of the function in plain Python, and everyone, at every
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -162,7 +161,6 @@ def array_peers(
 
 def hold(contest: Contest, effort: Effort) -> list[Standing]:
     """Checks and measures a contest at every size; raises WrongAnswer where someone disagrees."""
-    _stay_on_one_core()
     numba.njit(lambda x: x.sum())(np.ones(2))  # what Numba does once in a process is not what a gradient takes
     name = contest.function.__name__
     staged = stagegrad.compile(contest.function, target="numba", wrt=tuple(_names(contest)))
@@ -193,7 +191,8 @@ def _contenders(contest: Contest, staged: Any, args: tuple[Any, ...], work: floa
     """Each contender's call, which was seen to agree; or why there is none."""
     ours = staged.value_and_grad(*args)
     found: dict[str, Run | str] = {OURS: partial(staged.value_and_grad, *args)}
-    rivals = {**_by_hand(contest, effort), **({} if effort.quick else contest.peers)}
+    asked = {name: peer for name, peer in contest.peers.items() if name.split()[0].lower() in effort.peers}
+    rivals = {**_by_hand(contest, effort), **asked}
     tolerance = 1e-4 if any(getattr(value, "dtype", None) == np.float32 for value in args) else 1e-9
     for name, peer in rivals.items():
         found[name] = _tried(name, peer, args, work)
@@ -266,12 +265,6 @@ def _measured(label: str, contenders: Mapping[str, Run | str], effort: Effort) -
 def _entry(times: Times, name: str) -> Entry:
     low, high = times.quartiles(name)
     return Entry(times.median(name), low, high, times.ratio(name, OURS), len(times.seconds[name]))
-
-
-def _stay_on_one_core() -> None:
-    """Keeps the process on one core, where the system can: some peers start more threads than they were told to."""
-    if sys.platform == "linux":
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
 def _say(text: str) -> None:

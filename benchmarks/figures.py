@@ -20,9 +20,12 @@ class Effort:
     share: float
     #: Too few rounds to judge a limit by.
     quick: bool
+    #: The peers that contests are held against, by the first word of their names.
+    peers: tuple[str, ...] = ()
 
 
-FULL = Effort(rounds=151, batch=2e-3, processes=9, share=2.0, quick=False)
+PEERS = ("jax", "pytorch", "autograd", "casadi", "tangent")
+FULL = Effort(rounds=151, batch=2e-3, processes=9, share=2.0, quick=False, peers=PEERS)
 QUICK = Effort(rounds=9, batch=5e-4, processes=1, share=0.1, quick=True)
 
 
