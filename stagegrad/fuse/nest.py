@@ -12,12 +12,13 @@ it runs along.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from stagegrad.fuse.nodes import COMBINED, ZERO, Counting, Node, Nodes, Ref
 from stagegrad.fuse.order import TITLES, Order, reads
+from stagegrad.fuse.stencil import Stencil, Writer, stencils
 from stagegrad.ir import (
     BOOL,
     INT,
@@ -53,11 +54,11 @@ _ARITHMETIC = frozenset({"add", "sub", "mul", "neg", "square", "where", "eq", "n
 #: Stages that only ask for the size of an array.
 _SIZES = frozenset({"extent", "size", "count", "number_along"})
 
-Item: TypeAlias = "Node | Stmt"
+Item: TypeAlias = "Node | Stencil | Stmt"
 
 
 @dataclass(eq=False)
-class _Slot:
+class Slot:
     """Something that loops carry: a sum, or an array that they fill; `now` is its newest version."""
 
     now: Atom
@@ -67,7 +68,7 @@ class _Slot:
 class _Memory:
     """Where the elements of a value lie: `axes` are the axes of the value that the array has."""
 
-    slot: _Slot
+    slot: Slot
     axes: tuple[int, ...]
 
 
@@ -75,7 +76,7 @@ class _Memory:
 class _Frame:
     """A loop that is being written: what it carries, as (slot, before, inside)."""
 
-    carried: list[tuple[_Slot, Atom, Var]] = field(default_factory=list)
+    carried: list[tuple[Slot, Atom, Var]] = field(default_factory=list)
 
 
 class Fuser:
@@ -101,19 +102,24 @@ class Fuser:
     def block(self, block: Block, known: dict[Dim, tuple[Var, int]]) -> Block:
         items: list[Item] = []
         found = self.found(block)
+        chains = stencils(block, self.nodes, found)
+        inside = frozenset[Var]().union(*(stencil.inside for stencil in chains.values()))
         for stmt in block.stmts:
+            if isinstance(stmt, Stage) and (stmt.out in chains or stmt.out in inside):
+                items += [chains[stmt.out]] if stmt.out in chains else []
+                continue
             if isinstance(stmt, Stage) and stmt.out in self.nodes.views:
                 items.append(stmt)
                 continue
             node = found.get(stmt.out) if isinstance(stmt, Stage) else None
             if node is None:
-                inside = self.sized(known, inner_binds(stmt))
-                stmt = with_blocks(stmt, lambda inner, inside=inside: self.block(inner, inside))  # type: ignore[misc]
+                around = self.sized(known, inner_binds(stmt))
+                stmt = with_blocks(stmt, lambda inner, around=around: self.block(inner, around))  # type: ignore[misc]
                 known = self.sized(known, (var for var in binds(stmt) if var not in self.nodes.views))
             items.append(node or stmt)
-        if not any(isinstance(item, Node) for item in items):
-            return Block(tuple(item for item in items if not isinstance(item, Node)), block.results)
-        return _Fused(self, block, known).run(items)
+        if not any(isinstance(item, (Node, Stencil)) for item in items):
+            return Block(tuple(item for item in items if not isinstance(item, (Node, Stencil))), block.results)
+        return Fused(self, block, known, found).run(items)
 
     def found(self, block: Block) -> dict[Var, Node]:
         """The block's nodes; those that rely on what others find to be equal come last."""
@@ -124,15 +130,15 @@ class Fuser:
         return {node.out: self.nodes.joined(node) for node in (*first, *last)}
 
 
-class _Fused:
+class Fused:
     """One block on its way into loops."""
 
-    def __init__(self, fuser: Fuser, block: Block, known: dict[Dim, tuple[Var, int]]) -> None:
-        self.fuser, self.block, self.known = fuser, block, known
+    def __init__(self, fuser: Fuser, block: Block, known: dict[Dim, tuple[Var, int]], made: dict[Var, Node]) -> None:
+        self.fuser, self.block, self.known, self.made = fuser, block, known, made
         self.nodes, self.fresh = fuser.nodes, fuser.fresh
         self.top: list[Stmt] = []
         self.out = self.top
-        self.slots: list[_Slot] = []
+        self.slots: list[Slot] = []
         self.frames: list[_Frame] = []
         self.memory: dict[Var, _Memory] = {}
         self.now: dict[Var, Atom] = {}  # what stands for a value from now on
@@ -142,7 +148,7 @@ class _Fused:
         self.virtual: set[Var] = set()  # what nodes make, which may never be an array
         self.guards: dict[int, list[Stmt]] = {}  # what has to be asked before a loop
         self.wanted: set[Var] = set()  # what is needed as an array, outside of all loops
-        self.running: dict[Var, _Slot] = {}  # the reductions that come to one number
+        self.running: dict[Var, Slot] = {}  # the reductions that come to one number
         self.loads: list[dict[tuple[Atom, ...], Atom]] = [{}]
 
     def run(self, items: Sequence[Item]) -> Block:
@@ -160,7 +166,7 @@ class _Fused:
             if isinstance(item, Remark):
                 side = int(item.text == TITLES[1])
                 continue
-            self.sides.update(dict.fromkeys((item.out,) if isinstance(item, Node) else binds(item), side))
+            self.sides.update(dict.fromkeys(_binds(item), side))
             self.virtual |= {item.out} if isinstance(item, Node) else set()
             found.append(item)
         return found
@@ -177,7 +183,7 @@ class _Fused:
                 continue
             kept.append(item)
             if not (isinstance(item, Stage) and self._sizes_of(item) is not None):
-                needed |= reads(item)
+                needed |= set(item.needs) if isinstance(item, Stencil) else reads(item)
         return kept[::-1]
 
     def _sizes_of(self, stage: Stage) -> tuple[Dim, ...] | None:
@@ -233,7 +239,7 @@ class _Fused:
                 found[id(item)] = time, dim
                 ready[item.out] = time + 1
                 continue
-            made = (item.out,) if isinstance(item, Node) else binds(item)
+            made = _binds(item)
             time = max((ready.get(atom, 0) for atom in _reads(item)), default=0)
             if isinstance(item, Stage) and (dims := self._sizes_of(item)) is not None:
                 time = max((self.provided(dim, ready) for dim in dims), default=0)
@@ -344,6 +350,8 @@ class _Fused:
         """Something that runs in no loop of its own."""
         if isinstance(item, Node):
             self.compute(item, indices, values)
+        elif isinstance(item, Stencil):
+            self.now[item.out] = Writer(self, item, self.made).write()
         elif isinstance(item, Stage) and (dims := self._sizes_of(item)) is not None:
             self.sized(item, dims)
         else:
@@ -396,20 +404,7 @@ class _Fused:
         stop = self.size(group[0].axes[depth])
         self.make_room(group, others, depth)
         running = self.begin(group, indices)
-        index = self.fresh.var(_LETTERS[depth], INT)
-        frame = _Frame()
-        for slot in self.slots:
-            inside = self.fresh.like(slot.now) if isinstance(slot.now, Var) else self.fresh.var("", slot.now.type)
-            frame.carried.append((slot, slot.now, inside))
-            slot.now = inside
-        self.frames.append(frame)
-        before, self.out = self.out, []
-        self.loads.append({})
-        self.scope(group, (*indices, index), dict(values))
-        self.loads.pop()
-        body, self.out = self.out, before
-        self.frames.pop()
-        self.close(frame, index, stop, body)
+        self.trips(depth, ZERO, stop, lambda index: self.scope(group, (*indices, index), dict(values)))
         if guards:
             self.guards[id(self.out[-1])] = guards
         for node, slot in running:
@@ -419,7 +414,24 @@ class _Fused:
             self.slots.clear()
             self.now.update((node.out, self.memory[node.out].slot.now) for node in group if node.out in self.memory)
 
-    def close(self, frame: _Frame, index: Var, stop: Atom, body: list[Stmt]) -> None:
+    def trips(self, depth: int, start: Atom, stop: Atom, write: Callable[[Var], None]) -> None:
+        """A loop, whose body `write` writes for its index; it carries what that changes."""
+        index = self.fresh.var(_LETTERS[depth], INT)
+        frame = _Frame()
+        for slot in self.slots:
+            inside = self.fresh.like(slot.now) if isinstance(slot.now, Var) else self.fresh.var("", slot.now.type)
+            frame.carried.append((slot, slot.now, inside))
+            slot.now = inside
+        self.frames.append(frame)
+        before, self.out = self.out, []
+        self.loads.append({})
+        write(index)
+        self.loads.pop()
+        body, self.out = self.out, before
+        self.frames.pop()
+        self.close(frame, index, start, stop, body)
+
+    def close(self, frame: _Frame, index: Var, start: Atom, stop: Atom, body: list[Stmt]) -> None:
         """The loop as a statement; what it was ready to carry and did not change, it does not carry."""
         carries, results, same = [], [], {}
         for slot, init, inside in frame.carried:
@@ -433,7 +445,7 @@ class _Fused:
             slot.now = out
         stmts = Order(self.sides, {}).sorted(body)
         block = substitute(Block(stmts, tuple(results)), same)
-        self.out.append(For(index, ZERO, stop, Lit(1, INT), tuple(carries), block))
+        self.out.append(For(index, start, stop, Lit(1, INT), tuple(carries), block))
 
     def make_room(self, group: Sequence[Node], others: Sequence[Item], depth: int) -> None:
         """An array for each value of a group that is read outside of its loop."""
@@ -447,7 +459,10 @@ class _Fused:
             if depth in node.kept or (not depth and node.out.type.rank):
                 self.room(node, depth)
 
-    def reading(self, item: Stmt) -> set[Var]:
+    def reading(self, item: Stencil | Stmt) -> set[Var]:
+        """The values that an item needs as arrays."""
+        if isinstance(item, Stencil):
+            return set(item.needs)
         return set() if isinstance(item, Stage) and item.op in _SIZES and self._sizes_of(item) is not None else reads(item)
 
     def room(self, node: Node, depth: int, op: str = "empty_of", value: Atom | None = None) -> _Memory:
@@ -455,10 +470,8 @@ class _Fused:
         axes = tuple(k for k, axis in enumerate(node.place) if not depth or (isinstance(axis, int) and axis >= depth))
         sizes = [self.size(node.axes[axis]) if isinstance(axis, int) else Lit(1, INT) for axis in (node.place[k] for k in axes)]
         type_ = Type(node.out.type.kind, len(axes), node.out.type.bits)
-        args = (*sizes,) if value is None else (value, *sizes)
-        made: Var = self.fresh.var(node.out.name, type_)
-        self.top.append(Stage(made, op, args, (("kind", type_.kind), ("bits", type_.bits))))
-        slot = _Slot(made)
+        made = self.array(node.out.name, type_, sizes, op, value)
+        slot = Slot(made)
         for frame in self.frames:
             inside = self.fresh.like(made)
             frame.carried.append((slot, slot.now, inside))
@@ -467,7 +480,20 @@ class _Fused:
         self.memory[node.out] = _Memory(slot, axes)
         return self.memory[node.out]
 
-    def begin(self, group: Sequence[Node], indices: tuple[Atom, ...]) -> list[tuple[Node, _Slot]]:
+    def array(self, name: str, type_: Type, sizes: Sequence[Atom], op: str = "empty_of", value: Atom | None = None) -> Var:
+        """A new array, made before the nest."""
+        made = self.fresh.var(name, type_)
+        args = (*sizes,) if value is None else (value, *sizes)
+        self.top.append(Stage(made, op, args, (("kind", type_.kind), ("bits", type_.bits))))
+        return made
+
+    def carried(self, start: Atom) -> Slot:
+        """Something that the loops from now on carry."""
+        slot = Slot(start)
+        self.slots.append(slot)
+        return slot
+
+    def begin(self, group: Sequence[Node], indices: tuple[Atom, ...]) -> list[tuple[Node, Slot]]:
         """Where the reductions along this axis begin; returns those that come to one number."""
         depth = len(indices)
         running = []
@@ -481,7 +507,7 @@ class _Fused:
                 else:
                     self.room(node, depth, "zeros_of")
                 continue
-            slot = _Slot(self.start(node, neutral))
+            slot = Slot(self.start(node, neutral))
             self.slots.append(slot)
             self.running[node.out] = slot
             running.append((node, slot))
@@ -577,7 +603,7 @@ class _Fused:
             found.append(indices[axis] if isinstance(axis, int) else axis)
         return tuple(found)
 
-    def write(self, op: str, slot: _Slot, index: tuple[Atom, ...], value: Atom, note: str) -> None:
+    def write(self, op: str, slot: Slot, index: tuple[Atom, ...], value: Atom, note: str) -> None:
         assert isinstance(slot.now, Var)
         out = self.fresh.like(slot.now)
         self.out.append(Stage(out, op, (slot.now, *index, value), _at(index), note))
@@ -630,7 +656,14 @@ def _named(node: Node, indices: Sequence[Atom]) -> str:
 
 def _reads(item: Item) -> set[Atom | Counting]:
     """Every value that an item reads, through its views."""
+    if isinstance(item, Stencil):
+        return {*item.needs}
     return {ref.base for ref in item.reads} if isinstance(item, Node) else {*reads(item)}
+
+
+def _binds(item: Item) -> tuple[Var, ...]:
+    """The values that an item makes."""
+    return (item.out,) if isinstance(item, (Node, Stencil)) else binds(item)
 
 
 def _in_step(maker: Node, ref: Ref, depth: int) -> bool:

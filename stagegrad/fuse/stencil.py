@@ -1,0 +1,245 @@
+"""Sums into shifted sections of one array: what a stencil's reverse is, gathered instead of scattered.
+
+    dx = zeros_like(x)              dx[0] = d[0] * ...                 (only what reaches the border)
+    dx[:-1] += a            ->      for i in range(1, n - 1):
+    dx[1:] += b                         dx[i] = a[i] + b[i - 1]
+                                    dx[n - 1] = ...
+
+Each element is written once, by a loop that the compiler can turn into vector instructions; the elements that not every section
+reaches, near the borders, have loops of their own. A term that is cheap to compute is computed where it is needed, from what lies
+in memory, rather than put into an array first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from stagegrad.fuse.nodes import ZERO, Node, Nodes, Ref
+from stagegrad.fuse.order import reads
+from stagegrad.ir import Atom, Block, If, Lit, Span, Stage, Var, literal_is, variables
+from stagegrad.ops import literal
+
+if TYPE_CHECKING:
+    from stagegrad.fuse.nest import Fused
+
+_SLICE = re.compile(r"(\d*):(-\d+)?")
+#: Up to so many operations, a term is computed again for each element that it is added to.
+CHEAP = 12
+ARITHMETIC = frozenset({"add", "sub", "mul", "neg", "square", "where", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not"})
+
+
+@dataclass(frozen=True)
+class Term:
+    """A value that is added to a section: how many elements the section leaves out before and behind, along each axis."""
+
+    value: Var
+    before: tuple[int, ...]
+    behind: tuple[int, ...]
+    note: str
+    span: Span | None
+
+
+@dataclass(frozen=True)
+class Stencil:
+    """``out = array; out[section] += value`` for each of the terms, one after the other."""
+
+    out: Var
+    array: Var
+    terms: tuple[Term, ...]
+    inside: frozenset[Var] = frozenset()  # what stands between
+    again: frozenset[Var] = frozenset()  # the values of terms that are computed where they are needed
+    needs: frozenset[Var] = frozenset()  # what has to lie in memory
+
+    def most(self, axis: int) -> tuple[int, int]:
+        """How many elements at either end are not reached by all terms."""
+        return max(term.before[axis] for term in self.terms), max(term.behind[axis] for term in self.terms)
+
+
+def stencils(block: Block, views: Nodes, nodes: Mapping[Var, Node]) -> dict[Var, Stencil]:
+    """The chains of such sums in a block, by the result of the last; what stands between is read by nobody else."""
+    counts = Counter(var for stmt in block.stmts for var in reads(stmt))
+    counts.update(variables(block.results))
+    found: dict[Var, Stencil] = {}
+    for stmt in block.stmts:
+        term = _term(stmt, views) if isinstance(stmt, Stage) else None
+        if term is None:
+            continue
+        assert isinstance(stmt, Stage)
+        array = stmt.args[0]
+        assert isinstance(array, Var)
+        before = found.pop(array, None) if counts[array] == 1 else None
+        if before is None:
+            before = Stencil(array, array, ())
+        found[stmt.out] = Stencil(stmt.out, before.array, (*before.terms, term), before.inside | {array})
+    shifted = {out: one for out, one in found.items() if any(any(t.before) or any(t.behind) for t in one.terms)}
+    return {out: _with_needs(one, views, nodes) for out, one in shifted.items()}
+
+
+def _with_needs(stencil: Stencil, views: Nodes, nodes: Mapping[Var, Node]) -> Stencil:
+    again: set[Var] = set()
+    base = views.ref(stencil.array).base
+    needs = {base} if isinstance(base, Var) else set()
+    for term in stencil.terms:
+        cheap = leaves(term.value, views, nodes)
+        if cheap is not None:
+            again.add(term.value)
+            needs |= cheap
+        else:
+            base = views.ref(term.value).base
+            needs |= {base} if isinstance(base, Var) else set()
+    return replace(stencil, inside=stencil.inside - {stencil.array}, again=frozenset(again), needs=frozenset(needs))
+
+
+def _term(stage: Stage, nodes: Nodes) -> Term | None:
+    """What an `accumulate` adds to a section that is as far from the borders in every run; None for any other statement."""
+    if stage.op != "accumulate" or dict(stage.attrs).get("gather"):
+        return None
+    array, *indices, value = stage.args
+    if not isinstance(value, Var) or not isinstance(array, Var) or value.type.rank != array.type.rank or value.type != array.type:
+        return None
+    dims, own = nodes.dims(array), nodes.dims(value)
+    at = str(dict(stage.attrs).get("at", "[{0}]"))
+    if not all(isinstance(index, Lit) for index in indices) or not dims or not own or 1 in (*dims, *own):
+        return None
+    parts = at[1:-1].format(*(str(index.value) for index in indices if isinstance(index, Lit))).split(", ")
+    matches = [_SLICE.fullmatch(part) for part in parts]
+    if len(parts) != len(dims) or not all(matches):
+        return None
+    before = tuple(int(match[1] or 0) for match in matches if match)
+    behind = tuple(-int(match[2] or 0) for match in matches if match)
+    for dim, size, first, last in zip(dims, own, before, behind, strict=True):
+        if isinstance(dim, int) or not nodes.same(f"{nodes.dimensions.equal(dim)}-{first + last}" if first + last else dim, size):
+            return None
+    return Term(value, before, behind, stage.note, stage.span)
+
+
+def leaves(var: Var, views: Nodes, nodes: Mapping[Var, Node]) -> set[Var] | None:
+    """What has to lie in memory to compute a value again; None where that is dear, or cannot be."""
+    found: set[Var] = set()
+    cost = 0
+
+    def visit(node: Node) -> bool:
+        nonlocal cost
+        cost += 1
+        if node.reduces or node.stage.op not in ARITHMETIC or cost > CHEAP or node.place != tuple(range(len(node.axes))):
+            return False
+        for ref in node.refs:
+            if not isinstance(ref.base, Var):
+                continue
+            if ref.base not in nodes or not ref.base.type.rank:
+                found.add(ref.base)
+            elif ref.index != node.place or not visit(nodes[ref.base]):
+                return False
+        return True
+
+    seen = views.ref(var)
+    if not isinstance(seen.base, Var) or seen.base not in nodes or seen.index != tuple(range(len(seen.dims))):
+        return None
+    return found if visit(nodes[seen.base]) else None
+
+
+class Writer:
+    """Writes the loops of a stencil."""
+
+    def __init__(self, fused: Fused, stencil: Stencil, nodes: Mapping[Var, Node]) -> None:
+        self.fused, self.stencil, self.nodes = fused, stencil, nodes
+        self.sizes = [fused.size(dim) for dim in fused.nodes.dims(stencil.array)]
+        self.fills = False
+
+    def write(self) -> Atom:
+        """Writes them; returns the array that they filled."""
+        fused, type_ = self.fused, self.stencil.out.type
+        base = fused.nodes.ref(self.stencil.array).base
+        self.fills = not isinstance(base, Var) and literal_is(base, 0.0)  # each element is written once, to an array of its own
+        if self.fills:
+            start: Atom = fused.array(self.stencil.out.name, type_, self.sizes)
+        else:
+            start = fused.current(self.stencil.array)
+        self.slot = fused.carried(start)
+        self.part((), ())
+        fused.slots.remove(self.slot)
+        return self.slot.now
+
+    def part(self, indices: tuple[Var, ...], asked: tuple[bool, ...]) -> None:
+        """What is left of the loops: along each axis the elements that all terms reach, and those near the borders."""
+        axis = len(indices)
+        if axis == len(self.sizes):
+            self.element(indices, asked)
+            return
+        fused, size = self.fused, self.sizes[axis]
+        before, behind = self.stencil.most(axis)
+        last = fused.emit("sub", size, literal(behind)) if behind else size
+        if before:
+            first = fused.emit("min", literal(before), size)
+            fused.trips(axis, ZERO, first, lambda index: self.part((*indices, index), (*asked, True)))
+        fused.trips(axis, literal(before), last, lambda index: self.part((*indices, index), (*asked, False)))
+        if behind:
+            first = fused.emit("max", last, literal(before))
+            fused.trips(axis, first, size, lambda index: self.part((*indices, index), (*asked, True)))
+
+    def element(self, indices: tuple[Var, ...], asked: tuple[bool, ...]) -> None:
+        fused = self.fused
+        total: Atom | None = None
+        for term in self.stencil.terms:
+            value = self.guarded(term, indices, asked)
+            if total is None:
+                total = value
+                continue
+            out = fused.fresh.var("", replace(self.stencil.out.type, rank=0))
+            fused.out.append(Stage(out, "add", (total, value), note=term.note))
+            total = out
+        assert total is not None
+        fused.write("store" if self.fills else "accumulate", self.slot, indices, total, self.stencil.terms[0].note)
+        assert isinstance(self.slot.now, Var)
+        fused.sides[self.slot.now] = fused.sides[self.stencil.out]
+
+    def guarded(self, term: Term, indices: tuple[Var, ...], asked: tuple[bool, ...]) -> Atom:
+        """A term's value at an element; near a border 0.0 where the section does not reach it."""
+        fused, tests = self.fused, []
+        for axis, index in enumerate(indices):
+            if asked[axis] and term.before[axis]:
+                tests.append(fused.emit("ge", index, literal(term.before[axis])))
+            if asked[axis] and term.behind[axis]:
+                last = fused.emit("sub", self.sizes[axis], literal(term.behind[axis]))
+                tests.append(fused.emit("lt", index, last))
+        if not tests:
+            return self.value(term, indices)
+        test = tests[0]
+        for other in tests[1:]:
+            test = fused.emit("and", test, other)
+        outer, fused.out = fused.out, []
+        fused.loads.append({})
+        value = self.value(term, indices)
+        fused.loads.pop()
+        stmts, fused.out = fused.out, outer
+        out = fused.fresh.var("", replace(self.stencil.out.type, rank=0))
+        fused.out.append(If(test, Block(tuple(stmts), (value,)), Block((), (literal(0.0),)), (out,)))
+        return out
+
+    def value(self, term: Term, indices: tuple[Var, ...]) -> Atom:
+        """The element of a term's value that is added to this element of the array."""
+        fused = self.fused
+        places: list[Atom] = []
+        for index, before in zip(indices, term.before, strict=True):
+            places.append(fused.emit("sub", index, literal(before)) if before else index)
+        return self.at(fused.nodes.ref(term.value), tuple(places), term.value in self.stencil.again, {})
+
+    def at(self, ref: Ref, places: tuple[Atom, ...], again: bool, known: dict[Var, Atom]) -> Atom:
+        """An element of an operand, computed anew where the value is in no array."""
+        base = ref.base
+        if not again or not isinstance(base, Var) or base not in self.nodes or not base.type.rank:
+            return self.fused.element(ref, places, {})
+        if base not in known:
+            node = self.nodes[base]
+            args = tuple(self.at(inner, places, again, known) for inner in node.refs)
+            out = self.fused.fresh.var("", replace(node.out.type, rank=0))
+            self.fused.out.append(replace(node.stage, out=out, args=args, note=""))
+            known[base] = out
+        return known[base]
+
+
+__all__ = ["Stencil", "Term", "Writer", "stencils"]
