@@ -179,7 +179,8 @@ class Boundary:
         return tuple(leaf for spec in self.specs for leaf in leaves(spec))
 
     @cached_property
-    def _paths(self) -> tuple[str, ...]:
+    def paths(self) -> tuple[str, ...]:
+        """What the leaves are called: ``x``, ``p['w']``."""
         return tuple(path for name, spec in zip(self.parameters.names, self.specs, strict=True) for path in paths(spec, name))
 
     @cached_property
@@ -196,7 +197,7 @@ class Boundary:
         """The leaves as the compiled function takes them: each of its parameter's kind, arrays in their native layout."""
         if self.apart:
             self._refuse_overlaps(given)
-        return tuple(map(self.leaf, self._paths, self.leaves, given))
+        return tuple(map(self.leaf, self.paths, self.leaves, given))
 
     # ------------------------------------------------------------------------------------------ numbers
 
@@ -261,13 +262,13 @@ class Boundary:
                 if other != written and isinstance(value, numpy.ndarray) and numpy.may_share_memory(given[written], value):
                     first, second = sorted((written, other))
                     reason = (
-                        f"arguments `{self._paths[first]}` and `{self._paths[second]}` of {self.parameters.name}() share memory, "
-                        f"and the function writes to `{self._paths[written]}`"
+                        f"arguments `{self.paths[first]}` and `{self.paths[second]}` of {self.parameters.name}() share memory, "
+                        f"and the function writes to `{self.paths[written]}`"
                     )
-                    raise ArgumentError(reason, advice=f"{self._paths[second]}.copy()")
+                    raise ArgumentError(reason, advice=f"{self.paths[second]}.copy()")
             if overlaps_itself(given[written]):
-                reason = f"argument `{self._paths[written]}` of {self.parameters.name}() is written to, but its elements share memory"
-                raise ArgumentError(reason, advice=f"{self._paths[written]}.copy()")
+                reason = f"argument `{self.paths[written]}` of {self.parameters.name}() is written to, but its elements share memory"
+                raise ArgumentError(reason, advice=f"{self.paths[written]}.copy()")
 
     def write_back(self, given: Sequence[Any], final: Sequence[Any]) -> None:
         """Puts the final values of the arrays that the function writes to where the caller sees them."""

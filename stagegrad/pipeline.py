@@ -22,6 +22,7 @@ from stagegrad.frontend.deep import deeply
 from stagegrad.frontend.program import Program
 from stagegrad.frontend.specs import Leaf, Spec, Tree, gradient_of, is_number, leaves, word_of
 from stagegrad.fuse import fuse
+from stagegrad.into import write_into
 from stagegrad.ir import FLOAT, Atom, Block, Call, Function, Module, Shape, Stage, Stmt, Type, bound, check, walk, with_blocks
 from stagegrad.mapping import over_points
 from stagegrad.names import Words, name_stages
@@ -84,10 +85,15 @@ def gradient_alone(adjoint: Module, name: str) -> Module:
     return deeply(lambda: _checked(optimise.simplify(_checked(_with_main(adjoint, alone)))))
 
 
-def spell(module: Module, target: str, *, cache: bool, checked: bool = False, fresh: frozenset[str] = frozenset()) -> Source:
-    """IR -> text; `checked` where not every index of the user's is known to be in range, `fresh` the functions that are gradients."""
+def spell(module: Module, target: str, *, cache: bool, checked: bool = False, fresh: frozenset[str] = frozenset(),
+          into: Sequence[int] = ()) -> Source:  # fmt: skip
+    """IR -> text; `checked` where not every index of the user's is known to be in range, `fresh` the functions that are gradients.
+
+    The results at the positions `into` are written to arrays that the main function takes behind its other arguments.
+    """
     if target == "numba":
         module = deeply(lambda: _checked(fuse(module)))
+    module = deeply(lambda: _checked(write_into(module, into)))
     source = deeply(lambda: write(module, target, checked=checked, fresh=fresh))
     return source if cache else replace(source, text=runtime.without_disk_cache(source.text))
 
@@ -219,9 +225,9 @@ class Build:
             self._sources[key] = self._spelled(self.module(answer, wrt), target)
         return self._sources[key]
 
-    def _spelled(self, module: Module, target: str) -> Source:
+    def _spelled(self, module: Module, target: str, into: Sequence[int] = ()) -> Source:
         gradients = frozenset(function.name for function in module.functions) - {function.name for function in self.primal.functions}
-        return spell(module, target, cache=self.options.cache, checked=self.checked, fresh=gradients)
+        return spell(module, target, cache=self.options.cache, checked=self.checked, fresh=gradients, into=into)
 
     @cached_property
     def checked(self) -> bool:
@@ -279,6 +285,22 @@ class Build:
         if what:
             reason = f"map() is for functions of numbers, and {main.name}() {what}"
             raise ArgumentError(reason, main.span, "a loop over value_and_grad(...)")
+
+    # ------------------------------------------------------------------------------------------ gradients in place
+
+    def into_source(self, wrt: Choice = None) -> Source:
+        """The text for Numba that computes value and gradient, the arrays of which it takes behind the arguments."""
+        key = ("into", _key(wrt), frozenset[int]())
+        if key not in self._map_sources:
+            module = self.module("value_and_grad", wrt)
+            self._map_sources[key] = self._spelled(module, "numba", _arrays(module.main))
+        return self._map_sources[key]
+
+    def into_loaded(self, wrt: Choice = None) -> runtime.Loaded:
+        """The compiled function that computes value and gradient, the arrays of which it takes behind the arguments."""
+        main = self.module("value_and_grad", wrt).main
+        kinds = [*self.kinds, *(str(main.body.results[k].type) for k in _arrays(main))]
+        return load(self.into_source(wrt), "numba", cache=self.options.cache, kinds=kinds)
 
     # ------------------------------------------------------------------------------------------ again
 
@@ -403,6 +425,11 @@ class Build:
         reason = f"argument `{name}` of {self.name}() is {what}; only a float has a gradient"
         is_array = isinstance(spec, Leaf) and spec.type.rank
         raise ArgumentError(reason, advice=f"{name}.astype(float)" if is_array else f"def {self.name}(..., {name}: float, ...)")
+
+
+def _arrays(main: Function) -> list[int]:
+    """The positions of the results that are arrays."""
+    return [k for k, result in enumerate(main.body.results) if result.type.rank]
 
 
 def _is_plain(spec: Spec) -> bool:

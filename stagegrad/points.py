@@ -1,7 +1,7 @@
 """The arguments and results of a function at many points: arrays that broadcast -> columns, one number for each point.
 
 `Points` takes the arguments of a call of `Staged.map` and gives what a compiled loop takes: for each parameter a contiguous array of one
-dimension, or a number that is the same at every point; `Results` are the arrays that it writes to, the caller's own where `out=` gives
+dimension, or a number that is the same at every point; `results` are the arrays that it writes to, the caller's own where `out=` gives
 them. Nothing is copied that is contiguous and of the right kind already. `run` goes through the points, in chunks on several threads if
 that is asked for, and finds the first point at which the function raises.
 """
@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-from stagegrad.boundary import Boundary, dtype_of, overlaps_itself, shares_memory
+from stagegrad.boundary import Boundary, dtype_of
 from stagegrad.errors import ArgumentError
-from stagegrad.frontend.specs import Leaf, Reader, Spec, Tree, fill, leaves
+from stagegrad.frontend.specs import Leaf, Reader, Spec
 from stagegrad.ir import Type
+from stagegrad.outputs import Outputs, Room
 
 #: A thread gets this many points at least: below, waking it takes longer than computing them.
 LEAST_POINTS = 2**14
@@ -30,7 +30,7 @@ _EXAMPLES: dict[str, float | int | bool] = {"f": 1.0, "i": 1, "u": 1, "b": True}
 
 def _numpy() -> Any:
     """NumPy, imported only where there are arrays of points."""
-    import numpy
+    import numpy  # lazily: a heavy package, and only those who have arrays need it
 
     return numpy
 
@@ -199,71 +199,12 @@ def _is_exact(floats: Any, ints: Any) -> bool:
 # ---------------------------------------------------------------------------------------------- results
 
 
-@dataclass(frozen=True)
-class Results:
-    """The arrays of a call's results: `wanted` has their structure, `types` what is in them."""
-
-    title: str
-    wanted: Spec
-    types: tuple[Type, ...]
-    shape: tuple[int, ...]
-
-    def arrays(self, out: Any, points: Points) -> list[Any]:
-        """An array for each result, those of `out` where it has one."""
-        given = list(self._given(self.wanted, out, "out"))
-        found: list[Any] = []
-        for (path, array), type_ in zip(given, self.types, strict=True):
-            if array is None:
-                found.append(_numpy().empty(self.shape, dtype_of(type_)))
-                continue
-            self._require(path, array, dtype_of(type_))
-            others = [(f"argument `{points.names[k]}`", other) for k, other in enumerate(points.columns) if k not in points.same]
-            others += [(path, other) for (path, other) in given[: len(found)] if other is not None]
-            for name, other in others:
-                if shares_memory(array, other):
-                    raise ArgumentError(f"{path} of {self.title}.map() shares memory with {name}", advice=self._advice)
-            found.append(array)
-        return found
-
-    def filled(self, arrays: Sequence[Any]) -> Any:
-        """The arrays in the structure of the answer."""
-        return fill(self.wanted, iter(arrays))
-
-    def _given(self, spec: Spec, out: Any, path: str) -> Iterator[tuple[str, Any]]:
-        """The arrays of `out`, each with what it is called; None for those that it leaves to us."""
-        if out is None:
-            yield from ((path, None) for _ in leaves(spec))
-        elif isinstance(spec, Leaf):
-            yield path, out
-        elif isinstance(spec, Tree) and type(out) in (tuple, list) and len(out) == len(spec.parts):
-            for k, (part, one) in enumerate(zip(spec.parts, out, strict=True)):
-                yield from self._given(part, one, f"{path}[{k}]")
-        else:
-            what = f"a tuple of {len(out)}" if isinstance(out, tuple) else f"a {type(out).__name__}"
-            raise ArgumentError(f"{path} of {self.title}.map() is {what}", advice=self._advice)
-
-    def _require(self, path: str, array: Any, dtype: Any) -> None:
-        numpy = _numpy()
-        reason = ""
-        if not isinstance(array, numpy.ndarray):
-            reason = f"is a {type(array).__name__}"
-        elif array.shape != self.shape or array.dtype != dtype or not array.dtype.isnative:
-            reason = f"is an array of {array.dtype} with shape {array.shape}"
-        elif not array.flags.writeable or overlaps_itself(array):
-            reason = "cannot be written to" if not array.flags.writeable else "holds an element twice"
-        if reason:
-            raise ArgumentError(f"{path} of {self.title}.map() {reason}", advice=self._advice)
-
-    @cached_property
-    def _advice(self) -> str:
-        words = (f"np.empty({self.shape}, np.{dtype_of(type_)})" for type_ in self.types)
-        return f"out={_shown(fill(self.wanted, iter(words)))}; None for those to be made"
-
-
-def _shown(parts: Any) -> str:
-    if isinstance(parts, str):
-        return parts
-    return f"({', '.join(map(_shown, parts))}{',' if len(parts) == 1 else ''})"
+def results(points: Points, spec: Spec, types: Sequence[Type], out: Any) -> list[Any]:
+    """An array for each leaf of the answer, what it holds being of these types: that of `out`, or a new one."""
+    rooms = tuple(Room(points.shape, dtype_of(type_)) for type_ in types)
+    taken = [(f"argument `{points.names[k]}`", column) for k, column in enumerate(points.columns) if k not in points.same]
+    given = Outputs(f"{points.title}.map()", spec, rooms).given(out, taken)
+    return [_numpy().empty(room.shape, room.dtype) if array is None else array for array, room in zip(given, rooms, strict=True)]
 
 
 # ---------------------------------------------------------------------------------------------- going through the points

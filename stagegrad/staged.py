@@ -23,14 +23,15 @@ from types import CellType, CodeType
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
 
 from stagegrad import pipeline
-from stagegrad.boundary import Answer, Boundary, Parameters, are_numbers, enter, flat, plain_result, run
+from stagegrad.boundary import Answer, Boundary, Parameters, are_numbers, dtype_of, enter, flat, plain_result, run
 from stagegrad.errors import ArgumentError, MissingPackageError, NameChoiceError, NeedsTypes, Problem, StagegradError, UnsupportedError
 from stagegrad.frontend.calls import plain_function
 from stagegrad.frontend.program import Program
-from stagegrad.frontend.specs import Spec, is_number, parse, word_of
+from stagegrad.frontend.specs import Leaf, Spec, fill, flatten, is_number, leaves, parse, word_of
 from stagegrad.ir import Type
+from stagegrad.outputs import Outputs, Room
 from stagegrad.pipeline import Build, Choice, Options
-from stagegrad.points import PointError, Points, Results, are_narrow, available_threads, one_point, run_compiled, run_plainly
+from stagegrad.points import PointError, Points, are_narrow, available_threads, one_point, results, run_compiled, run_plainly
 from stagegrad.tracebacks import locate
 from stagegrad.tracing import Trace, trace
 from stagegrad.version import __version__
@@ -100,6 +101,7 @@ class Staged(Generic[P, R]):
         self._recent: Specs = self._declared  # the types of the most recent call
         self._passages: dict[tuple[Build, str, Choice], _Passage] = {}
         self._courses: dict[tuple[Build, str, Choice, frozenset[int]], _Course] = {}
+        self._writings: dict[tuple[Build, Choice], _Writing] = {}
         self._shown = "value_and_grad"
 
     # ------------------------------------------------------------------------------------------ calls
@@ -132,7 +134,7 @@ class Staged(Generic[P, R]):
         return both
 
     def map(
-        self, *arrays: Any, answer: str = "value_and_grad", wrt: Choice = None, out: Any = None, parallel: bool = False, **named: Any
+        self, *args: Any, answer: str = "value_and_grad", wrt: Choice = None, out: Any = None, parallel: bool = False, **named: Any
     ) -> Any:
         """Value and gradient at many points, ``(f, df)`` or ``(f, (dx, dy, ...))``: arrays of the shape that the arguments broadcast to.
 
@@ -149,16 +151,15 @@ class Staged(Generic[P, R]):
         if clashing:
             reason = f"{clashing[0]}= is an option of map() and a parameter of {self.__name__}()"
             raise NameChoiceError(reason, advice="the parameter by its position")
-        values = self._parameters.bound(arrays, named)
+        values = self._parameters.bound(args, named)
         build = self._chosen(one_point(self.__name__, self._parameters.names, values))
         if are_narrow(build.program.specs, values):
             build = build.narrowed
         points = Points.of(Boundary(self._parameters, build.program.specs, numba=True), values)
         course = self._course(build, answer, wrt, points.same)
-        results = Results(build.name, course.answer, course.types, points.shape)
-        filled = results.arrays(out, points)
-        course(points, filled, parallel=parallel)
-        return results.filled(filled)
+        arrays = results(points, course.answer, course.types, out)
+        course(points, arrays, parallel=parallel)
+        return fill(course.answer, iter(arrays))
 
     # ------------------------------------------------------------------------------------------ code
 
@@ -313,10 +314,10 @@ class Staged(Generic[P, R]):
         """Lets go of what is oldest, where a function is called with ever new types, or with functions made for each call."""
         while len(self._builds) >= _MOST_BUILDS:
             oldest = self._builds.pop(next(iter(self._builds)))
-            for key in [key for key in self._passages if key[0] is oldest]:
-                del self._passages[key]
-            for course in [key for key in self._courses if key[0] in (oldest, vars(oldest).get("narrowed"))]:
-                del self._courses[course]
+            made = (oldest, vars(oldest).get("narrowed"))
+            self._passages = {key: kept for key, kept in self._passages.items() if key[0] not in made}
+            self._courses = {key: kept for key, kept in self._courses.items() if key[0] not in made}
+            self._writings = {key: kept for key, kept in self._writings.items() if key[0] not in made}
 
     def _forget(self) -> None:
         for method in ("_value", "grad", "value_and_grad"):
@@ -324,6 +325,7 @@ class Staged(Generic[P, R]):
         self.__dict__.pop("_parameters", None)
         self._passages.clear()
         self._courses.clear()
+        self._writings.clear()
         self._builds.clear()
 
     def _chosen(self, values: Sequence[Any]) -> Build:
@@ -359,12 +361,29 @@ class Staged(Generic[P, R]):
 
     def _call(self, method: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """A call that no installed entry takes; what it finds is installed in its place, so that the next such call is fast."""
-        wrt = named.pop("wrt") if method != "_value" and "wrt" in named and "wrt" not in self._parameters.names else None
+        free = () if method == "_value" else [word for word in ("wrt", "out") if word in named and word not in self._parameters.names]
+        options = {word: named.pop(word) for word in free}
+        wrt, out = options.get("wrt"), options.get("out")
         values = self._parameters.bound(args, named)
-        passage = self._passage(self._chosen(values), method, wrt)
+        build = self._chosen(values)
+        if out is not None:
+            value, gradient = self._writing(build, wrt)(values, out, method)
+            return gradient if method == "grad" else (value, gradient)
+        passage = self._passage(build, method, wrt)
         if wrt is None:
             self.__dict__[method] = passage.entry
         return passage(values)
+
+    def _writing(self, build: Build, wrt: Choice) -> _Writing:
+        """The way of a call whose gradients are written to the caller's arrays."""
+        key = (build, tuple(wrt) if isinstance(wrt, list) else wrt)
+        writing = self._writings.get(key)
+        if writing is None:
+            passage = self._passage(build, "value_and_grad", wrt)
+            with _making:
+                compiled = build.into_loaded(wrt).function if passage.boundary.numba else None
+                writing = self._writings[key] = _Writing(passage, build.answer("grad", wrt), compiled)
+        return writing
 
     def _course(self, build: Build, answer: str, wrt: Choice, same: frozenset[int]) -> _Course:
         """The way of a call of `map` for some parameters that are the `same` at all points."""
@@ -458,6 +477,61 @@ class _Passage:
             self.boundary.write_back(given, final)
             plain = self.boundary.with_final(plain, final)
         return self.answer(raw, given, plain)
+
+
+@dataclass(frozen=True)
+class _Writing:
+    """The way of a call whose gradients, of this spec, are written to arrays of the caller's.
+
+    `compiled` takes an array for each of them behind the arguments; without, they are copied.
+    """
+
+    passage: _Passage
+    spec: Spec
+    compiled: Callable[..., Any] | None
+
+    def __call__(self, values: Sequence[Any], out: Any, method: str) -> tuple[Any, Any]:
+        """The value, and the gradients with the arrays in `out` where it has some."""
+        boundary, answer = self.passage.boundary, self.passage.answer
+        given = boundary.given(values)
+        rooms = [_room(leaf, given) for leaf in leaves(self.spec)]
+        known = zip(boundary.paths, boundary.leaves, given, strict=True)
+        taken = [(f"argument `{path}`", value) for path, leaf, value in known if leaf.type.rank]
+        arrays = Outputs(f"{answer.title}.{method}()", self.spec, tuple(rooms)).given(out, taken)
+        if self.compiled is None:
+            value, gradient = self.passage(values)
+            mine: list[Any] = [None] * len(arrays)
+        else:
+            plain = boundary.plain(given)
+            mine = [_writable(array, room) for array, room in zip(arrays, rooms, strict=True)]
+            rest = [array for array in mine if array is not None]
+            raw = run(self.compiled, (*plain, *rest), second=False, failed=lambda error, _: self.passage.explain(error, plain))
+            value, gradient = answer(raw, given, plain)
+        found = []
+        for array, written, made in zip(arrays, mine, flatten(self.spec, gradient), strict=True):
+            if array is not None and array is not written:
+                array[...] = made
+            found.append(made if array is None else array)
+        return value, fill(self.spec, iter(found))
+
+
+def _room(leaf: Leaf, given: Sequence[Any]) -> Room | None:
+    """What an array for a gradient must be: like the argument; None for the gradient of a number."""
+    if not leaf.type.rank or leaf.like is None:
+        return None
+    argument = given[leaf.like]
+    return Room(argument.shape, argument.dtype if argument.dtype.kind == "f" else dtype_of(leaf.type))
+
+
+def _writable(array: Any, room: Room | None) -> Any:
+    """The array itself where compiled code can write to it, else another one; None for a number."""
+    if room is None:
+        return None
+    if array is not None and array.flags.carray and array.dtype.isnative:
+        return array
+    import numpy  # lazily: it is there where there are arrays
+
+    return numpy.empty(room.shape, room.dtype.newbyteorder("="))
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,11 @@ LAYERS = (
     ("analysis", "shapes"),
     ("bounds",),
     ("names",),
-    ("frontend", "forward", "reverse", "optimise", "fuse", "mapping", "narrow", "emit"),
+    ("frontend", "forward", "reverse", "optimise", "factors", "fuse", "mapping", "narrow", "into", "emit"),
     ("straight",),
     ("runtime", "boundary", "tracebacks", "tracing", "kernels"),
-    ("derive", "points"),
+    ("derive", "outputs"),
+    ("points",),
     ("gates",),
     ("pipeline",),
     ("verify", "circuit"),
@@ -44,7 +45,8 @@ ONLY = {
     "straight": set(),  # knows Python's text and Numba
     "runtime": {"errors", "version", "straight"},  # takes text and never sees IR
     "boundary": {"errors", "ir", "frontend"},  # of the frontend the specs alone: what arguments are
-    "points": {"errors", "ir", "frontend", "boundary"},  # of the frontend the specs alone
+    "points": {"errors", "ir", "frontend", "boundary", "outputs"},  # of the frontend the specs alone
+    "outputs": {"errors", "frontend", "boundary"},
     "tracebacks": set(),
     "tracing": {"emit"},  # the text and the lines' places, not the IR
 }

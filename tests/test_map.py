@@ -310,7 +310,7 @@ def _refused_outs():
         "dtype": (x, (None, np.zeros(4, np.float32)), r"out\[1\] of parabola.map\(\) is an array of float32"),
         "order": (x, (None, np.zeros(4, ">f8")), r"out\[1\] of parabola.map\(\) is an array of >f8"),
         "list": (x, ([0.0] * 4, None), r"out\[0\] of parabola.map\(\) is a list"),
-        "structure": (x, np.zeros(4), r"out of parabola.map\(\) is a ndarray"),
+        "structure": (x, np.zeros(4), r"out of parabola.map\(\) is a numpy.ndarray"),
         "length": (x, (None, None, None), r"out of parabola.map\(\) is a tuple of 3"),
         "input": (x, (x, None), r"out\[0\] of parabola.map\(\) shares memory with argument `x`"),
         "other": (x, (twice[1:], twice[:-1]), r"out\[1\] of parabola.map\(\) shares memory with out\[0\]"),
