@@ -64,6 +64,30 @@ def an_array_and_its_view_change_places_and_are_written_to(x, n: int):
     return e[0] * 100.0 + p[1] * 10.0 + p[3] * e[3]
 
 
+@called_with(X, X + 1.0, 0.5, refused="whether the write on line .* changes `x` cannot be told")
+def lost_in_one_arm(x, y, s):
+    x, y = x * s, y + s
+    c = x[::1]
+    if s > 0.2:
+        x, y = y, x
+    y *= 2.0
+    if s < 0.4:
+        x, c = c, x
+    return np.sum(x)
+
+
+@called_with(X, X + 1.0, 0.5)
+def lost_in_one_arm_and_not_read(x, y, s):
+    x, y = x * s, y + s
+    c = x[::1]
+    if s > 0.2:
+        x, y = y, x
+    y *= 2.0
+    if s < 0.4:
+        x, c = c, x
+    return np.sum(y)
+
+
 @called_with(X, X + 1.0, M)
 def an_array_from_outside_is_chosen_in_an_inner_loop(a, b, m):
     a, b = b, a

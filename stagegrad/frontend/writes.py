@@ -7,7 +7,7 @@ A function is lowered without any of this first. Where it turns out to write to 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -367,6 +367,10 @@ class Writes(Arrays):
             one, other = list(refs(first.value)), list(refs(second.value))
             if len(one) != len(other) or any(a.type != b.type for a, b in zip(one, other, strict=True)):
                 continue
+            unknown = _unknown(((then, a), (orelse, b)) for a, b in zip(one, other, strict=True) if not alike(a, b))
+            if unknown is not None:
+                then.env[key], orelse.env[key] = replace(first, value=unknown), replace(second, value=unknown)
+                continue
             met = [self._met(memory, pairs, (then, a), (orelse, b), node) for a, b in zip(one, other, strict=True)]
             if [ref for ref, _ in met] != one or [ref for _, ref in met] != other:
                 then.env[key] = replace(first, value=with_refs(first.value, iter([ref for ref, _ in met])))
@@ -411,3 +415,8 @@ class Writes(Arrays):
         self.arm(run, arm)
         return found[0]
 
+
+def _unknown(pairs: Iterable[tuple[tuple[Arm, Ref], tuple[Arm, Ref]]]) -> Unfit | None:
+    """Why one of some sections cannot be read at the end of its path; None if all can be."""
+    found = (arm.env[key_of(ref.buffer)].value for pair in pairs for arm, ref in pair)
+    return next((value for value in found if isinstance(value, Unfit)), None)
