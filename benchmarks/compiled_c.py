@@ -27,18 +27,22 @@ FLAGS = ("-O3", "-march=native", "-ffast-math", "-shared", "-fPIC")
 SOURCES = Path(__file__).parent / "native"
 
 
-def c_run(name: str, args: Sequence[Any], wrt: Sequence[int]) -> Run:
-    """Value and gradient by the function `name` of ``native/name.c``; gradients are new arrays in every call."""
+def c_run(name: str, args: Sequence[Any], wrt: Sequence[int], *, mapped: bool = False) -> Run:
+    """Value and gradient by the function `name` of ``native/name.c``; gradients are new arrays in every call.
+
+    One that is `mapped` has values at many points: they go into an array before the gradients.
+    """
     single = any(isinstance(value, np.ndarray) and value.dtype == np.float32 for value in args)
     function = _library(name, "float" if single else "double")[name]
     function.restype = ctypes.c_double
     given = [passed for value in args for passed in _passed(value)]
-    kinds = [(np.shape(args[k]), np.asarray(args[k]).dtype) for k in wrt]
+    kinds = [(np.shape(args[k]), np.asarray(args[k]).dtype) for k in ((wrt[0], *wrt) if mapped else wrt)]
 
     def run() -> Any:
         slopes = [np.empty(shape, dtype) if shape else ctypes.c_double() for shape, dtype in kinds]
         value = function(*given, *map(_address, slopes))
-        return value, [slope.value if isinstance(slope, ctypes.c_double) else slope for slope in slopes]
+        plain = [slope.value if isinstance(slope, ctypes.c_double) else slope for slope in slopes]
+        return plain if mapped else (value, plain)
 
     return run
 

@@ -72,6 +72,22 @@ class Contest:
     by_differences: float = 1e-5
     #: The most that a first gradient may take, nothing cached, in seconds.
     compile_limit: float = 5.0
+    #: Whether it is a function of numbers that is mapped over arrays of points, so that there is a value for each of them.
+    mapped: bool = False
+
+    def gradient(self, staged: Any) -> Callable[..., Any]:
+        """What computes value and gradient by stagegrad."""
+        call: Callable[..., Any] = staged.map if self.mapped else staged.value_and_grad
+        return call
+
+    def alone(self, staged: Any) -> Callable[..., Any]:
+        """What computes the value alone."""
+        return partial(staged.map, answer="value") if self.mapped else staged
+
+    def plain(self) -> Callable[..., Any]:
+        """The function by Numba, without stagegrad."""
+        compiled: Callable[..., Any] = (numba.vectorize if self.mapped else numba.njit)(self.function)
+        return compiled
 
 
 @dataclass(frozen=True)
@@ -159,17 +175,15 @@ def array_peers(
     }
 
 
-def hold(contest: Contest, effort: Effort) -> list[Standing]:
+def hold(name: str, contest: Contest, effort: Effort) -> list[Standing]:
     """Checks and measures a contest at every size; raises WrongAnswer where someone disagrees."""
     numba.njit(lambda x: x.sum())(np.ones(2))  # what Numba does once in a process is not what a gradient takes
-    name = contest.function.__name__
     staged = stagegrad.compile(contest.function, target="numba", wrt=tuple(_names(contest)))
     first = next(iter(contest.small.values()))
     begun = time.process_time()
-    staged.value_and_grad(*contest.arguments(*first))
+    contest.gradient(staged)(*contest.arguments(*first))
     seconds = time.process_time() - begun
-    wrt = contest.wrt
-    require_direction(contest.function, staged.value_and_grad, contest.arguments(*first), contest.by_differences, name, wrt=wrt)
+    _require_slopes(name, contest, staged, contest.arguments(*first))
     sizes = contest.small if effort.quick else {**contest.small, **contest.sizes}
     standings = []
     for label, size in sizes.items():
@@ -182,6 +196,17 @@ def hold(contest: Contest, effort: Effort) -> list[Standing]:
     return standings
 
 
+def _require_slopes(name: str, contest: Contest, staged: Any, args: tuple[Any, ...]) -> None:
+    """Raises WrongAnswer unless value and gradient agree with the function in plain Python and its central differences."""
+    function, gradient = contest.function, contest.gradient(staged)
+    if contest.mapped:
+        single = np.vectorize(contest.function)
+        require_close([gradient(*args)[0]], [single(*args)], 1e-12, name)
+        function = lambda *args: np.sum(single(*args))  # noqa: E731  # a point's slope is that of the sum
+        gradient = lambda *args: (np.sum(staged.map(*args)[0]), staged.map(*args)[1])  # noqa: E731
+    require_direction(function, gradient, args, contest.by_differences, name, wrt=contest.wrt)
+
+
 def _names(contest: Contest) -> list[str]:
     code = contest.function.__code__
     return [code.co_varnames[k] for k in contest.wrt]
@@ -189,8 +214,9 @@ def _names(contest: Contest) -> list[str]:
 
 def _contenders(contest: Contest, staged: Any, args: tuple[Any, ...], work: float, effort: Effort) -> dict[str, Run | str]:
     """Each contender's call, which was seen to agree; or why there is none."""
-    ours = staged.value_and_grad(*args)
-    found: dict[str, Run | str] = {OURS: partial(staged.value_and_grad, *args)}
+    gradient = partial(contest.gradient(staged), *args)
+    ours = numbers(gradient())
+    found: dict[str, Run | str] = {OURS: gradient}
     asked = {name: peer for name, peer in contest.peers.items() if name.split()[0].lower() in effort.peers}
     rivals = {**_by_hand(contest, effort), **asked}
     tolerance = 1e-4 if any(getattr(value, "dtype", None) == np.float32 for value in args) else 1e-9
@@ -198,12 +224,12 @@ def _contenders(contest: Contest, staged: Any, args: tuple[Any, ...], work: floa
         found[name] = _tried(name, peer, args, work)
         run = found[name]
         if not isinstance(run, str):
-            require_close(numbers(run()), numbers(ours), tolerance, f"{contest.function.__name__}: {name}")
+            require_close(numbers(run()), ours, tolerance, f"{contest.function.__name__}: {name}")
     if effort.quick and contest.by_hand:
         found[BY_HAND] = "checked, in plain Python"
     if not effort.quick:  # each of them has to be compiled
-        found[ALONE] = partial(staged, *args)
-        found[NJIT] = _tried(NJIT, Peer(lambda *args: _njit(contest.function, args)), args, work)
+        found[ALONE] = partial(contest.alone(staged), *args)
+        found[NJIT] = _tried(NJIT, Peer(partial(partial, contest.plain())), args, work)
     return found
 
 
@@ -214,7 +240,7 @@ def _by_hand(contest: Contest, effort: Effort) -> dict[str, Peer]:
         by_hand = contest.by_hand if effort.quick else numba.njit(**FLAGS)(contest.by_hand)
         found[BY_HAND] = Peer(partial(partial, by_hand))
     if (c := contest.c) is not None:
-        found[C] = Peer(lambda *args: c_run(c, args, contest.wrt))
+        found[C] = Peer(lambda *args: c_run(c, args, contest.wrt, mapped=contest.mapped))
     return found
 
 
@@ -240,10 +266,6 @@ def _tried(name: str, peer: Peer, args: tuple[Any, ...], work: float) -> Run | s
     except Exception as error:  # what a peer cannot do is a result, whatever it raises
         return f"{type(error).__name__}: {str(error).partition(chr(10))[0][:160]}"
     return run
-
-
-def _njit(function: Callable[..., Any], args: tuple[Any, ...]) -> Run:
-    return partial(numba.njit(function), *args)
 
 
 def numbers(answer: Any) -> list[Any]:

@@ -24,7 +24,7 @@ def main(effort: str, peers: str, *names: str) -> None:
 def _found(name: str, effort: Effort) -> list[dict[str, Any]]:
     if name in CONTESTS:
         contest = importlib.import_module(f"benchmarks.contests.{name}").CONTEST
-        return [standing.as_dict() for standing in importlib.import_module("benchmarks.contest").hold(contest, effort)]
+        return [standing.as_dict() for standing in importlib.import_module("benchmarks.contest").hold(name, contest, effort)]
     return [asdict(figure) for figure in importlib.import_module(f"benchmarks.workloads.{name}").measure(effort)]
 
 

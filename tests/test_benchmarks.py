@@ -141,7 +141,7 @@ def test_a_contest_measures_everyone_and_says_why_someone_is_not() -> None:
 
     peers = {JAX: Peer(slow), "PyTorch": left_out("for a test"), "autograd": Peer(broken), "CasADi": Peer(slow, most=3)}
     effort = replace(QUICK, peers=("jax", "pytorch", "autograd", "casadi"))
-    (found,) = hold(replace(_contest(lambda x: (squares(x), 2.0 * x)), peers=peers), effort)
+    (found,) = hold("squares", replace(_contest(lambda x: (squares(x), 2.0 * x)), peers=peers), effort)
     assert found.entries[OURS].ratio == 1.0
     assert (found.entries[JAX].ratio or 0.0) > 0.0
     assert found.entries["PyTorch"].reason == "left out: for a test"
@@ -152,7 +152,7 @@ def test_a_contest_measures_everyone_and_says_why_someone_is_not() -> None:
 
 def test_a_contest_does_not_time_who_disagrees() -> None:
     with pytest.raises(WrongAnswer, match="Numba by hand: number 1 is off"):
-        hold(_contest(lambda x: (squares(x), 2.1 * x)), QUICK)
+        hold("squares", _contest(lambda x: (squares(x), 2.1 * x)), QUICK)
 
 
 def _standing(**ratios: float) -> Standing:
