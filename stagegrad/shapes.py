@@ -36,13 +36,14 @@ def shapes(function: Function) -> dict[Var, Shape]:
     return {var: tuple(map(found.equal, dims)) for var, dims in found.of.items()}
 
 
-def dimensions(function: Function) -> Dimensions:
+def dimensions(function: Function, *, hopeful: bool = False) -> Dimensions:
     """The dimensions of every array of a function as each was found, and which of them turned out to be equal.
 
     Where two that had other names are equal, an operation that meets both would have raised otherwise: whoever does without the
-    operation has to ask.
+    operation has to ask. The `hopeful` take it that sections which meet, ``x[1:] * y[1:]``, are equal too, and none has just one
+    element; they have to ask as well.
     """
-    found = Dimensions()
+    found = Dimensions(hopeful=hopeful)
     for param, axes in zip_longest(function.params, function.axes, fillvalue=""):
         if isinstance(param, Var) and param.type.rank:
             found.of[param] = tuple(found.axis(mark) for mark in axes.ljust(param.type.rank, "?"))
@@ -78,6 +79,7 @@ class Dimensions:
     numbers: count[int] = field(default_factory=count)
     several: set[Dim] = field(default_factory=set)  # certainly not one
     same_as: dict[Dim, Dim] = field(default_factory=dict)
+    hopeful: bool = False
 
     def axis(self, mark: str) -> Dim:
         """The dimension of a parameter's axis: "1" for one element, "n" for any other number, "?" where it is not known."""
@@ -246,6 +248,9 @@ class Dimensions:
             return 1
         first, *others = found
         if not self.is_several(first):
+            if self.hopeful and all("-" in str(dim) for dim in found):
+                self.same_as.update(dict.fromkeys(others, first))
+                return first
             return self.unknown() if others else first
         for other in others:
             if self.is_several(other) and not isinstance(other, int):

@@ -28,6 +28,7 @@ from stagegrad.errors import ArgumentError, MissingPackageError, NameChoiceError
 from stagegrad.frontend.calls import plain_function
 from stagegrad.frontend.program import Program
 from stagegrad.frontend.specs import Leaf, Spec, fill, flatten, is_number, leaves, parse, word_of
+from stagegrad.fuse import UNEQUAL
 from stagegrad.ir import Type
 from stagegrad.outputs import Outputs, Room
 from stagegrad.pipeline import Build, Choice, Options
@@ -119,8 +120,11 @@ class Staged(Generic[P, R]):
 
         The gradient of a number is a float, that of an array a new array of the same shape and dtype, that of a container one of the
         same class, with None for what has none (ints, texts). With respect to what `wrt=` chose when the function was compiled, else to
-        all parameters that are or hold floats, in their order. An extra keyword ``wrt=`` chooses for this call only, unless the function
-        has a parameter of that name. Raises ArgumentError for an argument of the wrong kind and where the function does not return one
+        all parameters that are or hold floats, in their order. Two extra keywords, unless the function has parameters of these names:
+        ``wrt=`` chooses for this call only; ``out=`` gives arrays of the arguments' shapes and dtypes to write the gradient to, in its
+        structure, with None for what is to be made, and returns them. They may share no memory with an argument.
+
+        Raises ArgumentError for an argument of the wrong kind, an `out` that does not fit, and where the function does not return one
         float.
         """
         return self._call("grad", args, kwargs)
@@ -128,7 +132,7 @@ class Staged(Generic[P, R]):
     def value_and_grad(self, *args: P.args, **kwargs: P.kwargs) -> tuple[R, Any]:
         """The value and the gradient, ``(f, df)`` or ``(f, (dx, dy, ...))``, for the price of little more than the gradient.
 
-        See `grad` for what the gradient is with respect to.
+        See `grad` for what the gradient is with respect to, and for ``out=``, which is of the gradient's structure here, too.
         """
         both: tuple[R, Any] = self._call("value_and_grad", args, kwargs)
         return both
@@ -214,11 +218,17 @@ class Staged(Generic[P, R]):
 
     @property
     def numba(self) -> NumbaFunctions:
-        """The compiled functions themselves, to be called from your own ``@njit`` code; for the one list of types that there is."""
-        if len(self._builds) > 1 and not self._declared:
+        """The compiled functions themselves, to be called from your own ``@njit`` code."""
+        return NumbaFunctions(self._only_build, lambda types: self._made(self._parsed(types)))
+
+    def _only_build(self) -> Build:
+        """What is made of the function for the types that were stated, or the only ones that it was called with."""
+        if self._declared:
+            return self._made(self._declared)
+        if len(self._builds) > 1:
             known = "; ".join(", ".join(f"{name}: {word_of(spec)}" for name, spec in key) or "numbers" for key in self._builds)
-            raise NameChoiceError(f"{self.__name__}() is compiled for several lists of types ({known})", advice=_FOR_TYPES)
-        return NumbaFunctions(self._build() if not self._declared else self._made(self._declared))
+            raise NameChoiceError(f"{self.__name__}() is compiled for several lists of types ({known})", advice=_CHOOSE_TYPES)
+        return self._build()
 
     def trace(self, *args: P.args, **kwargs: P.kwargs) -> Trace:
         """Every stage's value and gradient at a point, by name; a table when printed.
@@ -581,6 +591,10 @@ def _explaining(build: Build, target: str, answer: str, wrt: Choice) -> Callable
                 python.function(*args)
             except Exception as found:
                 error = found
+            else:
+                if str(error) == UNEQUAL:
+                    reason = f"{build.name}() repeats a section of one element beside longer ones, which its compiled code does not do"
+                    return UnsupportedError(reason, build.program.module.main.span, 'target="numpy"')
         names = [function.name for function in build.program.module.functions]
         return locate(error, python.path, build.source(answer, "python", wrt).spans, names)
 
@@ -590,27 +604,42 @@ def _explaining(build: Build, target: str, answer: str, wrt: Choice) -> Callable
 class NumbaFunctions:
     """The compiled functions of a `Staged`, raw: no conversion, no check, no exception at the user's line.
 
-    Bind one to a name and call it from your own ``@njit`` code: ``vg = f.numba.value_and_grad``. Each is compiled for the one list of
-    types that the function has. If your code is itself compiled with ``cache=True``, Numba does not notice when `f` changes.
+    Bind one to a name and call it from your own ``@njit`` code: ``vg = f.numba.value_and_grad``. Each is compiled for one list of types;
+    `types` chooses it where the function has several. A container is given leaf by leaf, and arrays must be contiguous. If your code is
+    itself compiled with ``cache=True``, Numba does not notice when `f` changes.
     """
 
-    def __init__(self, build: Build) -> None:
-        self._build = build
+    def __init__(self, build: Callable[[], Build], made: Callable[[Types], Build]) -> None:
+        self._build, self._made = build, made
+
+    def types(self, **types: Any) -> NumbaFunctions:
+        """The functions for arguments of these types: ``f.numba.types(x="float64[:, :]", n="int64").value_and_grad``."""
+        return NumbaFunctions(lambda: self._made(types), self._made)
 
     @property
     def value(self) -> Callable[..., Any]:
         """The plain function."""
-        return self._build.loaded("value", "numba").function
+        return self._build().loaded("value", "numba").function
 
     @property
     def grad(self) -> Callable[..., Any]:
-        """The gradient: a float, or a tuple of them."""
-        return self._build.loaded("grad", "numba").function
+        """The gradient: what it is for one parameter, or a tuple."""
+        return self._build().loaded("grad", "numba").function
 
     @property
     def value_and_grad(self) -> Callable[..., Any]:
         """The value and the gradient."""
-        return self._build.loaded("value_and_grad", "numba").function
+        return self._build().loaded("value_and_grad", "numba").function
+
+    @property
+    def value_and_grad_into(self) -> Callable[..., Any]:
+        """The value and the gradient; takes an array for each array of the gradient behind the arguments, and writes to it."""
+        return self._build().into_loaded().function
+
+    @property
+    def map(self) -> Callable[..., Any]:
+        """The loop over points: takes an array of one dimension for each parameter, and behind them for the value and each gradient."""
+        return self._build().map_loaded("value_and_grad", None, frozenset()).function
 
 
 def _plainly(compiled: Callable[..., Any], *args: Any) -> Any:
@@ -624,6 +653,7 @@ def _quietly(compiled: Callable[..., Any], *args: Any) -> Any:
         return compiled(*args)
 
 
+_CHOOSE_TYPES = 'f.numba.types(x="float64[:]", n="int64"), with the types of your parameters'
 _FOR_TYPES = 'stagegrad.compile(types={"x": "float64[:]", "n": "int64"}), with the types of your parameters'
 
 

@@ -17,8 +17,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from stagegrad.fuse.expand import expanded
-from stagegrad.fuse.nest import Fuser
+from stagegrad.fuse.nest import UNEQUAL, Fuser
 from stagegrad.ir import Function, Module, bound
+
+__all__ = ["UNEQUAL", "fuse"]
 
 
 def fuse(module: Module) -> Module:

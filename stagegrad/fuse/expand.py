@@ -24,7 +24,7 @@ _PICKED = re.compile(r"\[\{0\}(, \{\d\})*(, :)*\]")
 
 def expanded(function: Function) -> Function:
     """The function with its composite array stages written out."""
-    expander = _Expander(Fresh(function), dimensions(function))
+    expander = _Expander(Fresh(function), dimensions(function, hopeful=True))
     return replace(function, body=expander.block(function.body))
 
 

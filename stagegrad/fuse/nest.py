@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from stagegrad.fuse.nodes import COMBINED, ZERO, Counting, Node, Nodes, Ref
+from stagegrad.fuse.nodes import COMBINED, ZERO, Ahead, Counting, Entry, Node, Nodes, Ref, left_of
 from stagegrad.fuse.order import TITLES, Order, reads
 from stagegrad.fuse.stencil import Stencil, Writer, stencils
 from stagegrad.ir import (
@@ -39,6 +39,7 @@ from stagegrad.ir import (
     Var,
     binds,
     inner_binds,
+    read,
     substitute,
     variables,
     with_blocks,
@@ -51,6 +52,8 @@ _LETTERS = "ijklm"
 #: What costs at most so many operations is computed again where another loop needs it.
 _CHEAP = 3
 _ARITHMETIC = frozenset({"add", "sub", "mul", "neg", "square", "where", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not"})
+#: What compiled code says where it finds sizes to differ; Python then says it better, unless it repeats an array of one element.
+UNEQUAL = "operands could not be broadcast together"
 #: Stages that only ask for the size of an array.
 _SIZES = frozenset({"extent", "size", "count", "number_along"})
 
@@ -84,7 +87,7 @@ class Fuser:
 
     def __init__(self, function: Function) -> None:
         self.function = function
-        self.nodes = Nodes(dimensions(function))
+        self.nodes = Nodes(dimensions(function, hopeful=True))
         self.fresh = Fresh(function)
 
     def body(self) -> Block:
@@ -149,6 +152,7 @@ class Fused:
         self.guards: dict[int, list[Stmt]] = {}  # what has to be asked before a loop
         self.wanted: set[Var] = set()  # what is needed as an array, outside of all loops
         self.running: dict[Var, Slot] = {}  # the reductions that come to one number
+        self.offsets: dict[Atom, tuple[Atom, int]] = {}  # indices that are other indices and so many elements
         self.loads: list[dict[tuple[Atom, ...], Atom]] = [{}]
 
     def run(self, items: Sequence[Item]) -> Block:
@@ -200,7 +204,7 @@ class Fused:
             dims = self.nodes.dims(stage.out)
         else:
             return None
-        return dims if dims and all(dim in self.known or isinstance(dim, int) for dim in dims) else None
+        return dims if dims and all(isinstance(dim, int) or left_of(dim)[0] in self.known or dim in self.known for dim in dims) else None
 
     # ------------------------------------------------------------------------------------------ order
 
@@ -228,7 +232,8 @@ class Fused:
         for item in items:
             if isinstance(item, Node) and len(item.axes) > depth:
                 dim = item.axes[depth]
-                time = max((self.provided(size, ready) for size in item.axes), default=0)
+                asked = {dim for pair in item.met for dim in pair}
+                time = max((self.provided(size, ready) for size in {*item.axes, *asked}), default=0)
                 for ref in item.reads:
                     maker = makers.get(ref.base) if isinstance(ref.base, Var) else None
                     if maker is not None and maker.axes[depth] == dim and _in_step(maker, ref, depth):
@@ -276,7 +281,11 @@ class Fused:
 
     def provided(self, dim: Dim, ready: dict[Atom | Counting, int]) -> int:
         """When a size is known."""
-        return ready.get(self.known[dim][0], 0) if dim in self.known and dim not in self.sizes else 0
+        if dim in self.sizes or isinstance(dim, int):
+            return 0
+        if dim not in self.known:
+            return self.provided(left_of(dim)[0], ready)
+        return ready.get(self.known[dim][0], 0)
 
     def computed_again(self, items: Sequence[Item], levels: dict[int, tuple[int, Dim | None]], depth: int) -> list[Item]:
         """Cheap stages that another loop needs are put there once more, rather than into an array; those that nobody reads are gone."""
@@ -379,6 +388,12 @@ class Fused:
         """The number of elements along a dimension."""
         if isinstance(dim, int):
             return Lit(dim, INT)
+        if dim not in self.sizes and dim not in self.known:
+            whole, less = left_of(dim)
+            before, self.out = self.out, self.top
+            left = self.emit("sub", self.size(whole), Lit(less, INT))
+            self.sizes[dim] = self.emit("max", left, ZERO, name=_SIZE_NAMES[len(self.sizes) % len(_SIZE_NAMES)])
+            self.out = before
         if dim not in self.sizes:
             var, axis = self.known[dim]
             out = self.fresh.var(_SIZE_NAMES[len(self.sizes) % len(_SIZE_NAMES)], INT)
@@ -444,8 +459,14 @@ class Fused:
             results.append(slot.now)
             slot.now = out
         stmts = Order(self.sides, {}).sorted(body)
-        block = substitute(Block(stmts, tuple(results)), same)
+        block = self.pruned(substitute(Block(stmts, tuple(results)), same))
         self.out.append(For(index, start, stop, Lit(1, INT), tuple(carries), block))
+
+    def pruned(self, block: Block) -> Block:
+        """Without indices that nobody reads."""
+        needed = read(block)
+        unread = [s for s in block.stmts if isinstance(s, Stage) and s.out in self.offsets and s.out not in needed]
+        return replace(block, stmts=tuple(stmt for stmt in block.stmts if stmt not in unread)) if unread else block
 
     def make_room(self, group: Sequence[Node], others: Sequence[Item], depth: int) -> None:
         """An array for each value of a group that is read outside of its loop."""
@@ -533,7 +554,7 @@ class Fused:
             if frozenset(pair) not in self.asked:
                 self.asked.add(frozenset(pair))
                 test = self.emit("ne", self.size(pair[0]), self.size(pair[1]))
-                self.out.append(Raise(test, "ValueError", ("operands could not be broadcast together",), span=node.stage.span))
+                self.out.append(Raise(test, "ValueError", (UNEQUAL,), span=node.stage.span))
         if node.stage.op in ("amax", "amin") and not dict(node.stage.attrs).get("initial"):
             self.ask_for_one(node)
 
@@ -624,13 +645,28 @@ class Fused:
             return self.load(memory.slot.now, tuple(entries[k] for k in memory.axes))
         return self.load(self.current(base), tuple(entries))
 
-    def entry(self, entry: int | Atom | Ref, indices: tuple[Atom, ...], values: dict[Var, Atom]) -> Atom:
+    def entry(self, entry: Entry, indices: tuple[Atom, ...], values: dict[Var, Atom]) -> Atom:
         """An index: the trip's, a fixed one, or what an index array holds."""
         if isinstance(entry, Ref):
             return self.element(entry, indices, values)
+        if isinstance(entry, Ahead):
+            return self.shifted(indices[entry.axis], entry.by)
         return indices[entry] if isinstance(entry, int) else entry
 
+    def shifted(self, index: Atom, by: int) -> Atom:
+        """An index so many elements ahead."""
+        base, ahead = self.offsets.get(index, (index, 0))
+        ahead += by
+        key = (base, Lit(ahead, INT))
+        known = next((found[key] for found in self.loads if key in found), base if not ahead else None)
+        if known is None:
+            known = self.emit("add" if ahead > 0 else "sub", base, Lit(abs(ahead), INT))
+            self.offsets[known] = key[0], ahead
+            self.loads[-1][key] = known
+        return known
+
     def load(self, array: Atom, index: tuple[Atom, ...]) -> Atom:
+        """An element of an array, loaded once in a trip."""
         for known in self.loads:
             if (array, *index) in known:
                 return known[array, *index]

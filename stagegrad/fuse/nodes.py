@@ -8,8 +8,10 @@ of the `Ref` of whoever reads them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from stagegrad.ir import INT, Atom, Attr, Lit, Stage, Var
 from stagegrad.ops import find
@@ -37,6 +39,17 @@ COUNTING = Counting()
 
 
 @dataclass(frozen=True)
+class Ahead:
+    """An index: so many elements ahead of where an axis walks."""
+
+    axis: int
+    by: int
+
+
+Entry: TypeAlias = "int | Ahead | Atom | Ref"
+
+
+@dataclass(frozen=True)
 class Ref:
     """An array as its reader sees it.
 
@@ -45,14 +58,22 @@ class Ref:
     """
 
     base: Atom | Counting
-    index: tuple[int | Atom | Ref, ...]
+    index: tuple[Entry, ...]
     dims: Shape
 
     def moved(self, where: dict[int, int], dims: Shape) -> Ref:
         """The view with its axes in other places; an axis that has none stands for its only element."""
 
-        def entry(old: int | Atom | Ref) -> int | Atom | Ref:
-            return where.get(old, ZERO) if isinstance(old, int) else old.moved(where, dims) if isinstance(old, Ref) else old
+        def entry(old: Entry) -> Entry:
+            match old:
+                case int():
+                    return where.get(old, ZERO)
+                case Ahead(axis, by):
+                    return Ahead(where[axis], by) if axis in where else Lit(by, INT)
+                case Ref():
+                    return old.moved(where, dims)
+                case _:
+                    return old
 
         return Ref(self.base, tuple(map(entry, self.index)), dims)
 
@@ -161,11 +182,32 @@ class Nodes:
                 return self._wide(seen, dims)
             case "unbroadcast" if len(dims) == rank and all(map(self._alike, seen.dims, dims)):
                 return replace(seen, dims=dims)
+            case "load" if not attrs.get("gather"):
+                return self._cut(stage, seen, dims)
             case "full_like":
                 return Ref(stage.args[1], (), dims)
             case "zeros_like" | "ones_like":
                 return Ref(Lit(float(stage.op == "ones_like"), replace(stage.out.type, rank=0)), (), dims)
         return None
+
+    def _cut(self, stage: Stage, seen: Ref, dims: Shape) -> Ref | None:
+        """A section that leaves out so many elements of each axis, before and behind: ``x[1:, :-2]``."""
+        margins = margins_of(stage, stage.args[1:])
+        if margins is None or len(margins) != len(seen.dims) or len(dims) != len(seen.dims) or 1 in (*dims, *seen.dims):
+            return None
+        if any(self.dimensions.equal(cut(seen.dims[k], *margins[k])) != self.dimensions.equal(dim) for k, dim in enumerate(dims)):
+            return None
+
+        def entry(old: Entry) -> Entry:
+            match old:
+                case int() if margins[old][0]:
+                    return Ahead(old, margins[old][0])
+                case Ahead(axis, by):
+                    return Ahead(axis, by + margins[axis][0])
+                case _:
+                    return old
+
+        return None if any(isinstance(old, Ref) for old in seen.index) else Ref(seen.base, tuple(map(entry, seen.index)), dims)
 
     def _alike(self, first: Dim, second: Dim) -> bool:
         """Certainly the same, without a look: two names of one dimension must be asked for first."""
@@ -194,6 +236,8 @@ class Nodes:
         """The stage as a node; None for one that is none."""
         if not any(arg.type.rank for arg in stage.args):
             return None
+        if stage.op == "unbroadcast":
+            return self._alike_after_all(stage)
         op = find(stage.op)
         if op.kind in ("elementwise", "flat"):
             return self._map(stage) if _same_in_loops(stage) else None
@@ -231,6 +275,14 @@ class Nodes:
             refs.append(seen.moved(where, axes))
         place = tuple(number.get(k, ZERO) for k in range(len(dims)))
         return Node(stage, axes, tuple(refs), place, tuple(met))
+
+    def _alike_after_all(self, stage: Stage) -> Node | None:
+        """What is summed over no axis, if all of them are as long as they are taken to be."""
+        seen, dims = self.ref(stage.args[0]), self.dims(stage.out)
+        if len(seen.dims) != len(dims) or 1 in (*dims, *seen.dims) or not all(map(self.same, seen.dims, dims)):
+            return None
+        met = tuple((own, dim) for own, dim in zip(seen.dims, dims, strict=True) if own != dim)
+        return Node(replace(stage, op="copy", args=stage.args[:1]), dims, (replace(seen, dims=dims),), tuple(range(len(dims))), met)
 
     def _outer(self, stage: Stage) -> Node | None:
         """Products of all pairs: a product over the axes of both."""
@@ -288,6 +340,30 @@ class Nodes:
             elif attrs.get("keepdims"):
                 place.append(ZERO)
         return Node(stage, axes, (seen.moved(number, axes),), tuple(place))
+
+
+_SLICE = re.compile(r"(\d*):(-\d+)?")
+
+
+def margins_of(stage: Stage, indices: Sequence[Atom]) -> tuple[tuple[int, int], ...] | None:
+    """How many elements a section leaves out before and behind along each axis; None where that is not the same in every run."""
+    if dict(stage.attrs).get("gather") or not all(isinstance(index, Lit) for index in indices):
+        return None
+    at = str(dict(stage.attrs).get("at", "[{0}]"))
+    parts = at[1:-1].format(*(str(index.value) for index in indices if isinstance(index, Lit))).split(", ")
+    matches = [_SLICE.fullmatch(part) for part in parts]
+    return tuple((int(m[1] or 0), -int(m[2] or 0)) for m in matches if m) if all(matches) else None
+
+
+def cut(dim: Dim, before: int, behind: int) -> Dim:
+    """The name of the dimension that is left of one (`Dimensions.cut`)."""
+    return f"{dim}-{before + behind}" if before + behind else dim
+
+
+def left_of(dim: Dim) -> tuple[Dim, int]:
+    """A dimension as another one and how many elements less: ``"d0-2"`` -> ``("d0", 2)``."""
+    name, _, less = str(dim).rpartition("-")
+    return (name, int(less)) if name and less.isdigit() else (dim, 0)
 
 
 def axes_along(axis: Attr, rank: int) -> set[int]:

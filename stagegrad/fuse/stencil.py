@@ -12,21 +12,19 @@ in memory, rather than put into an array first.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stagegrad.fuse.nodes import ZERO, Node, Nodes, Ref
+from stagegrad.fuse.nodes import ZERO, Node, Nodes, Ref, cut, margins_of
 from stagegrad.fuse.order import reads
-from stagegrad.ir import Atom, Block, If, Lit, Span, Stage, Var, literal_is, variables
+from stagegrad.ir import INT, Atom, Block, If, Span, Stage, Var, literal_is, variables
 from stagegrad.ops import literal
 
 if TYPE_CHECKING:
     from stagegrad.fuse.nest import Fused
 
-_SLICE = re.compile(r"(\d*):(-\d+)?")
 #: Up to so many operations, a term is computed again for each element that it is added to.
 CHEAP = 12
 ARITHMETIC = frozenset({"add", "sub", "mul", "neg", "square", "where", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not"})
@@ -96,24 +94,18 @@ def _with_needs(stencil: Stencil, views: Nodes, nodes: Mapping[Var, Node]) -> St
 
 def _term(stage: Stage, nodes: Nodes) -> Term | None:
     """What an `accumulate` adds to a section that is as far from the borders in every run; None for any other statement."""
-    if stage.op != "accumulate" or dict(stage.attrs).get("gather"):
+    if stage.op != "accumulate":
         return None
     array, *indices, value = stage.args
     if not isinstance(value, Var) or not isinstance(array, Var) or value.type.rank != array.type.rank or value.type != array.type:
         return None
-    dims, own = nodes.dims(array), nodes.dims(value)
-    at = str(dict(stage.attrs).get("at", "[{0}]"))
-    if not all(isinstance(index, Lit) for index in indices) or not dims or not own or 1 in (*dims, *own):
+    dims, own, margins = nodes.dims(array), nodes.dims(value), margins_of(stage, indices)
+    if margins is None or len(margins) != len(dims) or not own or any(isinstance(dim, int) for dim in (*dims, *own)):
         return None
-    parts = at[1:-1].format(*(str(index.value) for index in indices if isinstance(index, Lit))).split(", ")
-    matches = [_SLICE.fullmatch(part) for part in parts]
-    if len(parts) != len(dims) or not all(matches):
+    equal = nodes.dimensions.equal
+    if any(equal(cut(equal(dim), *margin)) != equal(size) for dim, size, margin in zip(dims, own, margins, strict=True)):
         return None
-    before = tuple(int(match[1] or 0) for match in matches if match)
-    behind = tuple(-int(match[2] or 0) for match in matches if match)
-    for dim, size, first, last in zip(dims, own, before, behind, strict=True):
-        if isinstance(dim, int) or not nodes.same(f"{nodes.dimensions.equal(dim)}-{first + last}" if first + last else dim, size):
-            return None
+    before, behind = zip(*margins, strict=True)
     return Term(value, before, behind, stage.note, stage.span)
 
 
@@ -172,14 +164,21 @@ class Writer:
             return
         fused, size = self.fused, self.sizes[axis]
         before, behind = self.stencil.most(axis)
+        edge = fused.emit("min", literal(before + behind), size, name="edge")
+        behind_edge = fused.emit("sub", size, edge)
+
+        def near(trip: Var) -> None:
+            """The first of these trips stand at the front, the others at the back."""
+            front = fused.emit("lt", trip, literal(before))
+            moved = fused.emit("add", trip, behind_edge)
+            index = fused.fresh.var(trip.name, INT)
+            fused.out.append(If(front, Block((), (trip,)), Block((), (moved,)), (index,)))
+            self.part((*indices, index), (*asked, True))
+
+        if before + behind:
+            fused.trips(axis, ZERO, edge, near)
         last = fused.emit("sub", size, literal(behind)) if behind else size
-        if before:
-            first = fused.emit("min", literal(before), size)
-            fused.trips(axis, ZERO, first, lambda index: self.part((*indices, index), (*asked, True)))
         fused.trips(axis, literal(before), last, lambda index: self.part((*indices, index), (*asked, False)))
-        if behind:
-            first = fused.emit("max", last, literal(before))
-            fused.trips(axis, first, size, lambda index: self.part((*indices, index), (*asked, True)))
 
     def element(self, indices: tuple[Var, ...], asked: tuple[bool, ...]) -> None:
         fused = self.fused
@@ -217,7 +216,7 @@ class Writer:
         fused.loads.pop()
         stmts, fused.out = fused.out, outer
         out = fused.fresh.var("", replace(self.stencil.out.type, rank=0))
-        fused.out.append(If(test, Block(tuple(stmts), (value,)), Block((), (literal(0.0),)), (out,)))
+        fused.out.append(If(test, fused.pruned(Block(tuple(stmts), (value,))), Block((), (literal(0.0),)), (out,)))
         return out
 
     def value(self, term: Term, indices: tuple[Var, ...]) -> Atom:
@@ -225,7 +224,7 @@ class Writer:
         fused = self.fused
         places: list[Atom] = []
         for index, before in zip(indices, term.before, strict=True):
-            places.append(fused.emit("sub", index, literal(before)) if before else index)
+            places.append(fused.shifted(index, -before))
         return self.at(fused.nodes.ref(term.value), tuple(places), term.value in self.stencil.again, {})
 
     def at(self, ref: Ref, places: tuple[Atom, ...], again: bool, known: dict[Var, Atom]) -> Atom:
