@@ -136,6 +136,9 @@ def _takes_attrs(result: Callable[..., Type]) -> bool:
     return len(inspect.signature(result).parameters) > 1
 
 
+#: The attribute of an addition that is one step of a sum of NumPy's, which adds in an order of its own: no other order is wrong.
+ANY_ORDER: tuple[str, Attr] = ("any_order", True)
+
 REGISTRY: dict[str, Op] = {}
 HELPERS: dict[str, Helper] = {}
 

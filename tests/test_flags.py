@@ -221,3 +221,45 @@ def test_no_other_freedom_is_ever_given(function):
     for answer in ("value", "value_and_grad"):
         for given in re.findall(r"fastmath=\{(.*?)\}", text_of(function, types, answer)):
             assert {word.strip().strip('"') for word in given.split(",")} <= FREEDOMS
+
+
+# ---------------------------------------------------------------------------------------------- arrays that lie apart
+
+
+def ten(a, b, c, d, e, f, g, h, i, j):
+    return np.sum(a * b * c * d * e * f * g * h * i * j)
+
+
+def ten_into_the_first(a, b, c, d, e, f, g, h, i, j, n: int):
+    for k in range(n):
+        a[k] = b[k] * c[k]
+        d[k] = e[k] * f[k]
+        g[k] = h[k] * i[k] * j[k]
+    return a[0]
+
+
+TEN = dict.fromkeys("abcdefghij", "float64[:]")
+
+
+def test_llvm_is_told_that_many_arrays_lie_apart():
+    assert "    apart()\n" in text_of(ten, TEN, "value_and_grad")
+    assert "apart" not in text_of(ten, TEN)  # nothing is written
+    arrays = [np.full(100, 1.0 + 0.01 * k) for k in range(9)]
+    value, gradient = stagegrad.compile(ten, types=TEN).value_and_grad(*arrays, arrays[0])  # the first and the last are one
+    product = math.prod(array[0] for array in arrays) * arrays[0][0]
+    assert value == pytest.approx(100 * product, rel=1e-12)
+    for array, found in zip([*arrays, arrays[0]], gradient, strict=True):
+        np.testing.assert_allclose(found, product / array[0], rtol=1e-12)
+
+
+def test_a_function_that_writes_to_its_arguments_says_nothing_of_them():
+    assert "apart" not in text_of(ten_into_the_first, TEN)
+
+
+def test_a_user_may_have_the_word():
+    def named(apart, b, c, d, e, f, g, h, i, j):
+        return np.sum(apart * b * c * d * e * f * g * h * i * j)
+
+    types = dict.fromkeys(["apart", *"bcdefghij"], "float64[:]")
+    assert "apart()" not in text_of(named, types, "value_and_grad")
+    assert stagegrad.compile(named, types=types).value_and_grad(*[np.ones(3)] * 10)[0] == 3.0

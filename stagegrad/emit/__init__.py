@@ -9,10 +9,10 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from stagegrad.emit.flags import any_order, contracted, loop_words
+from stagegrad.emit.flags import any_order, contracted, must_lie_apart, sum_words
 from stagegrad.emit.ownership import owned
 from stagegrad.emit.writer import FunctionText, Line, write_function
-from stagegrad.ir import Block, Call, For, If, Module, Span, Stage, Stmt, While, walk
+from stagegrad.ir import Block, Call, For, Function, If, Module, Span, Stage, Stmt, While, walk
 from stagegrad.names import Words, operation_words
 from stagegrad.ops import HELPERS
 
@@ -64,12 +64,17 @@ def write(module: Module, target: str, *, checked: bool = False, fresh: frozense
         body += _decorated(target, EACH_DECORATOR if helper.each else _njit())
         body += [Line(0, line) for line in helper.for_target(target).splitlines()] + _gap()
     start = 0
+    about_loops: set[str] = set()
+    used = {word for _, text in texts for line in text.lines for word in _WORD.findall(line.text)}
     for function, text in texts:
         body += _decorated(target, _njit(checked=checked, contract=function.name in freely))
-        start = len(body) if function is module.main else start
-        body += text.lines + _gap()
+        opening = [word for word in _opening(function, text) if word not in used] if target == "numba" else []
+        about_loops |= {*opening, *(sum_words(function) if target == "numba" else ())}
+        start = len(body) + len(opening) if function is module.main else start
+        first, *rest = text.lines
+        body += [first, *(Line(1, f"{word}()") for word in opening), *rest, *_gap()]
     body, words = _shorten(body[:-2], set(helpers))
-    head = _imports(body, words, target, loop_words(module))
+    head = _imports(body, words, target, sorted(about_loops))
     lines = [*head, *body]
     parts = {title: (first + start + len(head), last + start + len(head)) for title, first, last in texts[-1][1].parts}
     rendered = "\n".join(("    " * line.depth + line.text).rstrip() for line in lines) + "\n"
@@ -101,6 +106,12 @@ def _decorated(target: str, decorator: str) -> list[Line]:
 
 def _njit(*, checked: bool = False, contract: bool = False) -> str:
     return f"@njit({NUMBA_OPTIONS}{CHECKED if checked else ''}{CONTRACTED if contract else ''})"
+
+
+def _opening(function: Function, text: FunctionText) -> list[str]:
+    """What a function says of all its loops before it begins."""
+    uses_kernels = any(re.search(rf"\b{_KERNELS}\.", line.text) for line in text.lines)
+    return ["apart"] * must_lie_apart(function) + ["wide"] * uses_kernels
 
 
 def _with_needs(names: list[str], target: str) -> list[str]:
@@ -154,6 +165,8 @@ def _each(block: Block, change: Callable[[Stmt], Stmt]) -> Block:
     return Block(tuple(change(inside(stmt)) for stmt in block.stmts), block.results)
 
 
+#: The module of the vector kernels, as generated text calls it; a user who has something of that name does without.
+_KERNELS = "kernels"
 _MATH = re.compile(r"\bmath\.(\w+)")
 _WORD = re.compile(r"(?<![.\w])[A-Za-z_]\w*")
 

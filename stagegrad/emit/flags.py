@@ -15,7 +15,9 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 
 from stagegrad.emit.rounding import Roundings
+from stagegrad.emit.sharing import WRITES, Sharing
 from stagegrad.ir import (
+    Atom,
     Block,
     Call,
     For,
@@ -34,6 +36,7 @@ from stagegrad.ir import (
     with_blocks,
 )  # fmt: skip
 from stagegrad.names import count_reads
+from stagegrad.ops import ANY_ORDER
 
 
 def contracted(module: Module) -> frozenset[str]:
@@ -50,13 +53,17 @@ def contracted(module: Module) -> frozenset[str]:
 
 
 def any_order(function: Function) -> Function:
-    """``s = add(s, x)`` -> ``s = plus(s, x)``, in innermost loops that do nothing with ``s`` but add to it."""
+    """``s = add(s, x)`` -> ``s = plus(s, x)``, in innermost loops that do nothing with ``s`` but add to it.
+
+    Sums that NumPy takes are so wherever they go; those that the user's loops take, where no branch, root or divisor can see it.
+    """
     chains = [chain for loop in innermost(function) if not _is_sequential(loop) for chain in _chains(loop, _FREE)]
     if not chains:
         return function
     roundings = Roundings(function)
-    if not roundings.harmless({out for chain in chains for out in chain}):
-        chains = [chain for chain in chains if roundings.harmless(chain.keys())]
+    user = [chain for chain in chains if not all(ANY_ORDER in roundings.stages[out].attrs for out in chain)]
+    if not roundings.harmless({out for chain in user for out in chain}):
+        chains = [chain for chain in chains if chain not in user or roundings.harmless(chain.keys())]
     totals = {out: total for chain in chains for out, total in chain.items()}
     return replace(function, body=_freed(function.body, totals)) if totals else function
 
@@ -78,10 +85,46 @@ def _freed(block: Block, totals: Mapping[Var, Var]) -> Block:
     return replace(block, stmts=tuple(map(freed, block.stmts)))
 
 
-def loop_words(module: Module) -> list[str]:
-    """The words of `stagegrad.kernels.loops` that the text of a module uses, in order."""
-    stages = (stmt for function in module.functions for stmt in walk(function.body) if isinstance(stmt, Stage))
-    return sorted({stage.op for stage in stages} & set(_FREE.values()))
+def sum_words(function: Function) -> set[str]:
+    """The words for sums in any order that the text of a function uses."""
+    return {stmt.op for stmt in walk(function.body) if isinstance(stmt, Stage)} & set(_FREE.values())
+
+
+# ---------------------------------------------------------------------------------------------- arrays that lie apart
+
+#: So many pairs of addresses LLVM compares before a loop that writes to arrays, and no more.
+_MOST_PAIRS = 128
+
+
+def must_lie_apart(function: Function) -> bool:
+    """Is there a loop over so many arrays that LLVM must be told that they lie apart, and do those that are given lie apart?
+
+    Those that the function only reads do: what it writes to is its own, or was given to it for that.
+    """
+    loops = list(innermost(function))
+    if sum(param.type.rank > 0 for param in function.params) == 0 or not any(_pairs(loop, None) > _MOST_PAIRS for loop in loops):
+        return False
+    sharing = Sharing(function)
+    own = {param for position, param in enumerate(function.params) if position in function.given}
+    foreign = [param for param in function.params if param.type.rank and param not in own]
+    if any(sharing.of(stage.args[0]) & sharing.of(param) for stage in sharing.writes for param in foreign):
+        return False
+    return any(_pairs(loop, sharing) > _MOST_PAIRS for loop in loops)
+
+
+def _pairs(loop: For, sharing: Sharing | None) -> int:
+    """How many pairs of arrays there are in a loop that may be one, where at least one of them is written to."""
+
+    def places(ops: Container[str]) -> set[Atom | int]:
+        found = (stmt.args[0] for stmt in walk(loop.body) if isinstance(stmt, Stage) and stmt.op in ops)
+        return {array if sharing is None else sharing.of(array) for array in found}
+
+    written = places(WRITES)
+    read = places({"load"}) - written
+    return len(written) * len(read) + len(written) * (len(written) - 1) // 2
+
+
+# ---------------------------------------------------------------------------------------------- loops
 
 
 def innermost(function: Function) -> Iterator[For]:

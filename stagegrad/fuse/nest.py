@@ -44,7 +44,7 @@ from stagegrad.ir import (
     variables,
     with_blocks,
 )  # fmt: skip
-from stagegrad.ops import find
+from stagegrad.ops import ANY_ORDER, find
 from stagegrad.shapes import Dim, dimensions
 
 #: Names of loop indices, outermost first.
@@ -596,7 +596,7 @@ class Fused:
         if node.out in self.running:
             slot = self.running[node.out]
             out = self.fresh.var(node.out.name, slot.now.type)
-            self.out.append(Stage(out, op, (slot.now, value), note=node.stage.note))
+            self.out.append(Stage(out, op, (slot.now, value), (ANY_ORDER,), note=node.stage.note))
             self.sides[out] = self.sides[node.out]
             slot.now = out
             return

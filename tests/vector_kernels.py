@@ -1,0 +1,96 @@
+"""One function for each kind of kernel, and what LLVM says of its loops: ``python -m tests.vector_kernels`` compiles them all.
+
+Each entry of `KERNELS` is a function, the types of its parameters, and the answer that is compiled; "map" is that of many points.
+The remarks go to the standard error of the process, each kernel's under a line with its name.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+
+import numpy as np
+
+VECTOR, MATRIX, NARROW = "float64[:]", "float64[:, :]", "float32[:]"
+
+
+def dot(x, y):
+    total = 0.0
+    for i in range(len(x)):
+        total += x[i] * y[i]
+    return total
+
+
+def least_squares(w, x, y):
+    loss = 0.0
+    for i in range(len(x)):
+        d = w * x[i] - y[i]
+        loss += d * d
+    return loss
+
+
+def elementwise(x, y):
+    return np.sum((x * y + 1.0) * (x - y))
+
+
+def stencil(u):
+    total = 0.0
+    for i in range(1, len(u) - 1):
+        d = u[i + 1] - 2.0 * u[i] + u[i - 1]
+        total += d * d
+    return total
+
+
+def pairs(p, q):
+    energy = 0.0
+    for i in range(len(p)):
+        for j in range(len(p)):
+            dx = p[i] - p[j]
+            dy = q[i] - q[j]
+            energy += 1.0 / math.sqrt(dx * dx + dy * dy + 0.01)
+    return energy
+
+
+def point(x, y):
+    return (x + 1.0 / (1.0 + math.exp(-y))) / (1.0 + (x + y) ** 2)
+
+
+def many(a, b, c, d, e, f, g, h, i, j):
+    return np.sum(a * b * c * d * e * f * g * h * i * j)
+
+
+KERNELS = {
+    "sum": (dot, {"x": VECTOR, "y": VECTOR}, "value"),
+    "one pass": (least_squares, {"x": VECTOR, "y": VECTOR}, "value_and_grad"),
+    "float32": (least_squares, {"w": "float32", "x": NARROW, "y": NARROW}, "value_and_grad"),
+    "elementwise": (elementwise, {"x": VECTOR, "y": VECTOR}, "value_and_grad"),
+    "stencil": (stencil, {"u": VECTOR}, "value"),
+    "pairs": (pairs, {"p": VECTOR, "q": VECTOR}, "value"),
+    "many arrays": (many, dict.fromkeys("abcdefghij", VECTOR), "value_and_grad"),
+    "map": (point, {}, "map"),
+}
+
+
+def main() -> None:
+    import llvmlite.binding
+
+    for option in ("-pass-remarks=loop-vectorize", "-pass-remarks-analysis=loop-vectorize"):
+        llvmlite.binding.set_option("", option)
+    import stagegrad  # behind the options, which count for what is compiled after them
+
+    # Numba compiles loops of its own beside the first function that calls one of the C library.
+    stagegrad.compile(point, target="numba", cache=False)(1.0, 2.0)
+    for title, (function, types, answer) in KERNELS.items():
+        staged = stagegrad.compile(function, types=types, target="numba", cache=False)
+        print(f"== {title}", file=sys.stderr, flush=True)
+        if answer == "map":
+            staged.map(np.linspace(0.0, 1.0, 10), np.linspace(0.0, 1.0, 10))
+        else:
+            staged.build.loaded(answer, "numba")
+        if "-v" in sys.argv:
+            text = staged.build.map_source("value_and_grad").text if answer == "map" else staged.source("numba", answer=answer)
+            print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
