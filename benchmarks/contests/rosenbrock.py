@@ -17,18 +17,18 @@ def rosenbrock(x: Any) -> Any:
 
 
 def by_hand(x: Any) -> Any:
-    """One pass; what a pair adds to its second element is carried along to the next."""
+    """One pass that gathers: each element computes its own gap and that of the pair before it, so that no trip needs another."""
     n = len(x)
     dx = np.empty(n)
-    total, carried = 0.0, 0.0
-    for i in range(n - 1):
+    gap, rest = x[1] - x[0] * x[0], 1.0 - x[0]
+    total = 100.0 * gap * gap + rest * rest
+    dx[0] = -400.0 * gap * x[0] - 2.0 * rest
+    for i in range(1, n - 1):
         here = x[i]
-        gap = x[i + 1] - here * here
-        rest = 1.0 - here
+        gap, before, rest = x[i + 1] - here * here, here - x[i - 1] * x[i - 1], 1.0 - here
         total += 100.0 * gap * gap + rest * rest
-        dx[i] = carried - 400.0 * gap * here - 2.0 * rest
-        carried = 200.0 * gap
-    dx[n - 1] = carried
+        dx[i] = 200.0 * before - 400.0 * gap * here - 2.0 * rest
+    dx[n - 1] = 200.0 * (x[n - 1] - x[n - 2] * x[n - 2])
     return total, dx
 
 
