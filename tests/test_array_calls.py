@@ -430,6 +430,26 @@ def test_compiled_functions_need_one_list_of_types():
     with pytest.raises(NameChoiceError, match=r"several lists of types \(x: float64\[:\]; x: float64\[:, :\]\)"):
         f.numba.value  # noqa: B018  (looking is the test)
     assert stagegrad.compile(weighted, target="numba", types={"x": "float64[:]"}).numba.value(X, 1.0) == 14.0
+    assert f.numba.types(x="float64[:]").value(X, 1.0) == 14.0
+    assert f.numba.types(x="float64[:, :]").grad(np.ones((2, 2)), 1.0)[1] == 4.0
+    assert stagegrad.compile(weighted, target="numba").numba.types(x="float64[:]").value(X, 1.0) == 14.0  # before any call
+
+
+def test_compiled_code_writes_gradients_to_arrays_in_compiled_code():
+    numba = pytest.importorskip("numba")
+    into = stagegrad.compile(weighted, target="numba").numba.types(x="float64[:]").value_and_grad_into
+    loop = stagegrad.formula("x**2 * y", target="numba").numba.map
+
+    @numba.njit
+    def both(x, dx, columns):
+        value, (_, dc) = into(x, 3.0, dx)
+        loop(x, x, columns[0], columns[1], columns[2])
+        return value, dc
+
+    dx, columns = np.zeros(3), np.zeros((3, 3))
+    assert both(X, dx, columns) == (42.0, 14.0)
+    np.testing.assert_array_equal(dx, 6.0 * X)
+    np.testing.assert_array_equal(columns, [X**3, 2.0 * X**2, X**2])
 
 
 def test_pickles_hold_what_was_compiled():
