@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from stagegrad.fuse.nodes import COMBINED, ZERO, Ahead, Counting, Entry, Node, Nodes, Ref, left_of
 from stagegrad.fuse.order import TITLES, Order, reads
-from stagegrad.fuse.stencil import Stencil, Writer, stencils
+from stagegrad.fuse.stencil import Filling, Stencil, Writer, filling, stencils
 from stagegrad.ir import (
     BOOL,
     INT,
@@ -57,7 +57,11 @@ UNEQUAL = "operands could not be broadcast together"
 #: Stages that only ask for the size of an array.
 _SIZES = frozenset({"extent", "size", "count", "number_along"})
 
-Item: TypeAlias = "Node | Stencil | Stmt"
+Item: TypeAlias = "Node | Stencil | Filling | Stmt"
+
+
+#: What becomes loops.
+_LOOPS = (Node, Stencil, Filling)
 
 
 @dataclass(eq=False)
@@ -114,14 +118,14 @@ class Fuser:
             if isinstance(stmt, Stage) and stmt.out in self.nodes.views:
                 items.append(stmt)
                 continue
-            node = found.get(stmt.out) if isinstance(stmt, Stage) else None
+            node: Node | Filling | None = found.get(stmt.out) or filling(stmt, self.nodes) if isinstance(stmt, Stage) else None
             if node is None:
                 around = self.sized(known, inner_binds(stmt))
                 stmt = with_blocks(stmt, lambda inner, around=around: self.block(inner, around))  # type: ignore[misc]
                 known = self.sized(known, (var for var in binds(stmt) if var not in self.nodes.views))
             items.append(node or stmt)
-        if not any(isinstance(item, (Node, Stencil)) for item in items):
-            return Block(tuple(item for item in items if not isinstance(item, (Node, Stencil))), block.results)
+        if not any(isinstance(item, _LOOPS) for item in items):
+            return Block(tuple(item for item in items if not isinstance(item, _LOOPS)), block.results)
         return Fused(self, block, known, found).run(items)
 
     def found(self, block: Block) -> dict[Var, Node]:
@@ -187,7 +191,7 @@ class Fused:
                 continue
             kept.append(item)
             if not (isinstance(item, Stage) and self._sizes_of(item) is not None):
-                needed |= set(item.needs) if isinstance(item, Stencil) else reads(item)
+                needed |= set(item.needs) if isinstance(item, (Stencil, Filling)) else reads(item)
         return kept[::-1]
 
     def _sizes_of(self, stage: Stage) -> tuple[Dim, ...] | None:
@@ -359,6 +363,8 @@ class Fused:
         """Something that runs in no loop of its own."""
         if isinstance(item, Node):
             self.compute(item, indices, values)
+        elif isinstance(item, Filling):
+            self.now[item.out] = item.write(self)
         elif isinstance(item, Stencil):
             self.now[item.out] = Writer(self, item, self.made).write()
         elif isinstance(item, Stage) and (dims := self._sizes_of(item)) is not None:
@@ -480,9 +486,9 @@ class Fused:
             if depth in node.kept or (not depth and node.out.type.rank):
                 self.room(node, depth)
 
-    def reading(self, item: Stencil | Stmt) -> set[Var]:
+    def reading(self, item: Stencil | Filling | Stmt) -> set[Var]:
         """The values that an item needs as arrays."""
-        if isinstance(item, Stencil):
+        if isinstance(item, (Stencil, Filling)):
             return set(item.needs)
         return set() if isinstance(item, Stage) and item.op in _SIZES and self._sizes_of(item) is not None else reads(item)
 
@@ -651,7 +657,7 @@ class Fused:
             return self.element(entry, indices, values)
         if isinstance(entry, Ahead):
             return self.shifted(indices[entry.axis], entry.by)
-        return indices[entry] if isinstance(entry, int) else entry
+        return indices[entry] if isinstance(entry, int) else self.current(entry)
 
     def shifted(self, index: Atom, by: int) -> Atom:
         """An index so many elements ahead."""
@@ -692,14 +698,14 @@ def _named(node: Node, indices: Sequence[Atom]) -> str:
 
 def _reads(item: Item) -> set[Atom | Counting]:
     """Every value that an item reads, through its views."""
-    if isinstance(item, Stencil):
+    if isinstance(item, (Stencil, Filling)):
         return {*item.needs}
     return {ref.base for ref in item.reads} if isinstance(item, Node) else {*reads(item)}
 
 
 def _binds(item: Item) -> tuple[Var, ...]:
     """The values that an item makes."""
-    return (item.out,) if isinstance(item, (Node, Stencil)) else binds(item)
+    return (item.out,) if isinstance(item, _LOOPS) else binds(item)
 
 
 def _in_step(maker: Node, ref: Ref, depth: int) -> bool:

@@ -84,6 +84,8 @@ class Ref:
         for entry in self.index:
             if isinstance(entry, Ref):
                 yield from entry.bases
+            elif isinstance(entry, Var):
+                yield Ref(entry, (), ())
 
 
 @dataclass(frozen=True)
@@ -191,23 +193,28 @@ class Nodes:
         return None
 
     def _cut(self, stage: Stage, seen: Ref, dims: Shape) -> Ref | None:
-        """A section that leaves out so many elements of each axis, before and behind: ``x[1:, :-2]``."""
-        margins = margins_of(stage, stage.args[1:])
-        if margins is None or len(margins) != len(seen.dims) or len(dims) != len(seen.dims) or 1 in (*dims, *seen.dims):
+        """A section: an element, or what is left of an axis without so many elements before and behind; ``x[1:, k]``."""
+        parts = sections_of(stage, stage.args[1:], len(seen.dims))
+        if parts is None or 1 in (*dims, *seen.dims) or any(isinstance(old, Ref) for old in seen.index):
             return None
-        if any(self.dimensions.equal(cut(seen.dims[k], *margins[k])) != self.dimensions.equal(dim) for k, dim in enumerate(dims)):
+        left = [(k, part) for k, part in enumerate(parts) if isinstance(part, tuple)]
+        equal = self.dimensions.equal
+        if len(left) != len(dims) or any(equal(cut(seen.dims[k], *part)) != equal(dim) for (k, part), dim in zip(left, dims, strict=True)):
             return None
+        walked = {k: Ahead(axis, part[0]) for axis, (k, part) in enumerate(left)}
 
-        def entry(old: Entry) -> Entry:
-            match old:
-                case int() if margins[old][0]:
-                    return Ahead(old, margins[old][0])
-                case Ahead(axis, by):
-                    return Ahead(axis, by + margins[axis][0])
-                case _:
-                    return old
+        def entry(old: Entry) -> Entry | None:
+            axis, by = (old.axis, old.by) if isinstance(old, Ahead) else (old, 0)
+            if not isinstance(axis, int):
+                return axis
+            part = parts[axis]
+            if axis not in walked:
+                return None if by or isinstance(part, tuple) else part
+            moved = walked[axis]
+            return Ahead(moved.axis, by + moved.by) if by + moved.by else moved.axis
 
-        return None if any(isinstance(old, Ref) for old in seen.index) else Ref(seen.base, tuple(map(entry, seen.index)), dims)
+        index = tuple(map(entry, seen.index))
+        return None if None in index else Ref(seen.base, tuple(old for old in index if old is not None), dims)
 
     def _alike(self, first: Dim, second: Dim) -> bool:
         """Certainly the same, without a look: two names of one dimension must be asked for first."""
@@ -343,16 +350,31 @@ class Nodes:
 
 
 _SLICE = re.compile(r"(\d*):(-\d+)?")
+_ELEMENT = re.compile(r"\{(\d)\}")
 
 
-def margins_of(stage: Stage, indices: Sequence[Atom]) -> tuple[tuple[int, int], ...] | None:
-    """How many elements a section leaves out before and behind along each axis; None where that is not the same in every run."""
-    if dict(stage.attrs).get("gather") or not all(isinstance(index, Lit) for index in indices):
+def sections_of(stage: Stage, indices: Sequence[Atom], rank: int) -> tuple[tuple[int, int] | Atom, ...] | None:
+    """What a subscript takes of each axis: all but so many elements before and behind, or the element at an index.
+
+    None where an axis is cut in another way, or is new.
+    """
+    if dict(stage.attrs).get("gather") or any(index.type.rank for index in indices):
         return None
     at = str(dict(stage.attrs).get("at", "[{0}]"))
-    parts = at[1:-1].format(*(str(index.value) for index in indices if isinstance(index, Lit))).split(", ")
-    matches = [_SLICE.fullmatch(part) for part in parts]
-    return tuple((int(m[1] or 0), -int(m[2] or 0)) for m in matches if m) if all(matches) else None
+    if not (at.startswith("[") and at.endswith("]")) or "][" in at:
+        return None
+    found: list[tuple[int, int] | Atom] = []
+    for part in at[1:-1].split(", "):
+        if element := _ELEMENT.fullmatch(part):
+            found.append(indices[int(element[1])])
+            continue
+        match = _SLICE.fullmatch(part.format(*(str(index.value) if isinstance(index, Lit) else "?" for index in indices)))
+        if match is None:
+            return None
+        found.append((int(match[1] or 0), -int(match[2] or 0)))
+    if len(found) > rank:
+        return None
+    return (*found, *((0, 0) for _ in range(rank - len(found))))
 
 
 def cut(dim: Dim, before: int, behind: int) -> Dim:

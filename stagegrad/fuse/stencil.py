@@ -17,10 +17,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stagegrad.fuse.nodes import ZERO, Node, Nodes, Ref, cut, margins_of
+from stagegrad.fuse.nodes import ZERO, Ahead, Entry, Node, Nodes, Ref, cut, sections_of
 from stagegrad.fuse.order import reads
 from stagegrad.ir import INT, Atom, Block, If, Span, Stage, Var, literal_is, variables
 from stagegrad.ops import literal
+from stagegrad.shapes import Dim, Shape
 
 if TYPE_CHECKING:
     from stagegrad.fuse.nest import Fused
@@ -99,10 +100,13 @@ def _term(stage: Stage, nodes: Nodes) -> Term | None:
     array, *indices, value = stage.args
     if not isinstance(value, Var) or not isinstance(array, Var) or value.type.rank != array.type.rank or value.type != array.type:
         return None
-    dims, own, margins = nodes.dims(array), nodes.dims(value), margins_of(stage, indices)
-    if margins is None or len(margins) != len(dims) or not own or any(isinstance(dim, int) for dim in (*dims, *own)):
+    dims, own, parts = nodes.dims(array), nodes.dims(value), sections_of(stage, indices, array.type.rank)
+    if parts is None or not dims or not own or any(isinstance(dim, int) for dim in (*dims, *own)):
         return None
+    margins = [part for part in parts if isinstance(part, tuple)]
     equal = nodes.dimensions.equal
+    if len(margins) != len(parts):
+        return None
     if any(equal(cut(equal(dim), *margin)) != equal(size) for dim, size, margin in zip(dims, own, margins, strict=True)):
         return None
     before, behind = zip(*margins, strict=True)
@@ -241,4 +245,68 @@ class Writer:
         return known[base]
 
 
-__all__ = ["Stencil", "Term", "Writer", "stencils"]
+@dataclass(frozen=True)
+class Filling:
+    """``out = array; out[section] = value``, element by element; `index` says where, in terms of the axes."""
+
+    stage: Stage
+    axes: Shape
+    index: tuple[Entry, ...]
+    value: Ref
+
+    @property
+    def out(self) -> Var:
+        return self.stage.out
+
+    @property
+    def needs(self) -> frozenset[Var]:
+        """What has to lie in memory."""
+        array = self.stage.args[0]
+        fixed = (entry for entry in self.index if isinstance(entry, Var))
+        read = (seen.base for seen in self.value.bases)
+        return frozenset(atom for atom in (array, *fixed, *read) if isinstance(atom, Var))
+
+    def write(self, fused: Fused) -> Atom:
+        """Writes the loops; returns the array that they filled."""
+        slot = fused.carried(fused.current(self.stage.args[0]))
+
+        def trips(indices: tuple[Var, ...]) -> None:
+            if len(indices) < len(self.axes):
+                size = fused.size(self.axes[len(indices)])
+                fused.trips(len(indices), ZERO, size, lambda index: trips((*indices, index)))
+                return
+            value = fused.element(self.value, indices, {})
+            place = tuple(fused.entry(entry, indices, {}) for entry in self.index)
+            fused.write("store", slot, place, value, self.stage.note)
+            assert isinstance(slot.now, Var)
+            fused.sides[slot.now] = fused.sides[self.out]
+
+        trips(())
+        fused.slots.remove(slot)
+        return slot.now
+
+
+def filling(stage: Stage, nodes: Nodes) -> Filling | None:
+    """A `store` to a section as loops, which Numba runs faster than its own assignment; None where its shape is not known."""
+    if stage.op != "store" or not isinstance(stage.args[0], Var):
+        return None
+    array, *indices, value = stage.args
+    dims, parts = nodes.dims(array), sections_of(stage, indices, array.type.rank)
+    if parts is None or len(dims) != len(parts) or 1 in dims:
+        return None
+    axes: list[Dim] = []
+    index: list[Entry] = []
+    for dim, part in zip(dims, parts, strict=True):
+        if not isinstance(part, tuple):
+            index.append(part)
+            continue
+        index.append(Ahead(len(axes), part[0]) if part[0] else len(axes))
+        axes.append(cut(nodes.dimensions.equal(dim), *part) if any(part) else dim)
+    seen, equal = nodes.ref(value), nodes.dimensions.equal
+    same = len(seen.dims) == len(axes) and all(equal(own) == equal(dim) for own, dim in zip(seen.dims, axes, strict=True))
+    if not axes or not (same or not value.type.rank) or value.type.kind != array.type.kind:
+        return None
+    return Filling(stage, seen.dims if same else tuple(axes), tuple(index), seen)
+
+
+__all__ = ["Filling", "Stencil", "Term", "Writer", "filling", "stencils"]
