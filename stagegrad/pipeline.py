@@ -136,19 +136,24 @@ Choice = str | int | Sequence[str | int] | None
 
 @dataclass(frozen=True)
 class Options:
-    """How a function is to be compiled: with respect to what, for which target, at which level, and whether on disk."""
+    """How a function is to be compiled: with respect to what, for which target, at which level, and whether on disk.
+
+    With `flush_denormals`, compiled code takes numbers below 2.2e-308 as zero.
+    """
 
     wrt: Choice = None
     target: str | None = None
     stages: str = "user"
     cache: bool = True
+    flush_denormals: bool = False
 
     def __post_init__(self) -> None:
         if self.target is not None:
             _one_of("target", self.target, TARGETS)
         _one_of("stages", self.stages, LEVELS)
-        if not isinstance(self.cache, bool):
-            raise NameChoiceError(f"cache={self.cache!r} is neither True nor False")
+        for option, given in (("cache", self.cache), ("flush_denormals", self.flush_denormals)):
+            if not isinstance(given, bool):
+                raise NameChoiceError(f"{option}={given!r} is neither True nor False")
 
     @property
     def chosen_target(self) -> str:

@@ -391,7 +391,7 @@ class Staged(Generic[P, R]):
         if writing is None:
             passage = self._passage(build, "value_and_grad", wrt)
             with _making:
-                compiled = build.into_loaded(wrt).function if passage.boundary.numba else None
+                compiled = _entered(build, build.into_loaded(wrt).function) if passage.boundary.numba else None
                 writing = self._writings[key] = _Writing(passage, build.answer("grad", wrt), compiled)
         return writing
 
@@ -409,7 +409,7 @@ class Staged(Generic[P, R]):
         wanted = self._options.target
         if (wanted or self._options.chosen_target) == "numba":
             try:
-                compiled = build.map_loaded(answer, wrt, same).function
+                compiled = _entered(build, build.map_loaded(answer, wrt, same).function)
             except MissingPackageError:
                 if wanted is not None:
                     raise
@@ -574,10 +574,19 @@ def _compiled(build: Build, kind: str, target: str, wrt: Choice) -> Callable[...
     loaded = build.loaded(kind, target, wrt)
     function = loaded.function
     if target == "numba":
-        return function
+        return _entered(build, function)
     if build.arrays and kind != "value":
         function = functools.partial(_quietly, function)
     return functools.partial(_plainly, function) if build.scalar and "numpy" in loaded.text else function
+
+
+def _entered(build: Build, compiled: Callable[..., Any]) -> Callable[..., Any]:
+    """Numba's function as it is called: with denormals taken as zero inside, where that was asked for."""
+    if not build.options.flush_denormals:
+        return compiled
+    from stagegrad.kernels.denormals import flushing  # lazily: it imports Numba
+
+    return flushing(compiled)
 
 
 def _explaining(build: Build, target: str, answer: str, wrt: Choice) -> Callable[..., BaseException]:
@@ -720,6 +729,7 @@ def compile(
     target: Target | None = ...,
     stages: Level = ...,
     cache: bool = ...,
+    flush_denormals: bool = ...,
     source: str | None = ...,
     types: Types | None = ...,
 ) -> Staged[P, R]: ...
@@ -732,6 +742,7 @@ def compile(
     target: Target | None = ...,
     stages: Level = ...,
     cache: bool = ...,
+    flush_denormals: bool = ...,
     source: str | None = ...,
     types: Types | None = ...,
 ) -> Callable[[Callable[P, R]], Staged[P, R]]: ...
@@ -745,6 +756,7 @@ def compile(
     target: Target | None = None,
     stages: Level = "user",
     cache: bool = True,
+    flush_denormals: bool = False,
     source: str | None = None,
     types: Types | None = None,
 ) -> Any:
@@ -756,6 +768,8 @@ def compile(
     - `stages`: "user" keeps the function's own arithmetic to the last bit; "gates" recognises named gates such as sigmoid and
       divides by a reciprocal; "fine" goes down to ``+ * exp 1/x``.
     - `cache`: whether generated files and machine code are kept on disk.
+    - `flush_denormals`: whether compiled code takes numbers below 2.2e-308 as zero, which lose digits and are slow where a gradient ends
+      among them; for the target "numba" on processors of Intel's and AMD's kind. Elsewhere, and by default, they count as what they are.
     - `source`: the text of the function, for one that was made from a string and is in no file.
     - `types`: what the parameters are, ``{"x": "float64[:, :]", "n": "int64"}``, so that it is known before the first call; those that are
       not named are numbers. Arguments of other types are still accepted, but a number whose kind is stated stays of that kind.
@@ -763,9 +777,10 @@ def compile(
     Raises UnsupportedError, with all problems in one report, for what cannot be differentiated, and StagegradSourceError where
     the text of the function cannot be found, or is not what is running.
     """
-    options = Options(wrt, target, stages, cache)
+    options = Options(wrt, target, stages, cache, flush_denormals)
     if function is None:
-        return lambda found: compile(found, wrt=wrt, target=target, stages=stages, cache=cache, source=source, types=types)
+        return lambda found: compile(found, wrt=wrt, target=target, stages=stages, cache=cache, flush_denormals=flush_denormals,
+                                     source=source, types=types)  # fmt: skip
     staged = _staged(function, options, source, types)
     if staged._current is not None and wrt is not None:
         staged._current.positions(wrt)
@@ -823,7 +838,7 @@ def _derived(f: Callable[..., Any], answer: str, argnums: Choice) -> Staged[...,
     """The answer about `f` as a function of its own, lowered again whenever `f` is."""
     base = f if isinstance(f, Staged) else _staged(f, Options())
     # The stages of `f` are made; its answer keeps them as they are.
-    options = Options(None, base.options.target, "user", base.options.cache)
+    options = replace(base.options, wrt=None, stages="user")
     made: Staged[..., Any] = Staged(
         lambda specs: base._made(specs).derived(answer, argnums),
         options,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import platform
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -263,3 +265,64 @@ def test_a_user_may_have_the_word():
     types = dict.fromkeys(["apart", *"bcdefghij"], "float64[:]")
     assert "apart()" not in text_of(named, types, "value_and_grad")
     assert stagegrad.compile(named, types=types).value_and_grad(*[np.ones(3)] * 10)[0] == 3.0
+
+
+# ---------------------------------------------------------------------------------------------- denormals
+
+TINY = 3e-310  # less than 2**-1022, and so without its last digits
+on_x86 = pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="elsewhere denormals stay as they are")
+
+
+def half_of(x):
+    if x < 0.0:
+        raise ValueError("below zero")
+    return 0.5 * x
+
+
+def half_of_all(x):
+    return np.sum(0.5 * x)
+
+
+def are_whole():
+    """Does arithmetic of this thread have denormals, Python's and compiled code's?"""
+    plain = stagegrad.compile(half_of, target="numba")
+    return min(0.5 * TINY, plain(TINY), np.full(3, TINY).sum()) > 0.0
+
+
+@on_x86
+def test_denormals_are_zero_inside_where_that_is_asked_for():
+    f = stagegrad.compile(half_of, target="numba", flush_denormals=True)
+    assert f(TINY) == 0.0 and f.value_and_grad(TINY) == (0.0, 0.5) and f(3.0) == 1.5
+    assert are_whole()
+    array = stagegrad.compile(half_of_all, target="numba", flush_denormals=True)
+    assert array(np.full(10, TINY)) == 0.0 and are_whole()
+    values, _ = f.map(np.full(10, TINY))
+    assert not values.any() and are_whole()
+
+
+@on_x86
+def test_denormals_are_whole_again_after_an_exception():
+    f = stagegrad.compile(half_of, target="numba", flush_denormals=True)
+    with pytest.raises(ValueError, match="below zero"):
+        f(-1.0)
+    assert are_whole()
+
+
+@on_x86
+def test_threads_flush_for_themselves():
+    f = stagegrad.compile(half_of, target="numba", flush_denormals=True)
+    f(1.0)
+    with ThreadPoolExecutor(4) as pool:
+        found = [*pool.map(lambda k: f(TINY) if k % 2 else 0.5 * TINY, range(200))]
+    assert set(found[1::2]) == {0.0} and min(found[::2]) > 0.0
+
+
+def test_denormals_are_whole_by_default():
+    assert are_whole() and stagegrad.compile(half_of, target="python", flush_denormals=True)(TINY) > 0.0
+
+
+def test_what_is_made_of_a_function_flushes_as_it_does():
+    f = stagegrad.compile(half_of, target="numba", flush_denormals=True)
+    assert stagegrad.value_and_grad(f).options.flush_denormals
+    with pytest.raises(stagegrad.NameChoiceError, match="flush_denormals='no' is neither True nor False"):
+        stagegrad.compile(half_of, flush_denormals="no")
