@@ -17,6 +17,7 @@ from stagegrad import optimise, runtime
 from stagegrad.bounds import in_range
 from stagegrad.emit import Source, write
 from stagegrad.errors import ArgumentError, NameChoiceError
+from stagegrad.factors import share_factors
 from stagegrad.frontend import formula, python
 from stagegrad.frontend.deep import deeply
 from stagegrad.frontend.program import Program
@@ -92,7 +93,7 @@ def spell(module: Module, target: str, *, cache: bool, checked: bool = False, fr
     The results at the positions `into` are written to arrays that the main function takes behind its other arguments.
     """
     if target == "numba":
-        module = deeply(lambda: _checked(fuse(module)))
+        module = deeply(lambda: _checked(share_factors(_checked(fuse(module)))))
     module = deeply(lambda: _checked(write_into(module, into)))
     source = deeply(lambda: write(module, target, checked=checked, fresh=fresh))
     return source if cache else replace(source, text=runtime.without_disk_cache(source.text))

@@ -24,11 +24,12 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from stagegrad.errors import CacheError, MissingPackageError, UnsupportedError
+from stagegrad.errors import CacheError, MissingPackageError, StagegradError, UnsupportedError
 from stagegrad.version import __version__
 
 #: What this module writes into the cache folder, and so all that `cache_clear` may remove.
@@ -162,17 +163,20 @@ def _run_in_memory(module: _Module) -> Loaded:
 
 
 def _load_in_memory(module: _Module) -> Loaded:
-    loaded = _run_in_memory(module)
-    if module.target == "numba":
-        try:
-            _compile(loaded.function, module.types)
-        except ImportError as error:
-            advice = 'pip install "stagegrad[linalg]", or target="python"'
-            reason = f"Numba needs SciPy to compile `@` and np.linalg in {module.entry}: {error}"
-            raise MissingPackageError(reason, advice=advice) from error
-        except Exception as error:
-            reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            raise UnsupportedError(f"Numba cannot compile {module.entry}: {reason}", advice='target="python"') from error
+    if module.target != "numba":
+        return _run_in_memory(module)
+    try:
+        loaded = _run_in_memory(module)
+        _compile(loaded.function, module.types)
+    except StagegradError:
+        raise
+    except ImportError as error:
+        advice = 'pip install "stagegrad[linalg]", or target="python"'
+        reason = f"Numba needs SciPy to compile `@` and np.linalg in {module.entry}: {error}"
+        raise MissingPackageError(reason, advice=advice) from error
+    except Exception as error:
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise UnsupportedError(f"Numba cannot compile {module.entry}: {reason}", advice='target="python"') from error
     return loaded
 
 
@@ -198,7 +202,18 @@ def _digest(text: str, target: str) -> str:
     parts = [__version__, target, text]
     if target == "numba":
         parts.insert(0, str(_numba().__version__))
+    if "from stagegrad" in text:
+        parts.insert(0, _kernels())
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@cache
+def _kernels() -> str:
+    """The vector kernels' own code, as a digest: machine code contains them."""
+    found = hashlib.sha256()
+    for path in sorted(Path(__file__).with_name("kernels").glob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()
 
 
 # ---------------------------------------------------------------------------------------------- Numba

@@ -239,6 +239,8 @@ def _imports(lines: list[Line], words: list[str], target: str, about_loops: list
         third.append("from numba import njit, vectorize" if each else "from numba import njit")
     if about_loops:
         third.append(f"from stagegrad.kernels.loops import {', '.join(about_loops)}")
+    if target == "numba" and re.search(r"\blapack\.", code):
+        third.append("from stagegrad.kernels import lapack")
     gap = [""] if standard and third else []
     found = [Line(0, text) for text in (*standard, *gap, *third)]
     return found + (_gap() if found else [])

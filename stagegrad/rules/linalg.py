@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stagegrad.ir import FLOAT, Attr, Type
-from stagegrad.ops import Template, Value, general, helper
+from stagegrad.ops import Template, Value, general, helper, structural
 from stagegrad.rules.arithmetic import quotient
 from stagegrad.rules.kinks import where
 from stagegrad.rules.products import matmul, outer
@@ -80,6 +80,29 @@ def solve(g: Value, out: Value, a: Value, b: Value) -> Pulled:
     """The solution of a x = b, for one right-hand side or several (`np.linalg.solve`; Giles 2008, section 2.3.1)."""
     to_b = solve(transpose(a), g)
     return -(outer(to_b, out) if out.type.rank == 1 else matmul(to_b, transpose(out))), to_b
+
+
+# ---------------------------------------------------------------------------------------------- factors
+
+# A pass on the way to compiled code puts these in the place of what is above and below; everywhere else the matrix is its own factors.
+
+
+def _turned(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
+    return "np.linalg.solve({a}.T, {b})" if attrs["turned"] else "np.linalg.solve({a}, {b})"
+
+
+def _by_columns(name: str) -> Template:
+    return lambda attrs, types: f"lapack.{name}{'_columns' if types[1].rank == 2 else ''}({{a}}, {{b}}, {attrs['turned']})"
+
+
+structural("lu", "a", {"python": "{a}", "numba": "lapack.lu({a})"}, first, stage="lu")
+structural("lu_solve", "a b", {"python": _turned, "numba": _by_columns("lu_solve")}, _last, stage="solved")
+structural("lower_solve", "a b", {"python": _turned, "numba": _by_columns("lower_solve")}, _last, stage="solved")
+structural("lu_inverse", "a", {"python": "np.linalg.inv({a})", "numba": "lapack.lu_inverse({a})"}, first, stage="inv{a}")
+structural("lu_inverse_or_nan", "a", {"python": "inv_or_nan({a})", "numba": "lapack.lu_inverse_or_nan({a})"}, first, stage="inv{a}",
+           helpers=("inv_or_nan",))  # fmt: skip
+structural("lu_sign", "a", {"python": "np.linalg.slogdet({a})[0]", "numba": "lapack.lu_sign({a})"}, _number, stage="sign{a}")
+structural("lu_log", "a", {"python": "np.linalg.slogdet({a})[1]", "numba": "lapack.lu_log({a})"}, _number, stage="log{a}")
 
 
 def solved_right(b: Value, a: Value) -> Value:
