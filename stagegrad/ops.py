@@ -85,14 +85,15 @@ class Op:
     helpers: tuple[str, ...] = ()
     attrs: tuple[str, ...] = ()
 
-    def template(self, target: str, attrs: Mapping[str, Attr] | None = None, types: Sequence[Type] = ()) -> str:
+    def template(self, target: str, attrs: Mapping[str, Attr] | None = None, types: Sequence[Type] = (), *, lanes: bool = False) -> str:
         """The spelling for a target ("python", "numba" or "numpy"): the first of the entries that fit, most special first.
 
         Elementwise on arrays: "array:numba" (or "array:numpy"), "array", "numpy"; on scalars the target's own, where what ``lib`` says
-        NumPy computed is spelled as NumPy does. Else "python".
+        NumPy computed is spelled as NumPy does. Else "python". With `lanes`, scalars are spelled by the entry "lanes" where there is one:
+        the vector kernel, for a loop that becomes vector instructions.
         """
         given = attrs or {}
-        keys: tuple[str, ...] = (target,)
+        keys: tuple[str, ...] = ("lanes", target) if lanes else (target,)
         if self.kind in ("elementwise", "flat"):
             by_numpy = given.get("lib") == "numpy" or any(type.bits == 32 for type in types)
             on_arrays = any(type.rank for type in types)

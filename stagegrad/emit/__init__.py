@@ -13,7 +13,7 @@ from stagegrad.emit.flags import any_order, contracted, must_lie_apart, sum_word
 from stagegrad.emit.ownership import owned
 from stagegrad.emit.writer import FunctionText, Line, write_function
 from stagegrad.ir import Block, Call, For, Function, If, Module, Span, Stage, Stmt, While, walk
-from stagegrad.names import Words, operation_words
+from stagegrad.names import Words, operation_words, words_of
 from stagegrad.ops import HELPERS
 
 #: IEEE arithmetic (inf and nan where Python raises), and the lock of the interpreter released.
@@ -54,7 +54,8 @@ def write(module: Module, target: str, *, checked: bool = False, fresh: frozense
     module = Module(tuple([owned(f, fresh_results=f.name in fresh, apart=fresh) for f in module.functions]))
     freely = contracted(module) if target == "numba" else frozenset()
     shapes = {function.name: function.shape for function in module.functions}
-    texts = [(function, write_function(function, target, shapes)) for function in reversed(module.functions)]
+    lanes = target == "numba" and not any(_KERNELS in {function.name} | words_of(function) for function in module.functions)
+    texts = [(function, write_function(function, target, shapes, lanes)) for function in reversed(module.functions)]
     helpers = _with_needs([name for _, text in texts for name in text.helpers], target)
     if target == "python" and module.main.origin == "formula" and any("math.exp(" in line.text for _, t in texts for line in t.lines):
         helpers = _with_needs([*helpers, "exp"], target)
@@ -237,10 +238,12 @@ def _imports(lines: list[Line], words: list[str], target: str, about_loops: list
     if target == "numba":
         each = any(line.text == EACH_DECORATOR for line in lines)
         third.append("from numba import njit, vectorize" if each else "from numba import njit")
-    if about_loops:
-        third.append(f"from stagegrad.kernels.loops import {', '.join(about_loops)}")
+    if target == "numba" and re.search(rf"\b{_KERNELS}\.", code):
+        third.append(f"from stagegrad import {_KERNELS}")
     if target == "numba" and re.search(r"\blapack\.", code):
         third.append("from stagegrad.kernels import lapack")
+    if about_loops:
+        third.append(f"from stagegrad.kernels.loops import {', '.join(about_loops)}")
     gap = [""] if standard and third else []
     found = [Line(0, text) for text in (*standard, *gap, *third)]
     return found + (_gap() if found else [])

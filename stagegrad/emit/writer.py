@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stagegrad.emit.inline import Plan, is_condition, plan
+from stagegrad.emit.lanes import in_lanes
 from stagegrad.emit.sharing import IN_PLACE
 from stagegrad.emit.spelling import AND, COMPARE, OR, TERNARY, Text, constant, fill
 from stagegrad.emit.storage import assign
@@ -75,16 +76,20 @@ class FunctionText:
     parts: list[tuple[str, int, int]] = field(default_factory=list)
 
 
-def write_function(function: Function, target: str, shapes: Mapping[str, Shape] | None = None) -> FunctionText:
-    """The lines of a function for a target: "python", "numba" or "numpy"; `shapes` are the answers of those that it calls."""
-    return _Writer(plan(function), target, shapes or {}).run()
+def write_function(function: Function, target: str, shapes: Mapping[str, Shape] | None = None, lanes: bool = False) -> FunctionText:
+    """The lines of a function for a target: "python", "numba" or "numpy"; `shapes` are the answers of those that it calls.
+
+    With `lanes`, loops that can become vector instructions call the vector kernels.
+    """
+    return _Writer(plan(function), target, shapes or {}, lanes).run()
 
 
 class _Writer:
-    def __init__(self, found: Plan, target: str, shapes: Mapping[str, Shape]) -> None:
+    def __init__(self, found: Plan, target: str, shapes: Mapping[str, Shape], lanes: bool) -> None:
         self.plan, self.target, self.shapes = found, target, shapes
         self.function = found.function
         self.storage = assign(found)
+        self.in_lanes = in_lanes(found.function) if lanes else frozenset()
         self.handed_on = handed_on(found, self.storage)
         self.unread = "_" if "_" not in words_of(found.function) else Words(words_of(found.function)).fresh("unread")
         self.lines: list[Line] = []
@@ -124,7 +129,7 @@ class _Writer:
         if stmt.op == "trip_count":
             return Text(f"len({self._range(*stmt.args)})")
         attrs = dict(stmt.attrs)
-        template = op.template(self.target, attrs, [arg.type for arg in stmt.args])
+        template = op.template(self.target, attrs, [arg.type for arg in stmt.args], lanes=stmt.out in self.in_lanes)
         helpers = _called(op.helpers, template)
         self.helpers.update(dict.fromkeys(helpers))
         narrow = (self.target == "numba" or bool(helpers)) and must_stay_narrow(stmt, op)

@@ -165,14 +165,16 @@ def min(out: Value, x: Value, y: Value) -> Partials:
     return where(y < x, 0.0, 1.0), where(y < x, 1.0, 0.0)
 
 
-@elementwise({"python": "maximum({x}, {y})", "numpy": "np.maximum({x}, {y})"}, stage="max{x}{y}", exact="Max(x, y)",
+@elementwise({"python": "maximum({x}, {y})", "numpy": "np.maximum({x}, {y})",
+              "lanes": "kernels.maximum({x}, {y})"}, stage="max{x}{y}", exact="Max(x, y)",
              helpers=("maximum",), integer=True)  # fmt: skip
 def maximum(out: Value, x: Value, y: Value) -> Partials:
     """The larger operand gets the gradient; a tie splits it in halves."""
     return where(x < y, 0.0, larger(x, y)), where(y < x, 0.0, larger(y, x))
 
 
-@elementwise({"python": "minimum({x}, {y})", "numpy": "np.minimum({x}, {y})"}, stage="min{x}{y}", exact="Min(x, y)",
+@elementwise({"python": "minimum({x}, {y})", "numpy": "np.minimum({x}, {y})",
+              "lanes": "kernels.minimum({x}, {y})"}, stage="min{x}{y}", exact="Min(x, y)",
              helpers=("minimum",), integer=True)  # fmt: skip
 def minimum(out: Value, x: Value, y: Value) -> Partials:
     """The smaller operand gets the gradient; a tie splits it in halves."""

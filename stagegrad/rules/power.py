@@ -192,7 +192,8 @@ def _slopes(out: Value, x: Value, y: Value) -> Partials:
     return dx, out * math.log(base) if base is not None and 0.0 < base < math.inf else pow_dy(x, y, n=1)
 
 
-@elementwise({"python": "power({x}, {y})", "numba": "{x}**{y}", "numpy": "np.power({x}, {y})", "array": "{x}**{y}"},
+@elementwise({"python": "power({x}, {y})", "numba": "{x}**{y}", "numpy": "np.power({x}, {y})", "array": "{x}**{y}",
+              "lanes": "kernels.pow({x}, {y})"},
              stage="{x}pow{y}", title="power", exact="x**y", display="{x}**{y}", cost=20.0, pole=True, helpers=("power",),
              result=_int_or_float)  # fmt: skip
 def pow(out: Value, x: Value, y: Value) -> Partials:
@@ -200,13 +201,14 @@ def pow(out: Value, x: Value, y: Value) -> Partials:
     return _slopes(out, x, y)
 
 
-@elementwise("{x}**{y}", stage="{x}pow{y}", title="power", exact="x**y", cost=20.0)
+@elementwise({"python": "{x}**{y}", "lanes": "kernels.pow({x}, {y})"}, stage="{x}pow{y}", title="power", exact="x**y", cost=20.0)
 def pow_positive(out: Value, x: Value, y: Value) -> Partials:
     """A power of a positive constant, which is never complex, has the slopes of any power."""
     return _slopes(out, x, y)
 
 
-@elementwise({"python": "{x}**{n}", "numba": "math.pow({x}, float({n}))", "array": "{x}**{n}", "array:numba": "whole_power({x}, {n})"},
+@elementwise({"python": "{x}**{n}", "numba": "math.pow({x}, float({n}))", "array": "{x}**{n}", "array:numba": "whole_power({x}, {n})",
+              "lanes": "kernels.pow({x}, float({n}))"},
              stage="{x}pow{n}", title="power", exact="x**n", display="{x}**{n}", helpers=("whole_power",), cost=20.0,
              pole=True)  # fmt: skip
 def powi(out: Value, x: Value, n: Value) -> Partials:

@@ -75,10 +75,15 @@ each(
     "over_square",
 )
 
-def both(name: str, operands: str = "x", numba: str = "") -> dict[str, str]:
-    """The spellings of a function that `math` and NumPy have under one name, with a word of its own for Numba if need be."""
+def both(name: str, operands: str = "x", numba: str = "", numpy: str = "", lanes: bool = True) -> dict[str, str]:
+    """The spellings of a function that `math` and NumPy have, with other words for NumPy and for Numba if need be.
+
+    With `lanes` there is a vector kernel of that name.
+    """
     words = ", ".join(f"{{{operand}}}" for operand in operands)
-    spelling = {"python": f"math.{name}({words})", "numpy": f"np.{name}({words})"}
+    spelling = {"python": f"math.{name}({words})", "numpy": f"np.{numpy or name}({words})"}
+    if lanes:
+        spelling["lanes"] = f"kernels.{name}({words})"
     return {**spelling, "numba": f"{numba}({words})"} if numba else spelling
 
 
@@ -92,14 +97,15 @@ def positive(out: Value, x: Value) -> Partials:
 # ---------------------------------------------------------------------------------------------- roots
 
 
-@elementwise(both("sqrt"), stage="sqrt{x}", title="square root", exact="sqrt(x)", domain=(0.0, math.inf), cost=4.0, singular=True)
+@elementwise(both("sqrt", lanes=False), stage="sqrt{x}", title="square root", exact="sqrt(x)", domain=(0.0, math.inf), cost=4.0,
+             singular=True)  # fmt: skip
 def sqrt(out: Value, x: Value) -> Partials:
     """The slope of a root is one half over the root: infinite at 0, as in the limit."""
     return quotient(0.5, out)
 
 
-@elementwise(both("cbrt", numba="np.cbrt"), stage="cbrt{x}", title="cube root", exact="sign(x) * Abs(x)**Rational(1, 3)", cost=12.0,
-             singular=True)  # fmt: skip
+@elementwise(both("cbrt", numba="np.cbrt", lanes=False), stage="cbrt{x}", title="cube root", exact="sign(x) * Abs(x)**Rational(1, 3)",
+             cost=12.0, singular=True)  # fmt: skip
 def cbrt(out: Value, x: Value) -> Partials:
     """The slope of a cube root is a third of the root over x: one over three times its square would double the root's own error."""
     return cbrt_dx(x, out)
@@ -185,27 +191,27 @@ def tan(out: Value, x: Value) -> Partials:
     return 1.0 + out**2
 
 
-@elementwise({"python": "math.asin({x})", "numpy": "np.arcsin({x})"}, stage="asin{x}", title="arc sine", exact="asin(x)",
+@elementwise(both("asin", numpy="arcsin"), stage="asin{x}", title="arc sine", exact="asin(x)",
              domain=(-1.0, 1.0), cost=12.0, singular=True)  # fmt: skip
 def asin(out: Value, x: Value) -> Partials:
     """The slope of the arc sine is one over sqrt(1 - x**2), factored so that nothing cancels near 1."""
     return quotient(1.0, sqrt((1.0 - x) * (1.0 + x)))
 
 
-@elementwise({"python": "math.acos({x})", "numpy": "np.arccos({x})"}, stage="acos{x}", title="arc cosine", exact="acos(x)",
+@elementwise(both("acos", numpy="arccos"), stage="acos{x}", title="arc cosine", exact="acos(x)",
              domain=(-1.0, 1.0), cost=12.0, singular=True)  # fmt: skip
 def acos(out: Value, x: Value) -> Partials:
     """The slope of the arc cosine is minus that of the arc sine."""
     return quotient(-1.0, sqrt((1.0 - x) * (1.0 + x)))
 
 
-@elementwise({"python": "math.atan({x})", "numpy": "np.arctan({x})"}, stage="atan{x}", title="arc tangent", exact="atan(x)", cost=10.0)
+@elementwise(both("atan", numpy="arctan"), stage="atan{x}", title="arc tangent", exact="atan(x)", cost=10.0)
 def atan(out: Value, x: Value) -> Partials:
     """The slope of the arc tangent is 1 / (1 + x**2); the square is a product, which cannot raise as ** can."""
     return 1.0 / (1.0 + x * x)
 
 
-@elementwise({"python": "math.atan2({y}, {x})", "numpy": "np.arctan2({y}, {x})"}, stage="ang{y}{x}", title="angle",
+@elementwise(both("atan2", "yx", numpy="arctan2"), stage="ang{y}{x}", title="angle",
              exact="atan2(y, x)", cost=15.0)  # fmt: skip
 def atan2(out: Value, y: Value, x: Value) -> Partials:
     """The angle of (x, y) turns with x / (x**2 + y**2) and -y / (x**2 + y**2)."""
@@ -220,13 +226,13 @@ def over_square(out: Value, a: Value, b: Value) -> Partials:
     return (other - out) * (other + out), -2.0 * (out * other)
 
 
-@elementwise(both("degrees"), stage="deg{x}", title="degrees", exact="x * 180 / pi")
+@elementwise(both("degrees", lanes=False), stage="deg{x}", title="degrees", exact="x * 180 / pi")
 def degrees(out: Value, x: Value) -> Partials:
     """A radian is 180/pi degrees."""
     return 180.0 / math.pi
 
 
-@elementwise(both("radians"), stage="rad{x}", title="radians", exact="x * pi / 180")
+@elementwise(both("radians", lanes=False), stage="rad{x}", title="radians", exact="x * pi / 180")
 def radians(out: Value, x: Value) -> Partials:
     """A degree is pi/180 radians."""
     return math.pi / 180.0

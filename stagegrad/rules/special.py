@@ -434,49 +434,56 @@ _one_by_one("polygamma", "The n-th derivative of digamma", "polygamma", "polygam
 # ---------------------------------------------------------------------------------------------- sigmoid and relatives
 
 
-@elementwise({"python": "1.0 / (1.0 + math.exp(-{x}))", "numpy": "1.0 / (1.0 + np.exp(-{x}))"}, stage="sig{x}", title="sigmoid",
+@elementwise({"python": "1.0 / (1.0 + math.exp(-{x}))", "numpy": "1.0 / (1.0 + np.exp(-{x}))", "lanes": "1.0 / (1.0 + kernels.exp(-{x}))"},
+             stage="sig{x}", title="sigmoid",
              exact="1 / (1 + exp(-x))", display="sigmoid({x})", cost=7.0)  # fmt: skip
 def sigmoid(out: Value, x: Value) -> Partials:
     """The sigmoid's slope is its distance from one times itself."""
     return (1.0 - out) * out
 
 
-@elementwise({"python": "1.0 / (1.0 + math.exp({x}))", "numpy": "1.0 / (1.0 + np.exp({x}))"}, stage="cosig{x}", title="sigmoid of -x",
+@elementwise({"python": "1.0 / (1.0 + math.exp({x}))", "numpy": "1.0 / (1.0 + np.exp({x}))", "lanes": "1.0 / (1.0 + kernels.exp({x}))"},
+             stage="cosig{x}", title="sigmoid of -x",
              exact="1 / (1 + exp(x))", display="sigmoid(-{x})", cost=7.0)  # fmt: skip
 def cosigmoid(out: Value, x: Value) -> Partials:
     """One minus the sigmoid: its slope is the sigmoid's with the sign turned."""
     return -((1.0 - out) * out)
 
 
-@elementwise({"python": "{a} / (1.0 + math.exp({x}))", "numpy": "{a} / (1.0 + np.exp({x}))"}, stage="grown", title="logistic growth",
+@elementwise({"python": "{a} / (1.0 + math.exp({x}))", "numpy": "{a} / (1.0 + np.exp({x}))", "lanes": "{a} / (1.0 + kernels.exp({x}))"},
+             stage="grown", title="logistic growth",
              exact="a / (1 + exp(x))", cost=7.0)  # fmt: skip
 def growth(out: Value, a: Value, x: Value) -> Partials:
     """What a / (1 + exp(x)) loses as x grows is its own share of the exponential, which cannot overflow."""
     return logistic(-x), -(out * logistic(x))
 
 
-@elementwise({"python": "logistic({x})", "array": "logistic_each({x})"}, stage="sig{x}", title="sigmoid", exact="1 / (1 + exp(-x))",
+@elementwise({"python": "logistic({x})", "array": "logistic_each({x})", "lanes": "kernels.sigmoid({x})"},
+             stage="sig{x}", title="sigmoid", exact="1 / (1 + exp(-x))",
              helpers=("logistic", "logistic_each"), cost=9.0)  # fmt: skip
 def logistic(out: Value, x: Value) -> Partials:
     """The sigmoid that keeps its relative accuracy at both ends: its slope is itself times its mirror image."""
     return out * logistic(-x)
 
 
-@elementwise({"python": "softplus({x})", "array": "softplus_each({x})"}, stage="softp{x}", title="softplus", exact="log(1 + exp(x))",
+@elementwise({"python": "softplus({x})", "array": "softplus_each({x})", "lanes": "kernels.softplus({x})"},
+             stage="softp{x}", title="softplus", exact="log(1 + exp(x))",
              helpers=("softplus", "softplus_each"), cost=15.0)  # fmt: skip
 def softplus(out: Value, x: Value) -> Partials:
     """The slope of log(1 + exp(x)) is the sigmoid."""
     return logistic(x)
 
 
-@elementwise({"python": "logaddexp({x}, {y})", "numpy": "np.logaddexp({x}, {y})"}, stage="lae{x}{y}", title="log of summed exponentials",
+@elementwise({"python": "logaddexp({x}, {y})", "numpy": "np.logaddexp({x}, {y})", "lanes": "kernels.logaddexp({x}, {y})"},
+             stage="lae{x}{y}", title="log of summed exponentials",
              exact="log(exp(x) + exp(y))", helpers=("logaddexp",), cost=15.0)  # fmt: skip
 def logaddexp(out: Value, x: Value, y: Value) -> Partials:
     """Each operand gets its share of the sum of exponentials."""
     return share(x, y), share(y, x)
 
 
-@elementwise({"python": "share({x}, {y})", "array": "share_each({x}, {y})"}, stage="share", title="share of exponentials",
+@elementwise({"python": "share({x}, {y})", "array": "share_each({x}, {y})", "lanes": "kernels.share({x}, {y})"},
+             stage="share", title="share of exponentials",
              exact="exp(x) / (exp(x) + exp(y))", helpers=("share", "share_each"), cost=10.0)  # fmt: skip
 def share(out: Value, x: Value, y: Value) -> Partials:
     """One share grows by the product of both, at the other's expense."""
@@ -484,14 +491,16 @@ def share(out: Value, x: Value, y: Value) -> Partials:
     return slope, -slope
 
 
-@elementwise({"python": "xlogy({x}, {y})", "array": "xlogy_each({x}, {y})"}, stage="{x}log{y}", title="x times log y",
+@elementwise({"python": "xlogy({x}, {y})", "array": "xlogy_each({x}, {y})", "lanes": "kernels.xlogy({x}, {y})"},
+             stage="{x}log{y}", title="x times log y",
              exact="x * log(y)", helpers=("xlogy", "xlogy_each"), pole=True, cost=8.0)  # fmt: skip
 def xlogy(out: Value, x: Value, y: Value) -> Partials:
     """The slopes of x log(y) are log(y) and x/y; where x is zero nothing arrives at y."""
     return xlogy(1.0, y), quotient(x, positive(y, lib="numpy"))
 
 
-@elementwise({"python": "xlog1py({x}, {y})", "array": "xlog1py_each({x}, {y})"}, stage="{x}log1p{y}", title="x times log(1 + y)",
+@elementwise({"python": "xlog1py({x}, {y})", "array": "xlog1py_each({x}, {y})", "lanes": "kernels.xlog1py({x}, {y})"},
+             stage="{x}log1p{y}", title="x times log(1 + y)",
              exact="x * log(1 + y)", helpers=("xlog1py", "xlog1py_each"), pole=True, cost=8.0)  # fmt: skip
 def xlog1py(out: Value, x: Value, y: Value) -> Partials:
     """The slopes of x log(1 + y) are log(1 + y) and x/(1 + y); where x is zero nothing arrives at y."""
@@ -522,21 +531,24 @@ def sinc_dx(out: Value, x: Value, *, n: int) -> Partials:
 # ---------------------------------------------------------------------------------------------- the error function
 
 
-@elementwise({"python": "math.erf({x})", "array": "erf_each({x})"}, stage="erf{x}", title="error function", exact="erf(x)",
+@elementwise({"python": "math.erf({x})", "array": "erf_each({x})", "lanes": "kernels.erf({x})"},
+             stage="erf{x}", title="error function", exact="erf(x)",
              helpers=("erf_each",), cost=15.0)  # fmt: skip
 def erf(out: Value, x: Value) -> Partials:
     """The slope of the error function is 2/sqrt(pi) exp(-x**2)."""
     return (2.0 / math.sqrt(math.pi)) * gauss(x)
 
 
-@elementwise({"python": "math.erfc({x})", "array": "erfc_each({x})"}, stage="erfc{x}", title="complementary error function",
+@elementwise({"python": "math.erfc({x})", "array": "erfc_each({x})", "lanes": "kernels.erfc({x})"},
+             stage="erfc{x}", title="complementary error function",
              exact="erfc(x)", helpers=("erfc_each",), cost=15.0)  # fmt: skip
 def erfc(out: Value, x: Value) -> Partials:
     """One minus the error function has its slope with the sign turned."""
     return (-2.0 / math.sqrt(math.pi)) * gauss(x)
 
 
-@elementwise({"python": "gauss({x})", "array": "gauss_each({x})"}, stage="gauss{x}", title="bell curve", exact="exp(-x**2)",
+@elementwise({"python": "gauss({x})", "array": "gauss_each({x})", "lanes": "kernels.gauss({x})"},
+             stage="gauss{x}", title="bell curve", exact="exp(-x**2)",
              helpers=("gauss", "gauss_each"), cost=12.0)  # fmt: skip
 def gauss(out: Value, x: Value) -> Partials:
     """The slope of exp(-x**2) is -2x times itself."""
@@ -546,14 +558,14 @@ def gauss(out: Value, x: Value) -> Partials:
 # ---------------------------------------------------------------------------------------------- the normal distribution
 
 
-@elementwise({"python": "ndtr({x})", "array": "ndtr_each({x})"}, stage="ndtr{x}", title="normal probability",
+@elementwise({"python": "ndtr({x})", "array": "ndtr_each({x})", "lanes": "kernels.ndtr({x})"}, stage="ndtr{x}", title="normal probability",
              exact="(1 + erf(x / sqrt(2))) / 2", helpers=("ndtr", "ndtr_each"), cost=15.0)  # fmt: skip
 def ndtr(out: Value, x: Value) -> Partials:
     """The slope of a probability is the density."""
     return bell(x)
 
 
-@elementwise({"python": "bell({x})", "array": "bell_each({x})"}, stage="bell{x}", title="normal density",
+@elementwise({"python": "bell({x})", "array": "bell_each({x})", "lanes": "kernels.bell({x})"}, stage="bell{x}", title="normal density",
              exact="exp(-x**2 / 2) / sqrt(2 * pi)", helpers=("bell", "bell_each"), cost=12.0)  # fmt: skip
 def bell(out: Value, x: Value) -> Partials:
     """The slope of the standard normal density is -x times itself."""

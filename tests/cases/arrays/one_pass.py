@@ -68,10 +68,11 @@ def f_value_and_grad(w, b, x, t):
     return f, (dw, db)
 
 # --- numba
-from math import exp, log, nan
+from math import nan
 
 from numba import njit
-from stagegrad.kernels.loops import minus, plus
+from stagegrad import kernels
+from stagegrad.kernels.loops import minus, plus, wide
 
 
 @njit(error_model="numpy", nogil=True)
@@ -82,6 +83,7 @@ def positive(x):
 
 @njit(error_model="numpy", nogil=True, boundscheck=True)
 def f_value_and_grad(w, b, x, t):
+    wide()
     # forward pass
     dloss = 1.0
     loss = 0.0
@@ -92,13 +94,13 @@ def f_value_and_grad(w, b, x, t):
         xi = x[i]
         wxi = w * xi
         z = wxi + b
-        p = 1.0 / (1.0 + exp(-z))
+        p = 1.0 / (1.0 + kernels.exp(-z))
         ti = t[i]
-        logp = log(p)
+        logp = kernels.log(p)
         tilogp = ti * logp
         onemti = 1.0 - ti
         onemp = 1.0 - p
-        logonemp = log(onemp)
+        logonemp = kernels.log(onemp)
         prod1 = onemti * logonemp
         sum1 = tilogp + prod1
         loss = minus(loss, sum1)

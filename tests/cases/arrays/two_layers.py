@@ -48,11 +48,12 @@ def f_value_and_grad(w1, b1, w2, b2, x, t):
     return f, (dw1, db1, dw2, db2)
 
 # --- numba
-from math import nan, tanh
+from math import nan
 
 import numpy as np
 from numba import njit
-from stagegrad.kernels.loops import plus
+from stagegrad import kernels
+from stagegrad.kernels.loops import plus, wide
 
 
 @njit(error_model="numpy", nogil=True)
@@ -67,6 +68,7 @@ def sign(x):
 
 @njit(error_model="numpy", nogil=True, fastmath={"contract"})
 def f_value_and_grad(w1, b1, w2, b2, x, t):
+    wide()
     xw1 = x @ w1
     m = w1.shape[1]
     n = b1.shape[0]
@@ -79,7 +81,7 @@ def f_value_and_grad(w1, b1, w2, b2, x, t):
             b1_j = b1[j]
             xw1_ij = xw1[i, j]
             xw1pb1_ij = xw1_ij + b1_j
-            h_ij = tanh(xw1pb1_ij)
+            h_ij = kernels.tanh(xw1pb1_ij)
             h[i, j] = h_ij
     hw2 = h @ w2
     m2 = w2.shape[1]
