@@ -11,20 +11,21 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
 from stagegrad.boundary import Boundary, dtype_of
 from stagegrad.errors import ArgumentError
 from stagegrad.frontend.specs import Leaf, Reader, Spec
-from stagegrad.ir import Type
+from stagegrad.ir import FLOAT, Type
 from stagegrad.outputs import Outputs, Room
 
 #: A thread gets this many points at least: below, waking it takes longer than computing them.
 LEAST_POINTS = 2**14
 #: Chunks for each thread, so that those that are through early take over from the others.
 _CHUNKS = 4
+FLOAT32 = Type("float", 0, 32)
 _EXAMPLES: dict[str, float | int | bool] = {"f": 1.0, "i": 1, "u": 1, "b": True}
 
 
@@ -61,6 +62,20 @@ def are_narrow(specs: Sequence[Spec], values: Sequence[Any]) -> bool:
     return ("f", 4) in kinds and kinds <= {("f", 4), ("b", 1)}
 
 
+def plain_dtype(values: Sequence[Any]) -> Any:
+    """The dtype of arguments that are arrays of floats, all of one shape and width, and lie as compiled code takes them; else None."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not values or type(values[0]) is not numpy.ndarray:
+        return None
+    dtype, shape = values[0].dtype, values[0].shape
+    if dtype is not dtype_of(FLOAT) and dtype is not dtype_of(FLOAT32):
+        return None
+    for value in values:
+        if type(value) is not numpy.ndarray or value.dtype is not dtype or value.shape != shape or not value.flags.carray:
+            return None
+    return dtype
+
+
 @dataclass(frozen=True)
 class Points:
     """The points of a call: their `shape`, and for each leaf of the parameters a column, or a number that is the `same` at all of them."""
@@ -69,7 +84,7 @@ class Points:
     names: tuple[str, ...]
     shape: tuple[int, ...]
     columns: tuple[Any, ...]
-    same: frozenset[int]
+    same: frozenset[int] = frozenset()
 
     @staticmethod
     def of(boundary: Boundary, values: Sequence[Any]) -> Points:
@@ -84,6 +99,11 @@ class Points:
         kinds = [dtype_of(type_) for _, type_, _ in given]
         columns = [_column(one, shape) for one in read] if count != 1 else list(map(_single, read, kinds))
         return Points(title, taken, shape, tuple(columns), frozenset(k for k, column in enumerate(columns) if not _shape(column)))
+
+    @staticmethod
+    def plain(title: str, names: tuple[str, ...], values: Sequence[Any]) -> Points:
+        """The same for arguments that have a `plain_dtype`, where every parameter is a float of that width."""
+        return Points(title, names, values[0].shape, tuple(value.reshape(-1) for value in values))
 
     @property
     def count(self) -> int:
@@ -201,6 +221,8 @@ def _is_exact(floats: Any, ints: Any) -> bool:
 
 def results(points: Points, spec: Spec, types: Sequence[Type], out: Any) -> list[Any]:
     """An array for each leaf of the answer, what it holds being of these types: that of `out`, or a new one."""
+    if out is None:
+        return [_numpy().empty(points.shape, dtype_of(type_)) for type_ in types]
     rooms = tuple(Room(points.shape, dtype_of(type_)) for type_ in types)
     taken = [(f"argument `{points.names[k]}`", column) for k, column in enumerate(points.columns) if k not in points.same]
     given = Outputs(f"{points.title}.map()", spec, rooms).given(out, taken)
@@ -225,9 +247,14 @@ def run_compiled(loop: Callable[..., Any], points: Points, arrays: Sequence[Any]
     def go(start: int, stop: int) -> None:
         loop(*points.part(start, stop), *(column[start:stop] for column in flat))
 
-    failed = _first_failure(go, points.count, threads)
-    if failed is not None:
-        raise PointError(*failed)
+    pieces = min(threads * _CHUNKS, points.count // LEAST_POINTS) if threads > 1 else 1
+    try:
+        if pieces > 1:
+            _in_chunks(go, points.count, pieces, threads)
+        else:
+            loop(*points.columns, *flat)
+    except Exception as error:
+        raise PointError(*_first_failure(go, points.count, error)) from None
     for array, column in zip(arrays, flat, strict=True):
         if not array.flags.carray:
             array[...] = column.reshape(array.shape)
@@ -244,31 +271,30 @@ def run_plainly(function: Callable[..., Any], points: Points, arrays: Sequence[A
             array[place] = answer
 
 
-_Part = tuple[int, int]
+def _in_chunks(go: Callable[[int, int], None], count: int, pieces: int, threads: int) -> None:
+    """Runs the points in chunks, and waits for all of them."""
+    tasks = [_pool(threads).submit(go, count * k // pieces, count * (k + 1) // pieces) for k in range(pieces)]
+    wait(tasks)
+    for task in tasks:
+        task.result()
 
 
-def _first_failure(go: Callable[[int, int], None], count: int, threads: int) -> tuple[int, Exception] | None:
-    """Runs all points, in chunks where there are threads; the first point at which the function raises, and what it raises."""
-
-    def error_of(part: _Part) -> Exception | None:
-        try:
-            go(*part)
-        except Exception as error:
-            return error
-        return None
-
-    pieces = max(1, min(threads * _CHUNKS, count // LEAST_POINTS)) if threads > 1 else 1
-    parts = [(count * k // pieces, count * (k + 1) // pieces) for k in range(pieces)]
-    errors = map(error_of, parts) if pieces == 1 else _pool(threads).map(error_of, parts)
-    failed = [(part, error) for part, error in zip(parts, errors, strict=True) if error is not None]
-    if not failed:
-        return None
-    (start, stop), error = failed[0]
-    while stop - start > 1:  # by halves: the first half raises, or else the second
+def _first_failure(go: Callable[[int, int], None], count: int, error: Exception) -> tuple[int, Exception]:
+    """The first point at which the function raises, found by halves, and what it raises there; `error` is what it raised somewhere."""
+    start, stop = 0, count
+    while stop - start > 1:
         middle = (start + stop) // 2
-        found = error_of((start, middle))
+        found = _error_of(go, start, middle)
         start, stop, error = (middle, stop, error) if found is None else (start, middle, found)
-    return start, error_of((start, stop)) or error
+    return start, _error_of(go, start, stop) or error
+
+
+def _error_of(go: Callable[[int, int], None], start: int, stop: int) -> Exception | None:
+    try:
+        go(start, stop)
+    except Exception as error:
+        return error
+    return None
 
 
 # ---------------------------------------------------------------------------------------------- threads

@@ -32,7 +32,7 @@ from stagegrad.fuse import UNEQUAL
 from stagegrad.ir import Type
 from stagegrad.outputs import Outputs, Room
 from stagegrad.pipeline import Build, Choice, Options
-from stagegrad.points import PointError, Points, are_narrow, available_threads, one_point, results, run_compiled, run_plainly
+from stagegrad.points import PointError, Points, are_narrow, available_threads, one_point, plain_dtype, results, run_compiled, run_plainly
 from stagegrad.tracebacks import locate
 from stagegrad.tracing import Trace, trace
 from stagegrad.version import __version__
@@ -103,6 +103,7 @@ class Staged(Generic[P, R]):
         self._passages: dict[tuple[Build, str, Choice], _Passage] = {}
         self._courses: dict[tuple[Build, str, Choice, frozenset[int]], _Course] = {}
         self._writings: dict[tuple[Build, Choice], _Writing] = {}
+        self._mapped: dict[Any, Build] = {}  # what `map` computes with where all points are of one dtype
         self._shown = "value_and_grad"
 
     # ------------------------------------------------------------------------------------------ calls
@@ -151,15 +152,11 @@ class Staged(Generic[P, R]):
         kind, shapes that do not broadcast and an `out` that does not fit.
         """
         given = {"answer": answer != "value_and_grad", "wrt": wrt is not None, "out": out is not None, "parallel": parallel}
-        clashing = [word for word in given if given[word] and word in self._parameters.names]
+        clashing = [word for word, is_given in given.items() if is_given and word in self._parameters.names]
         if clashing:
             reason = f"{clashing[0]}= is an option of map() and a parameter of {self.__name__}()"
             raise NameChoiceError(reason, advice="the parameter by its position")
-        values = self._parameters.bound(args, named)
-        build = self._chosen(one_point(self.__name__, self._parameters.names, values))
-        if are_narrow(build.program.specs, values):
-            build = build.narrowed
-        points = Points.of(Boundary(self._parameters, build.program.specs, numba=True), values)
+        build, points = self._points(args, named)
         course = self._course(build, answer, wrt, points.same)
         arrays = results(points, course.answer, course.types, out)
         course(points, arrays, parallel=parallel)
@@ -328,6 +325,7 @@ class Staged(Generic[P, R]):
             self._passages = {key: kept for key, kept in self._passages.items() if key[0] not in made}
             self._courses = {key: kept for key, kept in self._courses.items() if key[0] not in made}
             self._writings = {key: kept for key, kept in self._writings.items() if key[0] not in made}
+            self._mapped = {key: kept for key, kept in self._mapped.items() if kept not in made}
 
     def _forget(self) -> None:
         for method in ("_value", "grad", "value_and_grad"):
@@ -336,6 +334,7 @@ class Staged(Generic[P, R]):
         self._passages.clear()
         self._courses.clear()
         self._writings.clear()
+        self._mapped.clear()
         self._builds.clear()
 
     def _chosen(self, values: Sequence[Any]) -> Build:
@@ -394,6 +393,22 @@ class Staged(Generic[P, R]):
                 compiled = _entered(build, build.into_loaded(wrt).function) if passage.boundary.numba else None
                 writing = self._writings[key] = _Writing(passage, build.answer("grad", wrt), compiled)
         return writing
+
+    def _points(self, args: Sequence[Any], named: dict[str, Any]) -> tuple[Build, Points]:
+        """What computes at the points of a call of `map`, and the points."""
+        parameters = self._parameters
+        dtype = None if named or len(args) != len(parameters.names) else plain_dtype(args)
+        build = self._mapped.get(dtype)
+        if build is None or build.program.changed():
+            values = parameters.bound(args, named)
+            build = self._chosen(one_point(self.__name__, parameters.names, values))
+            if are_narrow(build.program.specs, values):
+                build = build.narrowed
+            wanted = set() if dtype is None else {"float" if dtype.itemsize == 8 else "float32"}
+            if set(build.kinds) != wanted or len(build.kinds) != len(parameters.names):
+                return build, Points.of(Boundary(parameters, build.program.specs, numba=True), values)
+            self._mapped[dtype] = build
+        return build, Points.plain(parameters.name, parameters.names, args)
 
     def _course(self, build: Build, answer: str, wrt: Choice, same: frozenset[int]) -> _Course:
         """The way of a call of `map` for some parameters that are the `same` at all points."""
