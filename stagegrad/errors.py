@@ -105,5 +105,9 @@ class CacheError(StagegradError, OSError):
     __str__ = Exception.__str__
 
 
+class MemoryLimitError(StagegradError, MemoryError):
+    """A tape or another large array would exceed the memory that compiled functions may use."""
+
+
 class MissingPackageError(StagegradError, ImportError):
     """A target or a feature needs a package that is not installed."""

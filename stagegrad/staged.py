@@ -22,7 +22,7 @@ from functools import cached_property
 from types import CellType, CodeType
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
 
-from stagegrad import pipeline
+from stagegrad import memory, pipeline
 from stagegrad.boundary import Answer, Boundary, Parameters, are_numbers, dtype_of, enter, flat, plain_result, run
 from stagegrad.errors import ArgumentError, MissingPackageError, NameChoiceError, NeedsTypes, Problem, StagegradError, UnsupportedError
 from stagegrad.frontend.calls import plain_function
@@ -608,6 +608,8 @@ def _explaining(build: Build, target: str, answer: str, wrt: Choice) -> Callable
     """How an exception of generated code becomes Python's own, at the user's line."""
 
     def explain(error: Exception, args: tuple[Any, ...]) -> BaseException:
+        if isinstance(error, MemoryError) and target == "numba" and (refused := memory.refused(build.name, error)):
+            return refused
         python = build.loaded(answer, "python", wrt)
         if target == "numba" and not isinstance(error, MemoryError):
             # Compiled code knows neither the line nor all of the message. Python knows both; if it does not raise, Numba was right to.

@@ -25,7 +25,7 @@ LAYERS = (
     ("frontend", "forward", "reverse", "optimise", "factors", "fuse", "mapping", "narrow", "into", "emit"),
     ("straight",),
     ("runtime", "boundary", "tracebacks", "tracing", "kernels"),
-    ("derive", "outputs"),
+    ("derive", "outputs", "memory"),
     ("points",),
     ("gates",),
     ("pipeline",),

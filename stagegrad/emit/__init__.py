@@ -229,6 +229,10 @@ def _code(line: str) -> str:
     return " ".join(part for part, is_code in _parts(line) if is_code)
 
 
+#: What compiled code asks for the memory of its tapes.
+_ROOM = re.compile(r"(?<![.\w])room(?:_like)?(?=\()")
+
+
 def _imports(lines: list[Line], words: list[str], target: str, about_loops: list[str]) -> list[Line]:
     code = "\n".join(_code(line.text) for line in lines)
     standard = ["import math"] if _MATH.search(code) else []
@@ -244,6 +248,8 @@ def _imports(lines: list[Line], words: list[str], target: str, about_loops: list
         third.append("from stagegrad.kernels import lapack")
     if about_loops:
         third.append(f"from stagegrad.kernels.loops import {', '.join(about_loops)}")
+    if target == "numba" and (rooms := sorted(set(_ROOM.findall(code)))):
+        third.append(f"from stagegrad.kernels.workspace import {', '.join(rooms)}")
     gap = [""] if standard and third else []
     found = [Line(0, text) for text in (*standard, *gap, *third)]
     return found + (_gap() if found else [])

@@ -47,7 +47,7 @@ def ones_of(g: Value, out: Value, *n: Value, kind: str = "float", bits: int = 64
     return [None] * len(n)
 
 
-@general(_room("np.empty"), _by_sizes, stage="room", title="empty")
+@general({"python": _room("np.empty"), "numba": _room("room")}, _by_sizes, stage="room", title="empty")
 def empty_of(g: Value, out: Value, *n: Value, kind: str = "float", bits: int = 64) -> list[None]:
     """An array of given sizes to be written to; what it holds before that is anything (`np.empty`)."""
     return [None] * len(n)

@@ -55,10 +55,14 @@ def _room(create: str, dtype: str) -> Callable[[Mapping[str, Attr], Sequence[Typ
     return spelled
 
 
-# A tape is an array of `n` records; what it holds before it is written is never read.
-tape_float = structural("tape_float", "*n", {"python": "[0.0] * {n0}", **_with_numpy(_room("np.empty", ""))}, _recorded("float"))
-tape_int = structural("tape_int", "*n", {"python": "[0] * {n0}", **_with_numpy(_room("np.empty", "np.int64"))}, _recorded("int"))
-tape_bool = structural("tape_bool", "*n", {"python": "[False] * {n0}", **_with_numpy(_room("np.empty", "np.bool_"))}, _recorded("bool"))
+def _tape(zero: str, dtype: str) -> dict[str, Template]:
+    """A tape is an array of `n` records; what it holds before it is written is never read."""
+    return {"python": f"[{zero}] * {{n0}}", "numpy": _room("np.empty", dtype), "numba": _room("room", dtype)}
+
+
+tape_float = structural("tape_float", "*n", _tape("0.0", ""), _recorded("float"))
+tape_int = structural("tape_int", "*n", _tape("0", "np.int64"), _recorded("int"))
+tape_bool = structural("tape_bool", "*n", _tape("False", "np.bool_"), _recorded("bool"))
 zeros = structural("zeros", "*n", {"python": "[0.0] * {n0}", **_with_numpy(_room("np.zeros", ""))}, _recorded("float"))
 size = structural("size", "a", "len({a})", always(INT))
 extent = structural("extent", "a", lambda attrs, types: f"{{a}}.shape[{attrs['axis']}]", always(INT))
@@ -83,23 +87,32 @@ _GROWN = '''
             raise MemoryError("a while loop ran more than 67,108,864 trips, which is more than a backward pass can record")
         return {}
 '''
-_LONGER = _GROWN.format("np.concatenate((tape, np.empty_like(tape)))")
-helper(_GROWN.format("tape + tape"), numba=_LONGER, numpy=_LONGER)
+_GROWN_IN_ROOM = '''
+    def grown(tape):
+        """A tape twice as long that begins with the same records."""
+        longer = room_like((2 * len(tape),) + tape.shape[1:], tape)
+        longer[:len(tape)] = tape
+        return longer
+'''
+helper(_GROWN.format("tape + tape"), numba=_GROWN_IN_ROOM, numpy=_GROWN.format("np.concatenate((tape, np.empty_like(tape)))"))
 #: Makes room for a record at position `n`: the same tape, or one twice as long that begins with the same records.
 grow = structural("grow", "a n", "{a} = grown({a}, {n})", _first)
 
-helper(
-    '''
+_RESERVED = '''
     def reserved(tape, n):
         """A tape with room for n elements that begins with the same ones."""
         if n <= len(tape):
-            return tape
-        if n > 2**31:
-            raise MemoryError("a loop records more than 2,147,483,648 numbers, which is more than a backward pass can keep")
-        longer = np.empty((max(n, 2 * len(tape)),) + tape.shape[1:], tape.dtype)
+            return tape{}
+        longer = {}
         longer[:len(tape)] = tape
         return longer
-    '''
+'''
+_NOT_ENDLESS = """
+        if n > 2**31:
+            raise MemoryError("a loop records more than 2,147,483,648 numbers, which is more than a backward pass can keep")"""
+helper(
+    _RESERVED.format(_NOT_ENDLESS, "np.empty((max(n, 2 * len(tape)),) + tape.shape[1:], tape.dtype)"),
+    numba=_RESERVED.format("", "room_like((max(n, 2 * len(tape)),) + tape.shape[1:], tape)"),
 )
 #: Makes room for `n` elements: the same tape, or a longer one that begins with the same elements.
 reserve = structural("reserve", "tape n", "reserved({tape}, {n})", _first, view=True, helpers=("reserved",))

@@ -38,14 +38,14 @@ def f_value_and_grad(r, x0, n):
     return f, (dr, dx0)
 
 # --- reverse numba
-import numpy as np
 from numba import njit
+from stagegrad.kernels.workspace import room
 
 
 @njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
 def f_value_and_grad(r, x0, n):
     # forward pass
-    x_tape = np.empty(len(range(n)))
+    x_tape = room(len(range(n)))
     x = x0
     for i in range(n):
         x_tape[i] = x

@@ -77,9 +77,9 @@ def f_value_and_grad(u0, h, sweeps):
     return f, (du0, dh)
 
 # --- numba
-import numpy as np
 from numba import njit
 from stagegrad.kernels.loops import plus
+from stagegrad.kernels.workspace import room
 
 
 @njit(error_model="numpy", nogil=True, fastmath={"contract"})
@@ -87,7 +87,7 @@ def f_value_and_grad(u0, h, sweeps):
     u = u0.copy()
     diff2 = len(u0) - 1
     record = 0
-    u_was_tape = np.empty(len(range(sweeps)) * len(range(1, diff2)))
+    u_was_tape = room(len(range(sweeps)) * len(range(1, diff2)))
     for k in range(sweeps):
         for i in range(1, len(u) - 1):
             uim1 = u[i - 1]
@@ -103,7 +103,7 @@ def f_value_and_grad(u0, h, sweeps):
             record += 1
     df = 1.0
     n = u0.shape[0]
-    du = np.empty(n)
+    du = room(n)
     f = 0.0
     for i in range(n):
         # forward pass

@@ -213,6 +213,7 @@ from math import inf, log, nan, sqrt
 
 import numpy as np
 from numba import njit
+from stagegrad.kernels.workspace import room, room_like
 
 
 @njit(error_model="numpy", nogil=True)
@@ -220,9 +221,7 @@ def reserved(tape, n):
     """A tape with room for n elements that begins with the same ones."""
     if n <= len(tape):
         return tape
-    if n > 2**31:
-        raise MemoryError("a loop records more than 2,147,483,648 numbers, which is more than a backward pass can keep")
-    longer = np.empty((max(n, 2 * len(tape)),) + tape.shape[1:], tape.dtype)
+    longer = room_like((max(n, 2 * len(tape)),) + tape.shape[1:], tape)
     longer[:len(tape)] = tape
     return longer
 
@@ -249,10 +248,10 @@ def f_value_and_grad(A, y):
     n = A.shape[0]
     L = np.zeros((n, n))
     record = 0
-    L_was_tape = np.empty(16)
-    L_was_tape2 = np.empty(16)
-    s_tape = np.empty(16)
-    sqrts_tape = np.empty(16)
+    L_was_tape = room(16)
+    L_was_tape2 = room(16)
+    s_tape = room(16)
+    sqrts_tape = room(16)
     for i in range(n):
         ipone = i + 1
         L_was_tape = reserved(L_was_tape, record + len(range(ipone)))
@@ -285,7 +284,7 @@ def f_value_and_grad(A, y):
             record += 1
     z = np.zeros(n)
     total = 0.0
-    z_was_tape = np.empty(len(range(n)))
+    z_was_tape = room(len(range(n)))
     for i in range(n):
         yi = y[i]
         Lii = L[i, :i]
@@ -348,14 +347,14 @@ def f_value_and_grad(A, y):
         # yi = y[i]
         dy[i] += dyi
         n2 = zi.shape[0]
-        dLii = np.empty(n2)
+        dLii = room(n2)
         for i2 in range(n2):
             zi_i = zi[i2]
             # Liizi = Lii @ zi
             dLii_i = dLiizi * zi_i
             dLii[i2] = dLii_i
         m = Lii.shape[0]
-        dzi = np.empty(m)
+        dzi = room(m)
         for i2 in range(m):
             Lii_i = Lii[i2]
             # Liizi = Lii @ zi

@@ -82,6 +82,7 @@ def f_value_and_grad(u0, c, steps):
 import numpy as np
 from numba import njit
 from stagegrad.kernels.loops import plus
+from stagegrad.kernels.workspace import room
 
 
 @njit(error_model="numpy", nogil=True, fastmath={"contract"})
@@ -89,10 +90,13 @@ def f_value_and_grad(u0, c, steps):
     u = u0.copy()
     n = u.shape[0]
     nmone = n - 1
-    uold_tape = np.empty((len(range(steps)), u.shape[0]))
+    uold_tape = room((len(range(steps)), u.shape[0]))
     for s in range(steps):
         uold = u.copy()
-        uold_tape[s] = uold
+        n2 = u0.shape[0]
+        for i in range(n2):
+            uold_i = uold[i]
+            uold_tape[s, i] = uold_i
         for i in range(1, n - 1):
             uoldi = uold[i]
             cuoldi = c * uoldi
@@ -103,7 +107,7 @@ def f_value_and_grad(u0, c, steps):
             u[i] = diff2
     df = 1.0
     n = u0.shape[0]
-    du = np.empty(n)
+    du = room(n)
     f = 0.0
     for i in range(n):
         # forward pass
@@ -147,7 +151,7 @@ def f_value_and_grad(u0, c, steps):
             # uoldi = uold[i]
             duold[i] += duoldi
         n = u0.shape[0]
-        du = np.empty(n)
+        du = room(n)
         for i in range(n):
             du_i = du2[i]
             duold_i = duold[i]

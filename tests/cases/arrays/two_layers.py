@@ -54,6 +54,7 @@ import numpy as np
 from numba import njit
 from stagegrad import kernels
 from stagegrad.kernels.loops import plus, wide
+from stagegrad.kernels.workspace import room
 
 
 @njit(error_model="numpy", nogil=True)
@@ -75,7 +76,7 @@ def f_value_and_grad(w1, b1, w2, b2, x, t):
     if n != m:
         raise ValueError('operands could not be broadcast together')
     l = x.shape[0]
-    h = np.empty((l, m))
+    h = room((l, m))
     for i in range(l):
         for j in range(m):
             b1_j = b1[j]
@@ -96,7 +97,7 @@ def f_value_and_grad(w1, b1, w2, b2, x, t):
         raise ValueError('operands could not be broadcast together')
     db2 = np.zeros(m2)
     df = 1.0
-    dymt = np.empty((l, m2))
+    dymt = room((l, m2))
     f = 0.0
     for i in range(l):
         for j in range(m2):
@@ -128,7 +129,7 @@ def f_value_and_grad(w1, b1, w2, b2, x, t):
     if m3 != m:
         raise ValueError('operands could not be broadcast together')
     db1 = np.zeros(m)
-    dxw1pb1 = np.empty((l, m))
+    dxw1pb1 = room((l, m))
     for i in range(l):
         for j in range(m):
             h_ij = h[i, j]
