@@ -59,13 +59,13 @@ def _missed(standings: Sequence[Standing], name: str) -> bool:
 
 
 def reasons(standings: Sequence[Standing]) -> list[str]:
-    """A line for everyone who was not measured although somebody wrote its program, with the reason."""
-    found: dict[str, None] = {}  # ordered
+    """A line for everyone who was not measured although somebody wrote its program: the reason, and where that was so."""
+    found: dict[tuple[str, str], dict[str, None]] = {}  # ordered
     for standing in standings:
         for name, entry in standing.entries.items():
             if entry.reason and name != NJIT:
-                found[f"{standing.contest}, {standing.size}: {name}: {entry.reason}"] = None
-    return list(found)
+                found.setdefault((name, entry.reason), {})[standing.contest] = None
+    return [f"{name}: {reason} ({', '.join(where)})" for (name, reason), where in found.items()]
 
 
 def plot(standings: Sequence[Standing], folder: Path) -> list[Path]:

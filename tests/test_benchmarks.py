@@ -182,6 +182,12 @@ def _lines(found: list[Standing]) -> list[str]:
     return standings.table(found, judged=True).splitlines()
 
 
+def test_who_was_not_measured_is_named_once_for_each_reason() -> None:
+    absent = {name: Entry() for name in CONTENDERS} | {"CasADi": Entry(reason="not installed")}
+    found = [replace(_standing(), contest=name, entries=absent) for name in ("one", "two")]
+    assert standings.reasons(found) == ["CasADi: not installed (one, two)"]
+
+
 def test_c_gets_arrays_with_their_extents_and_a_place_for_each_gradient() -> None:
     try:
         compiler()
