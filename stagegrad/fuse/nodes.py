@@ -163,7 +163,7 @@ class Nodes:
         seen = self.ref(stage.args[0])
         rank = len(seen.dims)
         match stage.op:
-            case "copy":
+            case "copy" | "duplicate":  # in the IR both are values; `emit` puts copies where writes would be seen
                 return seen
             case "arange" if stage.args[0] == ZERO and stage.args[2] == Lit(1, INT):
                 return Ref(COUNTING, (0,), dims)

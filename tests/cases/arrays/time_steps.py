@@ -88,15 +88,15 @@ from stagegrad.kernels.workspace import room
 @njit(error_model="numpy", nogil=True, fastmath={"contract"})
 def f_value_and_grad(u0, c, steps):
     u = u0.copy()
-    n = u.shape[0]
+    n = u0.shape[0]
     nmone = n - 1
-    uold_tape = room((len(range(steps)), u.shape[0]))
+    uold_tape = room((len(range(steps)), n))
     for s in range(steps):
         uold = u.copy()
         n2 = u0.shape[0]
         for i in range(n2):
-            uold_i = uold[i]
-            uold_tape[s, i] = uold_i
+            u_i = u[i]
+            uold_tape[s, i] = u_i
         for i in range(1, n - 1):
             uoldi = uold[i]
             cuoldi = c * uoldi
@@ -106,7 +106,6 @@ def f_value_and_grad(u0, c, steps):
             diff2 = uoldi - prod1
             u[i] = diff2
     df = 1.0
-    n = u0.shape[0]
     du = room(n)
     f = 0.0
     for i in range(n):
