@@ -429,6 +429,164 @@ def a_view_read_after_its_array(x):
     return t + np.sum(a) * np.sum(v)
 
 
+# ---------------------------------------------------------------------------------------------- arrays without axes
+
+
+@called_with(X, refused="may hold an array without axes")
+def a_zero_under_two_names(x):
+    z = np.zeros(())
+    w = z
+    z += x[0]
+    return w * 3.0 + x[1]
+
+
+@called_with(X, 1.5, refused="may hold")
+def a_number_as_an_array_under_two_names(x, s):
+    z = np.array(s)
+    w = z
+    w *= x[0]
+    return z * 3.0 + x[1]
+
+
+@called_with(X, 1.5)
+def a_full_array_without_axes(x, s):
+    z = np.full((), s)
+    z -= x[0]
+    return z * 3.0 + x[1]
+
+
+@called_with(X)
+def a_sum_in_an_array_without_axes(x):
+    z = np.zeros(())
+    for i in range(4):
+        z += x[i] * x[i]
+    return float(z)
+
+
+@called_with(X)
+def a_sum_beside_an_array_without_axes(x):
+    z = np.zeros(())
+    for i in range(4):
+        z = z + x[i] * x[i]
+    return z
+
+
+def add_one(v):
+    v += 1.0
+
+
+@called_with(X, refused="given to another function")
+def a_helper_writes_to_an_array_without_axes(x):
+    z = np.array(x[0])
+    add_one(z)
+    return z * x[1]
+
+
+@called_with(X, 0.5)
+def an_element_as_a_view(x, s):
+    a = x.copy()
+    z = a[0, ...]
+    z += 5.0
+    w = a[1]
+    w += 3.0
+    return np.sum(a) * z + s
+
+
+@called_with(X)
+def numbers_of_reductions(x):
+    s = x.sum()
+    t = s
+    s += 1.0
+    m = x.mean(axis=0)
+    k = m
+    k *= 2.0
+    return s * t * m * k
+
+
+@called_with(X)
+def two_sums_in_arrays_without_axes(x):
+    s = np.array(0.0)
+    t = np.zeros(())
+    for i in range(4):
+        s += x[i]
+        t += x[i] * s
+        if t > 3.0:
+            t -= 1.0
+    return s * t
+
+
+@called_with(X, refused="may hold")
+def two_names_in_a_loop(x):
+    t = np.zeros(())
+    w = t
+    for i in range(4):
+        t += x[i]
+    return w + x[0]
+
+
+@called_with(X, refused="may hold")
+def two_names_on_one_way(x):
+    t = np.zeros(())
+    w = np.ones(())
+    if x[0] > 0.0:
+        w = t
+    t += x[1]
+    return w * x[0]
+
+
+@called_with(X, refused="may hold")
+def a_name_from_the_trip_before(x):
+    w = np.zeros(())
+    s = 0.0
+    for i in range(3):
+        t = np.zeros(())
+        t += x[i]
+        s += w
+        w = t
+    return s + w
+
+
+@called_with(X, refused="may hold")
+def a_name_and_a_tuple(x):
+    t = np.zeros(())
+    p = (t, x)
+    t += x[0]
+    return p[0] * x[1]
+
+
+@called_with(X.astype(np.float32))
+def an_array_without_axes_is_wide(x):
+    y = x * np.array(2.1)
+    return np.sum(y)
+
+
+@called_with(X, 0.4)
+def a_choice_is_an_array(x, s):
+    z = np.where(s > 0.0, x[0], x[1])
+    z += 1.0
+    return z * s
+
+
+@called_with(X, 0.4, refused="may hold")
+def an_array_of_an_array(x, s):
+    a = np.asarray(s)
+    b = np.asarray(a)
+    b *= 2.0
+    return a * x[0]
+
+
+def sum_of_squares(v):
+    t = np.zeros(())
+    for e in v:
+        t += e * e
+    return t
+
+
+@called_with(X)
+def a_helper_returns_an_array_without_axes(x):
+    return sum_of_squares(x) * 2.0
+
+
 # ---------------------------------------------------------------------------------------------- what NumPy does otherwise
 
 

@@ -181,6 +181,7 @@ class Emitter:
         self.words: dict[str, object] = {}  # names in the text, and whose they are
         self.given: list[Var] = []  # the function's parameters
         self.strengths: dict[Var, Strength] = {}  # of numbers that are not weak
+        self.origins: dict[Atom, frozenset[ast.AST]] = {}  # of numbers in arrays without axes: what made the array
         self._made: dict[Var, tuple[list[Stmt], int]] = {}
         self._regions = 0
 
@@ -218,8 +219,26 @@ class Emitter:
             self._guess(out, args)
         if out.type == FLOAT and op != "cast":
             self._weigh(out, op, args, dict(attrs))
+        if op in ("max", "min"):  # one of the operands themselves
+            self.same_origins(out, *args)
         self.append(Stage(out, op, tuple(args), tuple(attrs), span=self.span(node)))
         return out
+
+    def without_axes(self, atom: Atom, node: ast.AST) -> Atom:
+        """A number that NumPy keeps in a new array without axes: ``+=`` changes it for every name that holds it."""
+        if atom.type.rank:
+            return atom
+        out = self.emit("copy", [atom], node)
+        if out.type == FLOAT:
+            self.strengths[out] = Strength.STRONG
+        self.origins[out] = frozenset({node})
+        return out
+
+    def same_origins(self, out: Atom, *atoms: Atom) -> None:
+        """Notes that a number may lie in the arrays without axes that others lie in."""
+        found = frozenset[ast.AST]().union(*(self.origins.get(atom, frozenset()) for atom in (out, *atoms)))
+        if found:
+            self.origins[out] = found
 
     def strength(self, atom: Atom) -> Strength:
         """Whether a number makes 32-bit floats beside it wider."""
@@ -349,6 +368,7 @@ class Emitter:
             self.guessed[var] = self.guessed[value]
         if value in self.strengths:
             self.strengths[var] = self.strengths[value]
+        self.same_origins(var, value)
         return var
 
     def bind(self, name: str, value: Value, node: ast.AST) -> None:
@@ -533,6 +553,7 @@ class _Phis:
 
     def atom(self, first: Atom, second: Atom, type: Type, name: str, shared: bool = True) -> Atom:
         """One atom for both; equal pairs share a value where they have no name of their own."""
+        ends = first, second
         first, second = self._converted(first, type, self.then), self._converted(second, type, self.orelse)
         if first == second:
             return first
@@ -548,6 +569,7 @@ class _Phis:
         self.outs.append(out)
         self.left.append(first)
         self.right.append(second)
+        self.emitter.same_origins(out, *ends)
         if type == FLOAT:
             known = [self.emitter.strength(atom) for atom in (first, second) if not (isinstance(atom, Lit) and atom.value is None)]
             if known and known[0].beside(known[-1]) is not Strength.WEAK:

@@ -61,6 +61,7 @@ class _Carried:
     vars: list[Var]
     bound: Atom = TRUE
     either: bool = False  # whether its numbers are NumPy's on some trips only
+    origins: frozenset[ast.AST] = frozenset()  # what made the arrays without axes that its numbers lie in at the end of a trip
 
 
 class LoopLowering:
@@ -150,6 +151,9 @@ class LoopLowering:
             strength = Strength.EITHER if carried.either else low.strength(init)
             if strength is not Strength.WEAK:
                 low.strengths[var] = strength
+            low.same_origins(var, init)
+        if carried.origins:
+            low.origins.update({var: low.origins.get(var, frozenset()) | carried.origins for var in carried.vars})
         carried.bound = low.fresh.var("", BOOL) if carried.flagged else TRUE
         env[carried.key] = Slot(fill(carried.skeleton, iter(carried.vars)), carried.bound, entry.span if entry else None)
 
@@ -201,7 +205,7 @@ class LoopLowering:
         """Are the types at the end of the body those that its beginning assumed? If not, they are widened."""
         settled = True
         for carried in self.carried:
-            settled = self._same_strength(carried, body) and settled
+            settled = self._same_strength(carried, body) and self._same_origins(carried, body) and settled
             end = body.env.get(carried.key)
             if end is None or body.flow is Flow.DEAD or end.value == POISON:
                 continue
@@ -227,6 +231,15 @@ class LoopLowering:
         pairs = zip(carried.vars, leaves(end.value), strict=False)
         carried.either = any(var.type == FLOAT == atom.type and low.strength(var) is not low.strength(atom) for var, atom in pairs)
         return not carried.either
+
+    def _same_origins(self, carried: _Carried, body: Arm) -> bool:
+        """Are the arrays without axes of a variable at the end of a trip among those at its beginning?"""
+        low, end = self.low, body.env.get(carried.key)
+        if end is None or body.flow is Flow.DEAD:
+            return True
+        found = carried.origins.union(*(low.origins.get(atom, frozenset()) for atom in leaves(end.value)))
+        new, carried.origins = found != carried.origins, found
+        return not new
 
     # ------------------------------------------------------------------------------------------ buffers
 
@@ -385,6 +398,7 @@ class LoopLowering:
                 low.guessed[out] = low.guessed[var]
             if var in low.strengths:
                 low.strengths[out] = low.strengths[var]
+            low.same_origins(out, var)
             carries.append(Carry(var, low.converted(init, var.type, self.stmt), out))
             results.append(self._inside(body, result, var.type))
             outs.append(out)

@@ -188,6 +188,7 @@ class Specialisation:
     failed: bool = False
     in_place: bool = False  # whether it writes to arrays, be they its own
     strengths: tuple[Strength, ...] = ()  # of its results
+    in_arrays: tuple[bool, ...] = ()  # whether its results may lie in arrays without axes
     shared: tuple[frozenset[int], ...] = ()  # for each result, the leaves of the inputs whose memory it may lie in
     written: tuple[int, ...] = ()  # leaves of the inputs that are arrays to which it writes
 
@@ -364,7 +365,7 @@ class Compilation:
             new.failed = True
             return
         new.function, new.result = function, result
-        new.written, new.strengths = lowering.written, lowering.returned
+        new.written, new.strengths, new.in_arrays = lowering.written, lowering.returned, lowering.in_arrays
         known = {spec.name: spec.shared for spec in self.made if spec.function is not None and spec is not new}
         new.shared = shared(function, known)
 
@@ -402,6 +403,7 @@ class Lowering(Statements):
         self.is_main = False
         self.written: tuple[int, ...] = ()
         self.returned: tuple[Strength, ...] = ()
+        self.in_arrays: tuple[bool, ...] = ()
         self._sections, self.list_types, self.busy = {}, {}, []
 
     def function(
@@ -432,6 +434,7 @@ class Lowering(Statements):
             value = fill(value, (self.converted(leaf, type, node) for leaf, type in zip(leaves(value), types, strict=True)))
         results, shape = tuple(leaves(value)), _shape(value)
         self.returned = tuple(map(self.strength, results))
+        self.in_arrays = tuple(result in self.origins for result in results)
         finals = {k: self._final(k, buffer, node) for k, buffer in arrays.items()}
         self.written = tuple(k for k, final in finals.items() if final != self.given[k] or k in spec.written)
         if len(self.compilation.problems) > problems:
@@ -574,6 +577,8 @@ class Lowering(Statements):
         args = tuple(self.converted(atom, type, node) for atom, type in zip(atoms, types, strict=True))
         if any(arg.type.bits == 32 for arg in args) and any(self.strength(arg) is not Strength.WEAK for arg in args):
             raise self.refusal(node, "numbers of 32 bits and NumPy's numbers of 64 bits meet in this call", "float(...) around the latter")
+        if any(atom in self.origins for atom in atoms):
+            raise self.refusal(node, "an array without axes is given to another function", "float(...) around it")
         written = self._written_by(spec, values, args, node) if spec.written else []
         outs = tuple(self.fresh.var("", leaf.type) for leaf in leaves(spec.result))
         if self.memory is not None:
@@ -581,6 +586,7 @@ class Lowering(Statements):
             for out, positions in zip(outs, through, strict=False):
                 self.memory.lies[out] = frozenset().union(*(self.memory.lies.get(args[k], frozenset()) for k in positions))
         self.strengths |= {out: strength for out, strength in zip(outs, spec.strengths, strict=False) if strength is not Strength.WEAK}
+        self.origins |= {out: frozenset({node}) for out, held in zip(outs, spec.in_arrays, strict=False) if held}
         finals = tuple(self.fresh.var(self.words_of(ref), args[k].type) for k, ref in zip(spec.written, written, strict=True))
         self.append(Call((*outs, *finals), spec.name, args, span=self.span(node)))
         for ref, final in zip(written, finals, strict=True):

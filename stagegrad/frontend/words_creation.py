@@ -69,16 +69,19 @@ def held(type: Type) -> list[tuple[str, Attr]]:
 # ---------------------------------------------------------------------------------------------- by sizes
 
 
-def _by_sizes(op: str) -> Callable[..., Value]:
+def _by_sizes(op: str, number: float) -> Callable[..., Value]:
     def lower(low: Arrays, node: ast.AST, shape: Value, dtype: Any = None) -> Value:
-        return low.emit(op, sizes(low, node, shape), node, held(element_type(low, node, dtype) or FLOAT))
+        many, type = sizes(low, node, shape), element_type(low, node, dtype) or FLOAT
+        if not many:
+            return low.without_axes(as_type(low, node, Lit(number, FLOAT), type), node)
+        return low.emit(op, many, node, held(type))
 
     return lower
 
 
-word("zeros")(_by_sizes("zeros_of"))
-word("ones")(_by_sizes("ones_of"))
-word("empty")(_by_sizes("empty_of"))
+word("zeros")(_by_sizes("zeros_of", 0.0))
+word("ones")(_by_sizes("ones_of", 1.0))
+word("empty")(_by_sizes("empty_of", 0.0))
 
 
 @word("full")
@@ -88,6 +91,8 @@ def _full(low: Arrays, node: ast.AST, shape: Value, fill_value: Value, dtype: An
     many = sizes(low, node, shape)
     if value.type.rank:
         return low.emit("duplicate", [low.emit("broadcast_to", [as_type(low, node, value, type), *many], node)], node)
+    if not many:
+        return low.without_axes(as_type(low, node, value, type), node)
     return low.emit("full_of", [as_type(low, node, value, type), *many], node, held(type))
 
 
@@ -114,7 +119,7 @@ def _like(op: str, number: float) -> Callable[..., Value]:
         x = low.array(a, node)
         type = element_type(low, node, dtype) or Type(x.type.kind, 0, x.type.bits)
         if not x.type.rank:
-            return as_type(low, node, Lit(number, FLOAT), type)
+            return low.without_axes(as_type(low, node, Lit(number, FLOAT), type), node)
         return low.emit(op, [as_type(low, node, x, type)], node)
 
     return lower
@@ -132,7 +137,7 @@ def _full_like(low: Arrays, node: ast.AST, a: Value, fill_value: Value, dtype: A
     if value.type.rank:
         raise low.refusal(node, "np.full_like with an array to fill in is not supported", "np.broadcast_to(value, x.shape).copy()")
     if not x.type.rank:
-        return as_type(low, node, value, type)
+        return low.without_axes(as_type(low, node, value, type), node)
     return low.emit("full_like", [as_type(low, node, x, type), as_type(low, node, value, type)], node)
 
 
@@ -198,20 +203,23 @@ def _nested(low: Arrays, node: ast.AST, value: Value) -> tuple[tuple[int, ...], 
 def _array(low: Arrays, node: ast.AST, object: Value, dtype: Any = None, copy: Any = True) -> Value:
     made = array_of(low, node, object, element_type(low, node, dtype))
     is_new = isinstance(object, Many) or made != object
-    if not low.known(copy, node) or is_new or not made.type.rank:
+    if not made.type.rank:
+        return low.without_axes(made, node)
+    if not low.known(copy, node) or is_new:
         return made
     return low.emit("duplicate", [made], node)
 
 
 @word("asarray ascontiguousarray asanyarray asarray_chkfinite")
 def _asarray(low: Arrays, node: ast.AST, a: Value, dtype: Any = None) -> Value:
-    return array_of(low, node, a, element_type(low, node, dtype))
+    made = array_of(low, node, a, element_type(low, node, dtype))
+    return made if made in low.origins else low.without_axes(made, node)
 
 
 @word("copy", method=True)
 def _copy(low: Arrays, node: ast.AST, a: Value) -> Value:
     x = array_of(low, node, a)
-    return low.emit("duplicate", [x], node) if x.type.rank and not isinstance(a, Many) else x
+    return low.emit("duplicate", [x], node) if x.type.rank and not isinstance(a, Many) else low.without_axes(x, node)
 
 
 @word("astype", method=True)

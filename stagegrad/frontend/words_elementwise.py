@@ -45,7 +45,7 @@ def _where(low: Arrays, node: ast.AST, condition: Value, x: Value, y: Value) -> 
     test, *arms = _truth(low, node, condition), low.array(x, node), low.array(y, node)
     if {arm.type.kind for arm in arms} == {"bool", "float"} or {arm.type.kind for arm in arms} == {"bool", "int"}:
         raise low.refusal(node, "the two values to choose from are a bool and a number", "numbers: 1.0 for True, 0.0 for False")
-    return low.emit("where", [test, *(low.fitting(arm, node, FLOAT) for arm in arms)], node)
+    return low.without_axes(low.emit("where", [test, *(low.fitting(arm, node, FLOAT) for arm in arms)], node), node)
 
 
 @word("select")
