@@ -264,6 +264,8 @@ def _tried(name: str, peer: Peer, args: tuple[Any, ...], work: float) -> Run | s
     except Absent as error:
         return str(error)
     except Exception as error:  # what a peer cannot do is a result, whatever it raises
+        if name == BY_HAND:
+            raise
         return f"{type(error).__name__}: {str(error).partition(chr(10))[0][:160]}"
     return run
 

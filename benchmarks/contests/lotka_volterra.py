@@ -61,7 +61,7 @@ def by_hand(prey: float, hunters: float, born: float, eaten: float, fed: float, 
     p, q = prey, hunters
     for k in range(n):
         p_tape[k], q_tape[k] = p, q
-        *_, up, uq = stages(p, q, born, eaten, fed, die, h)
+        _, _, _, _, _, _, up, uq = stages(p, q, born, eaten, fed, die, h)
         p, q = p + up, q + uq
     value = p + q
     dp, dq, da, db, dc, dd = 1.0, 1.0, 0.0, 0.0, 0.0, 0.0
