@@ -82,7 +82,8 @@ def share(x: float, y: float) -> float:
     """exp(x) / (exp(x) + exp(y)) that never overflows; 0 where both are -inf."""
     if x == y:
         return _like(0.5 if x > -math.inf else 0.0, x, y)
-    return sigmoid(x - y)
+    with np.errstate(all="ignore"):
+        return sigmoid(x - y)
 
 
 # ---------------------------------------------------------------------------------------------- logarithms
@@ -187,7 +188,9 @@ def atan2(y: float, x: float) -> float:
 @vector(power.pow)
 def pow(x: float, y: float) -> float:
     """x**y; nan where it would be complex."""
-    return _numpy(np.power, x, y)
+    fractional = math.isinf(y) or y % 1.0 != 0.0
+    # There NumPy may answer -0.0 and nan, where C and Python answer 0.0 and inf.
+    return _numpy(np.power, abs(x) if fractional and x in (0.0, -math.inf) else x, y)
 
 
 @vector(power.hypot)

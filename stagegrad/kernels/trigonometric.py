@@ -13,8 +13,9 @@ from .lane import Lane, fma, nearest, polynomial, quick_two_sum, two_product, wh
 from .rare import unless
 
 TWO_OVER_PI = 0.6366197723675814
+#: The second parts are positive, so that -0.0 keeps its sign.
 PI_HALVES_64 = (float.fromhex("0x1.921fb54442d18p+0"), float.fromhex("0x1.1a62633145c07p-54"), float.fromhex("-0x1.f1976b7ed8fbcp-110"))
-PI_HALVES_32 = (1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15)
+PI_HALVES_32 = (1.570796251296997, 7.549789415861596e-08, 5.390302529957765e-15)
 
 SIN_64 = (-1.66666666666666324348e-01, 8.33333333332248946124e-03, -1.98412698298579493134e-04, 2.75573137070700676789e-06,
           -2.50507602534068634195e-08, 1.58969099521155010221e-10)  # fmt: skip

@@ -1,0 +1,172 @@
+"""The vector kernels: how accurate they are, what they answer at the ends, and that loops that call them become vector instructions."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from stagegrad import kernels
+from tests.kernel_errors import NAMES, OPERANDS, TRUTH, WIDE, computed, worst
+
+KINDS = (np.float64, np.float32)
+#: The largest error in units in the last place that a kernel may have; 2 where nothing else is said.
+LIMITS = {"sigmoid": 2.5, "share": 2.5, "erf": 2.5, "tan": 2.5, "erfc": 2.5, "ndtr": 2.5}
+
+
+def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs Python code in a process of its own."""
+    settings = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment}
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)]
+    return subprocess.run(command, env=settings, capture_output=True, text=True, timeout=300, check=True)
+
+
+# ---------------------------------------------------------------------------------------------- accuracy
+
+
+def test_the_truth_about_every_kernel_is_known():
+    assert set(TRUTH) == set(NAMES)
+
+
+@pytest.mark.skipif(not WIDE, reason="no floating-point format wider than float64 here")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("xlogy", "xlog1py", "share")])
+def test_results_are_accurate_over_the_whole_domain(name, kind):
+    assert worst(name, kind) <= LIMITS.get(name, 2.0)
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_numbers_beyond_the_reduction_are_turned_right(name):
+    x = np.array([1e8, 1.1e8, 1e10, 1e15, 1e22, 6381956970095103.0 * 2.0**797, 1e308, -1e300])
+    assert np.allclose(computed(name, x), [getattr(math, name)(number) for number in x], rtol=1e-15, atol=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shares_keep_their_accuracy_where_the_difference_is_rounded(kind):
+    x = np.array([500.1, 20.3, -3.7, 1e-9, 80.25], kind)
+    y = np.array([499.3, 50.7, -3.1, -1e-9, 0.125], kind)
+    truth = TRUTH["share"](x.astype(np.longdouble), y.astype(np.longdouble))
+    assert np.all(abs(computed("share", x, y) - truth) <= 2.5 * np.finfo(kind).eps * truth)
+
+
+def test_powers_of_two_and_whole_exponents_are_exact():
+    n = np.arange(-1074.0, 1024.0)
+    assert np.array_equal(computed("exp2", n), np.ldexp(1.0, n.astype(int)))
+    assert np.array_equal(computed("log2", np.ldexp(1.0, n.astype(int))), n)
+    assert np.array_equal(computed("pow", np.full(20, 3.0), np.arange(20.0)), 3.0 ** np.arange(20))
+
+
+# ---------------------------------------------------------------------------------------------- special values
+
+
+def special(kind):
+    about = np.finfo(kind)
+    sizes = [0.0, 1e-20, 0.5, 1 - float(about.epsneg), 1.0, 2.0, 2.5, 3.0, 100.0, 750.0, 2.0**53, 1e20, 1e30, math.inf]
+    sizes += [float(number) for number in (about.smallest_subnormal, about.tiny / 3, about.tiny, about.max)]
+    return np.array([*sizes, *(-size for size in sizes), math.nan], kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", NAMES)
+def test_special_values_are_those_of_python(name, kind):
+    axes = [special(kind)] * OPERANDS[name]
+    arrays = [axis.ravel() for axis in np.meshgrid(*axes)]
+    found = computed(name, *arrays)
+    expected = np.array([getattr(kernels, name)(*numbers) for numbers in zip(*arrays, strict=True)])
+    assert expected.dtype == kind
+    with np.errstate(all="ignore"):
+        # The larger of two zeros may be either; the cancellation in a sum's logarithm has no relative error.
+        same = (found == expected) & ((np.signbit(found) == np.signbit(expected)) | (name in ("maximum", "minimum")))
+        least = 1e-6 if name == "logaddexp" else np.finfo(kind).smallest_subnormal
+        near = abs(found - expected) <= abs(expected) * 64 * np.finfo(kind).eps + least
+    same |= (np.isnan(found) & np.isnan(expected)) | (near & np.isfinite(expected) & (expected != 0))
+    wrong = zip(*(array[~same] for array in (*arrays, found, expected)), strict=True)
+    assert same.all(), list(wrong)
+
+
+def test_ends_of_domains():
+    x = np.array([-0.0, 0.0, -1.0, math.inf, -math.inf])
+    assert np.array_equal(computed("log", x), [-math.inf, -math.inf, math.nan, math.inf, math.nan], equal_nan=True)
+    assert np.array_equal(computed("asin", 1.5 * x), [0, 0, math.nan, math.nan, math.nan], equal_nan=True)
+    assert np.array_equal(computed("erfc", x)[[0, 3, 4]], [1, 0, 2])
+    assert np.array_equal(computed("pow", np.array([-8.0, -0.0, -math.inf, 1.0]), np.array([1 / 3, -3.0, 3.0, math.nan])),
+                          [math.nan, -math.inf, -math.inf, 1.0], equal_nan=True)  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------------------- how they are compiled
+
+
+@pytest.mark.parametrize("name", ["sin", "log2", "pow", "expm1", "gauss"])
+def test_the_flags_of_the_caller_do_not_reach_a_kernel(name):
+    arrays = [np.random.default_rng(k).uniform(0.01, 9.0, 5000) for k in range(OPERANDS[name])]
+    free = computed(name, *arrays, fastmath={"reassoc", "contract", "arcp", "nsz", "afn"})
+    assert np.array_equal(free, computed(name, *arrays))
+
+
+def test_integers_and_mixed_operands_are_float64():
+    assert computed("exp", np.array([0, 1, 2])).tolist() == [1, 2, 7]  # stored to an array of ints
+    both = np.empty(1)
+    from tests.kernel_errors import compiled
+
+    compiled("atan2")(np.array([1.0], np.float32), np.array([1]), both)
+    assert both[0] == math.atan2(1.0, 1.0)
+
+
+_REMARKS = """
+    import os
+    import llvmlite.binding
+    llvmlite.binding.set_option("", "-pass-remarks=loop-vectorize")
+    import numpy as np
+    from tests.kernel_errors import NAMES, OPERANDS, compiled
+    for name in NAMES:
+        for kind in (np.float64, np.float32):
+            os.write(2, f"== {name} {kind.__name__}\\n".encode())
+            compiled(name)(*[np.ones(3, kind)] * (OPERANDS[name] + 1))
+"""
+
+
+def test_loops_of_every_kernel_become_vector_instructions():
+    parts = re.split(r"^== (\w+ \w+)\n", run(_REMARKS).stderr, flags=re.MULTILINE)[1:]
+    remarks = dict(zip(parts[::2], parts[1::2], strict=True))
+    assert len(remarks) == 2 * len(NAMES)
+    widths = {loop: max(map(int, re.findall(r"vectorization width: (\d+)", text)), default=1) for loop, text in remarks.items()}
+    assert not [loop for loop, width in widths.items() if width < 2]
+
+
+_ERRORS = """
+    import numpy as np
+    from tests.kernel_errors import worst
+    for name in ("exp", "log", "sin", "tanh", "pow", "erfc"):
+        for kind in (np.float64, np.float32):
+            print(name, worst(name, kind, count=500))
+"""
+
+
+@pytest.mark.skipif(not WIDE, reason="no floating-point format wider than float64 here")
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="names of other processors")
+@pytest.mark.parametrize("processor", ["generic", "haswell"])
+def test_other_processors_get_the_same_accuracy(processor):
+    rows = run(_ERRORS, NUMBA_CPU_NAME=processor, NUMBA_CPU_FEATURES="").stdout.split("\n")[:-1]
+    found = [(name, float(error)) for name, error in map(str.split, rows)]
+    assert len(found) == 12
+    assert not [(name, error) for name, error in found if error > LIMITS.get(name, 2.0)]
+
+
+def test_without_compilation_they_are_pythons_own():
+    code = """
+        import numba
+        from stagegrad import kernels
+
+        @numba.njit
+        def f(x):
+            return kernels.exp(x) + kernels.log(0.0) + kernels.sigmoid(x)
+
+        print(f(800.0), type(kernels.tanh(0.5)).__name__)
+    """
+    assert run(code, NUMBA_DISABLE_JIT="1").stdout.split() == ["nan", "float"]
