@@ -35,7 +35,7 @@ def _with_given(function: Function, position: int) -> Function:
     name = result.name if isinstance(result, Var) else ""
     given = fresh.var(name or "out", result.type)
     found = _made_in(function.body, result)
-    body = _copied(function.body, position, given, fresh) if found is None else _placed(function.body, found, given)
+    body = _copied(function.body, position, given, fresh) if found is None else _placed(function.body, found, given, fresh)
     params = (*function.params, given)
     axes = (*function.axes, *("" for _ in params[len(function.axes) :])) if function.axes else ()
     return replace(function, params=params, body=body, axes=axes, given=(*function.given, len(params) - 1))
@@ -56,13 +56,15 @@ def _made_in(body: Block, result: Atom) -> Stage | None:
                 return None
 
 
-def _placed(body: Block, made: Stage, given: Var) -> Block:
+def _placed(body: Block, made: Stage, given: Var, fresh: Fresh) -> Block:
     """The block with the given array in place of one that it makes."""
     if made.op in _ROOMS:
         others = tuple(stmt for stmt in body.stmts if stmt is not made)
         return substitute(replace(body, stmts=others), {made.out: given})
-    cleared = replace(made, op="store", args=(given, Lit(0.0, replace(FLOAT, bits=given.type.bits))), attrs=_whole(given))
-    return replace(body, stmts=tuple(cleared if stmt is made else stmt for stmt in body.stmts))
+    zeros = fresh.like(given)
+    cleared = Stage(zeros, "store", (given, Lit(0.0, replace(FLOAT, bits=given.type.bits))), _whole(given), made.note, made.span)
+    found = substitute(body, {made.out: zeros})
+    return replace(found, stmts=tuple(cleared if old is made else new for old, new in zip(body.stmts, found.stmts, strict=True)))
 
 
 def _copied(body: Block, position: int, given: Var, fresh: Fresh) -> Block:

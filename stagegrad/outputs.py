@@ -40,28 +40,27 @@ class Outputs:
 
     def given(self, out: Any, taken: Sequence[tuple[str, Any]]) -> list[Any]:
         """The array that `out` has for each leaf, or None; `taken` are the arrays among the arguments, with what they are called."""
-        found: list[tuple[str, Any]] = []
+        found: list[Any] = []
+        others = [*taken]
         for (path, array), room in zip(self._leaves(self.spec, out, "out"), self.rooms, strict=True):
+            found.append(array)
             if array is not None:
                 self._require(path, array, room)
-                for name, other in (*taken, *((name, one) for name, one in found if one is not None)):
+                for name, other in others:
                     if shares_memory(array, other):
                         raise self._refused(path, f"shares memory with {name}")
-            found.append((path, array))
-        return [array for _, array in found]
+                others.append((path, array))
+        return found
 
     def _leaves(self, spec: Spec, out: Any, path: str) -> Iterator[tuple[str, Any]]:
         """The leaves of what was given, with what they are called; None stands for any number of them."""
-        match spec:
-            case Known():
-                return
-            case _ if out is None:
-                yield from ((path, None) for _ in leaves(spec))
-            case Leaf():
-                yield path, out
-            case Tree():
-                for mark, part, one in zip(_marks(spec), spec.parts, self._parts(spec, out, path), strict=True):
-                    yield from self._leaves(part, one, path + mark)
+        if isinstance(spec, Leaf):
+            yield path, out
+        elif out is None:
+            yield from ((path, None) for _ in leaves(spec))
+        elif isinstance(spec, Tree):
+            for mark, part, one in zip(_marks(spec), spec.parts, self._parts(spec, out, path), strict=True):
+                yield from self._leaves(part, one, path + mark)
 
     def _parts(self, tree: Tree, out: Any, path: str) -> list[Any]:
         if tree.kind == "dict" and type(out) is dict and out.keys() == set(tree.keys):
@@ -82,7 +81,7 @@ class Outputs:
             raise self._refused(path, f"is an array of {array.dtype} with shape {array.shape}")
         if not array.flags.writeable:
             raise self._refused(path, "cannot be written to")
-        if overlaps_itself(array):
+        if not array.flags.c_contiguous and overlaps_itself(array):
             raise self._refused(path, "holds an element twice")
 
     def _refused(self, path: str, reason: str) -> ArgumentError:

@@ -13,8 +13,10 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+from stagegrad import runtime
 from stagegrad.boundary import Boundary, dtype_of
 from stagegrad.errors import ArgumentError
 from stagegrad.frontend.specs import Leaf, Reader, Spec
@@ -26,6 +28,8 @@ LEAST_POINTS = 2**14
 #: Chunks for each thread, so that those that are through early take over from the others.
 _CHUNKS = 4
 FLOAT32 = Type("float", 0, 32)
+#: From this many points on, an array of results has a megabyte or so.
+_LARGE = 2**17
 _EXAMPLES: dict[str, float | int | bool] = {"f": 1.0, "i": 1, "u": 1, "b": True}
 
 
@@ -219,14 +223,37 @@ def _is_exact(floats: Any, ints: Any) -> bool:
 # ---------------------------------------------------------------------------------------------- results
 
 
-def results(points: Points, spec: Spec, types: Sequence[Type], out: Any) -> list[Any]:
+def results(points: Points, spec: Spec, types: Sequence[Type], out: Any, *, compiled: bool) -> list[Any]:
     """An array for each leaf of the answer, what it holds being of these types: that of `out`, or a new one."""
+    make = _kept_room if compiled and points.count >= _LARGE else _numpy().empty
     if out is None:
-        return [_numpy().empty(points.shape, dtype_of(type_)) for type_ in types]
+        return [make(points.shape, dtype_of(type_)) for type_ in types]
     rooms = tuple(Room(points.shape, dtype_of(type_)) for type_ in types)
     taken = [(f"argument `{points.names[k]}`", column) for k, column in enumerate(points.columns) if k not in points.same]
     given = Outputs(f"{points.title}.map()", spec, rooms).given(out, taken)
-    return [_numpy().empty(room.shape, room.dtype) if array is None else array for array, room in zip(given, rooms, strict=True)]
+    return [make(room.shape, room.dtype) if array is None else array for array, room in zip(given, rooms, strict=True)]
+
+
+def _kept_room(shape: tuple[int, ...], dtype: Any) -> Any:
+    """An array as compiled code makes it, in memory that earlier ones have left: fresh memory takes longer than most functions do."""
+    try:
+        return _maker(str(dtype))(_count(shape)).reshape(shape)
+    except MemoryError:  # beyond the limit of that memory
+        return _numpy().empty(shape, dtype)
+
+
+@cache
+def _maker(word: str) -> Callable[[int], Any]:
+    """The compiled function that makes an array of so many elements of a dtype."""
+    lines = [
+        "import numpy as np",
+        "from numba import njit",
+        "from stagegrad.kernels.workspace import room\n\n",
+        "@njit(cache=True, nogil=True)",
+        "def new_array(n):",
+        f"    return room(n, np.{word if word != 'bool' else 'bool_'})\n",
+    ]
+    return runtime.load("\n".join(lines), "new_array", target="numba", types=("int",)).function
 
 
 # ---------------------------------------------------------------------------------------------- going through the points

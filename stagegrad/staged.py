@@ -152,13 +152,11 @@ class Staged(Generic[P, R]):
         kind, shapes that do not broadcast and an `out` that does not fit.
         """
         given = {"answer": answer != "value_and_grad", "wrt": wrt is not None, "out": out is not None, "parallel": parallel}
-        clashing = [word for word, is_given in given.items() if is_given and word in self._parameters.names]
-        if clashing:
-            reason = f"{clashing[0]}= is an option of map() and a parameter of {self.__name__}()"
-            raise NameChoiceError(reason, advice="the parameter by its position")
+        if True in given.values():
+            self._require_clear(given)
         build, points = self._points(args, named)
         course = self._course(build, answer, wrt, points.same)
-        arrays = results(points, course.answer, course.types, out)
+        arrays = results(points, course.answer, course.types, out, compiled=course.loops)
         course(points, arrays, parallel=parallel)
         return fill(course.answer, iter(arrays))
 
@@ -393,6 +391,13 @@ class Staged(Generic[P, R]):
                 compiled = _entered(build, build.into_loaded(wrt).function) if passage.boundary.numba else None
                 writing = self._writings[key] = _Writing(passage, build.answer("grad", wrt), compiled)
         return writing
+
+    def _require_clear(self, options: Mapping[str, bool]) -> None:
+        """Refuses an option of `map` that is given where the function has a parameter of that name."""
+        clashing = [word for word, is_given in options.items() if is_given and word in self._parameters.names]
+        if clashing:
+            reason = f"{clashing[0]}= is an option of map() and a parameter of {self.__name__}()"
+            raise NameChoiceError(reason, advice="the parameter by its position")
 
     def _points(self, args: Sequence[Any], named: dict[str, Any]) -> tuple[Build, Points]:
         """What computes at the points of a call of `map`, and the points."""

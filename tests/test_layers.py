@@ -45,7 +45,7 @@ ONLY = {
     "straight": set(),  # knows Python's text and Numba
     "runtime": {"errors", "version", "straight"},  # takes text and never sees IR
     "boundary": {"errors", "ir", "frontend"},  # of the frontend the specs alone: what arguments are
-    "points": {"errors", "ir", "frontend", "boundary", "outputs"},  # of the frontend the specs alone
+    "points": {"errors", "ir", "frontend", "boundary", "outputs", "runtime"},  # of the frontend the specs alone
     "outputs": {"errors", "frontend", "boundary"},
     "tracebacks": set(),
     "tracing": {"emit"},  # the text and the lines' places, not the IR

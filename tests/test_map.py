@@ -426,6 +426,18 @@ def test_threads_give_the_same_numbers(monkeypatch):
         np.testing.assert_array_equal(mine, theirs)
 
 
+def test_large_results_are_arrays_of_their_own():
+    f = stagegrad.formula("x*y", target="numba")
+    x = np.arange(2.0**18)
+    first, second = f.map(x.reshape(2, -1), 3.0), f.map(x.reshape(2, -1), 5.0)
+    np.testing.assert_array_equal(first[0], 3.0 * x.reshape(2, -1))
+    np.testing.assert_array_equal(second[1][1], x.reshape(2, -1))
+    assert first[0].flags.carray and not any(np.may_share_memory(mine, theirs) for mine in flat(first) for theirs in flat(second))
+    narrow_ones = flat(f.map(x.astype(np.float32), 3.0))
+    assert {one.dtype for one in narrow_ones} == {np.dtype(np.float32)}
+    np.testing.assert_array_equal(narrow_ones[0], (3.0 * x).astype(np.float32))
+
+
 def test_threads_name_the_first_bad_point(monkeypatch):
     monkeypatch.setattr("stagegrad.staged.available_threads", lambda: 3)
 
