@@ -96,7 +96,21 @@ def spell(module: Module, target: str, *, cache: bool, checked: bool = False, fr
         module = deeply(lambda: _checked(share_factors(_checked(fuse(module)))))
     module = deeply(lambda: _checked(write_into(module, into)))
     source = deeply(lambda: write(module, target, checked=checked, fresh=fresh))
-    return source if cache else replace(source, text=runtime.without_disk_cache(source.text))
+    # What Numba keeps on disk of a function that calls itself crashes the process that loads it.
+    kept = cache and not _has_recursion(module)
+    return source if kept else replace(source, text=runtime.without_disk_cache(source.text))
+
+
+def _has_recursion(module: Module) -> bool:
+    """Does a function of the module call itself, be it by way of others?"""
+    callees = {function.name: {stmt.fn for stmt in walk(function.body) if isinstance(stmt, Call)} for function in module.functions}
+    while callees:
+        ends = [name for name, called in callees.items() if not called & callees.keys()]
+        if not ends:
+            return True
+        for name in ends:
+            del callees[name]
+    return False
 
 
 def load(source: Source, target: str, *, cache: bool, kinds: Sequence[str]) -> runtime.Loaded:

@@ -212,6 +212,24 @@ def test_a_warm_start_compiles_nothing():
     assert warm.function(0.5, 3) == cold.function(0.5, 3)
 
 
+def test_a_function_that_calls_itself_runs_in_every_process(tmp_path):
+    program = tmp_path / "recursion.py"
+    program.write_text(textwrap.dedent("""\
+        import stagegrad
+
+        def power(n: int, x):
+            return 1.0 if n == 0 else x * power(n - 1, x)
+
+        @stagegrad.compile
+        def cube(x: float):
+            return power(3, x)
+
+        print(cube(2.0), cube.grad(2.0))
+        """))
+    script = f"import runpy; runpy.run_path({str(program)!r})"
+    assert [python(script) for _ in range(2)] == ["8.0 12.0"] * 2
+
+
 def test_numba_cache_dir_is_respected(tmp_path):
     # Numba reads the variable once, when it is imported.
     script = f"""
