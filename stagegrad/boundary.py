@@ -483,7 +483,8 @@ def enter(
         tests.append("False")
     taken = [word for word, spec in zip(words, boundary.specs, strict=True) if not isinstance(spec, Known)]
     parameters = ", ".join([*(f"{word}=missing" for word in words), *("/" for _ in words[:1]), "*rest", "**named"])
-    plain = native is not None and (fresh or (answer is not None and not any(leaf.type.rank for leaf in leaves(answer.spec))))
+    alone = not any(isinstance(spec, Tree) for spec in boundary.specs)  # arguments in containers always take the long way
+    plain = alone and native is not None and (fresh or (answer is not None and not any(leaf.type.rank for leaf in leaves(answer.spec))))
     text = "\n".join([
         f"def call({parameters}):",
         *_watching(watched, scope),

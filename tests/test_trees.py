@@ -203,6 +203,10 @@ def pair(xy, scale):
     return x * y * scale
 
 
+def sums(x, blocks):
+    return np.sum(x * x) * np.sum(blocks[0]) + np.sum(blocks[1])
+
+
 def items(values):
     total = 0.0
     for value in values:
@@ -229,6 +233,7 @@ def same(found, expected):
         (deep, (Frozen(2.0, Layer(X, "unused")),), Frozen(2.0, Layer(np.full(3, 2.0), None))),
         (pair, ((2.0, 3.0), 4.0), ((12.0, 8.0), 6.0)),
         (pair, ([2.0, 3], 4), ([12.0, None], 6.0)),
+        (sums, (X, (X, 2.0 * X)), (4.0 * X, (np.full(3, 14.0), np.ones(3)))),
         (items, ([1.0, 2.0, 3.0],), [2.0, 4.0, 6.0]),
         (items, ((1.0, np.float32(2.0)),), (2.0, np.float32(4.0))),
     ],
