@@ -119,7 +119,8 @@ class Carry:
 class For:
     """``for index in range(start, stop, step)``. ``body.results[k]`` is the next value of ``carries[k]``.
 
-    `until` is the `var` of a bool carry (or None): the loop ends after a body that made it true.
+    `until` is the `var` of a bool carry (or None): the loop ends after a body that made it true. The trips of a `parallel` loop may
+    run at once: it carries arrays alone, and each trip has elements of its own of them.
     """
 
     index: Var
@@ -130,6 +131,7 @@ class For:
     body: Block
     until: Var | None = None
     span: Span | None = field(default=None, compare=False)
+    parallel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,7 +384,7 @@ def rebuild(stmt: Stmt, atom: Callable[[Atom], Atom], bind: Callable[[Var], Var]
             return replace(stmt, outs=tuple(map(bind, stmt.outs)), args=tuple(map(atom, stmt.args)))
         case For():
             return For(bind(stmt.index), atom(stmt.start), atom(stmt.stop), atom(stmt.step), carries(stmt.carries),
-                       block(stmt.body), bind(stmt.until) if stmt.until else None, stmt.span)  # fmt: skip
+                       block(stmt.body), bind(stmt.until) if stmt.until else None, stmt.span, stmt.parallel)  # fmt: skip
         case While():
             until = bind(stmt.until) if stmt.until else None
             return While(carries(stmt.carries), block(stmt.test), block(stmt.body), until, stmt.span)
@@ -478,6 +480,7 @@ def _check_shape(stmt: Stmt, module: Module) -> None:
                 _require([a.type for a in stmt.test.results] == [BOOL], f"the test of {_brief(stmt)}")
             else:
                 _require({a.type for a in (stmt.index, stmt.start, stmt.stop, stmt.step)} == {INT}, f"the range of {_brief(stmt)}")
+                _require(not stmt.parallel or all(var.type.rank for var in vars), f"a number that the parallel {_brief(stmt)} carries")
         case If():
             _require(stmt.test.type == BOOL, f"the test of {_brief(stmt)}")
             _match(stmt.outs, stmt.then.results, stmt)

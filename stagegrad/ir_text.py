@@ -76,7 +76,8 @@ def _stmt(stmt: Stmt) -> list[str]:
             return [f"{out}: {out.type} = {op}({_atoms(args)}){extra}{_note(note)}"]
         case For():
             bounds = _atoms((stmt.start, stmt.stop, stmt.step))
-            return [f"for {stmt.index} in range({bounds}) {_carries(stmt)}:", *_block(stmt.body)]
+            range_ = "prange" if stmt.parallel else "range"
+            return [f"for {stmt.index} in {range_}({bounds}) {_carries(stmt)}:", *_block(stmt.body)]
         case While():
             return [f"while {_carries(stmt)}:", *_block(stmt.test), "do:", *_block(stmt.body)]
         case If():
@@ -342,12 +343,13 @@ class _Reader:
         self.take("for")
         index = self.bind(self.take(), Type("int"))
         self.take("in")
-        self.take("range")
+        parallel = self.next_is("prange")
+        self.take("prange" if parallel else "range")
         self.take("(")
         start, stop, step = self.atoms(")")
         self.take(")")
         carries, until = self.carries()
-        return For(index, start, stop, step, carries, self.block(), until)
+        return For(index, start, stop, step, carries, self.block(), until, parallel=parallel)
 
     def if_(self) -> If:
         self.take("if")

@@ -79,7 +79,7 @@ def spelled_words(function: Function) -> set[str]:
 
 def operation_words(function: Function) -> set[str]:
     """The bare words that a function's operations are spelled with: helpers, builtins and errors."""
-    found = {"len", "range", "math", "np", "njit", "vectorize", "grown"}
+    found = {"len", "range", "prange", "math", "np", "njit", "vectorize", "grown"}
     stages: dict[Hashable, Stage] = {}  # one of each kind: there are few kinds, and thousands of stages
     for stmt in walk(function.body):
         if isinstance(stmt, Stage):

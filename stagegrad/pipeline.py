@@ -29,6 +29,7 @@ from stagegrad.mapping import over_points
 from stagegrad.names import Words, name_stages
 from stagegrad.narrow import FLOAT32, can_narrow, fit_constants, narrow
 from stagegrad.ops import REGISTRY
+from stagegrad.parallel import in_parallel
 from stagegrad.reverse import reverse
 from stagegrad.rules.idioms import restage
 
@@ -87,14 +88,17 @@ def gradient_alone(adjoint: Module, name: str) -> Module:
 
 
 def spell(module: Module, target: str, *, cache: bool, checked: bool = False, fresh: frozenset[str] = frozenset(),
-          into: Sequence[int] = ()) -> Source:  # fmt: skip
+          into: Sequence[int] = (), parallel: bool = False) -> Source:  # fmt: skip
     """IR -> text; `checked` where not every index of the user's is known to be in range, `fresh` the functions that are gradients.
 
-    The results at the positions `into` are written to arrays that the main function takes behind its other arguments.
+    The results at the positions `into` are written to arrays that the main function takes behind its other arguments. With `parallel`,
+    loops of compiled code run on several threads.
     """
     if target == "numba":
         module = deeply(lambda: _checked(share_factors(_checked(fuse(module)))))
     module = deeply(lambda: _checked(write_into(module, into)))
+    if target == "numba" and parallel:
+        module = deeply(lambda: _checked(in_parallel(module)))
     source = deeply(lambda: write(module, target, checked=checked, fresh=fresh))
     # What Numba keeps on disk of a function that calls itself crashes the process that loads it.
     kept = cache and not _has_recursion(module)
@@ -153,7 +157,7 @@ Choice = str | int | Sequence[str | int] | None
 class Options:
     """How a function is to be compiled: with respect to what, for which target, at which level, and whether on disk.
 
-    With `flush_denormals`, compiled code takes numbers below 2.2e-308 as zero.
+    With `flush_denormals`, compiled code takes numbers below 2.2e-308 as zero; with `parallel`, its loops run on several threads.
     """
 
     wrt: Choice = None
@@ -161,14 +165,17 @@ class Options:
     stages: str = "user"
     cache: bool = True
     flush_denormals: bool = False
+    parallel: bool = False
 
     def __post_init__(self) -> None:
         if self.target is not None:
             _one_of("target", self.target, TARGETS)
         _one_of("stages", self.stages, LEVELS)
-        for option, given in (("cache", self.cache), ("flush_denormals", self.flush_denormals)):
+        for option, given in (("cache", self.cache), ("flush_denormals", self.flush_denormals), ("parallel", self.parallel)):
             if not isinstance(given, bool):
                 raise NameChoiceError(f"{option}={given!r} is neither True nor False")
+        if self.flush_denormals and self.parallel:
+            raise NameChoiceError("flush_denormals=True holds for the calling thread, and so cannot go with parallel=True")
 
     @property
     def chosen_target(self) -> str:
@@ -242,12 +249,12 @@ class Build:
         target = self.spelled(target)
         key = (answer, _key(wrt), target)
         if key not in self._sources:
-            self._sources[key] = self._spelled(self.module(answer, wrt), target)
+            self._sources[key] = self._spelled(self.module(answer, wrt), target, parallel=self.options.parallel)
         return self._sources[key]
 
-    def _spelled(self, module: Module, target: str, into: Sequence[int] = ()) -> Source:
+    def _spelled(self, module: Module, target: str, into: Sequence[int] = (), *, parallel: bool = False) -> Source:
         gradients = frozenset(function.name for function in module.functions) - {function.name for function in self.primal.functions}
-        return spell(module, target, cache=self.options.cache, checked=self.checked, fresh=gradients, into=into)
+        return spell(module, target, cache=self.options.cache, checked=self.checked, fresh=gradients, into=into, parallel=parallel)
 
     @cached_property
     def checked(self) -> bool:
@@ -313,7 +320,7 @@ class Build:
         key = ("into", _key(wrt), frozenset[int]())
         if key not in self._map_sources:
             module = self.module("value_and_grad", wrt)
-            self._map_sources[key] = self._spelled(module, "numba", _arrays(module.main))
+            self._map_sources[key] = self._spelled(module, "numba", _arrays(module.main), parallel=self.options.parallel)
         return self._map_sources[key]
 
     def into_loaded(self, wrt: Choice = None) -> runtime.Loaded:

@@ -48,13 +48,14 @@ Types = Mapping[str, Any]
 Specs = Mapping[str, Spec]
 Key = tuple[tuple[str, Spec], ...]
 
-#: Lowering and compiling are done by one thread at a time; calls of compiled functions need no lock.
+#: Lowering and compiling are done by one thread at a time; calls of compiled functions need no lock, but those on several threads.
 _making = threading.RLock()
+_spreading = threading.RLock()
 
 
 def _renew_lock() -> None:
-    global _making
-    _making = threading.RLock()
+    global _making, _spreading
+    _making, _spreading = threading.RLock(), threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
@@ -600,8 +601,16 @@ def _compiled(build: Build, kind: str, target: str, wrt: Choice) -> Callable[...
     return functools.partial(_plainly, function) if build.scalar and "numpy" in loaded.text else function
 
 
+def _alone(compiled: Callable[..., Any], *args: Any) -> Any:
+    """Numba's own threads are there for one call at a time: its simplest threading layer ends the process where there are two."""
+    with _spreading:
+        return compiled(*args)
+
+
 def _entered(build: Build, compiled: Callable[..., Any]) -> Callable[..., Any]:
-    """Numba's function as it is called: with denormals taken as zero inside, where that was asked for."""
+    """Numba's function as it is called: with denormals taken as zero inside, or on several threads, where that was asked for."""
+    if build.options.parallel:
+        return functools.partial(_alone, compiled)
     if not build.options.flush_denormals:
         return compiled
     from stagegrad.kernels.denormals import flushing  # lazily: it imports Numba
@@ -752,6 +761,7 @@ def compile(
     stages: Level = ...,
     cache: bool = ...,
     flush_denormals: bool = ...,
+    parallel: bool = ...,
     source: str | None = ...,
     types: Types | None = ...,
 ) -> Staged[P, R]: ...
@@ -765,6 +775,7 @@ def compile(
     stages: Level = ...,
     cache: bool = ...,
     flush_denormals: bool = ...,
+    parallel: bool = ...,
     source: str | None = ...,
     types: Types | None = ...,
 ) -> Callable[[Callable[P, R]], Staged[P, R]]: ...
@@ -779,6 +790,7 @@ def compile(
     stages: Level = "user",
     cache: bool = True,
     flush_denormals: bool = False,
+    parallel: bool = False,
     source: str | None = None,
     types: Types | None = None,
 ) -> Any:
@@ -792,6 +804,10 @@ def compile(
     - `cache`: whether generated files and machine code are kept on disk.
     - `flush_denormals`: whether compiled code takes numbers below 2.2e-308 as zero, which lose digits and are slow where a gradient ends
       among them; for the target "numba" on processors of Intel's and AMD's kind. Elsewhere, and by default, they count as what they are.
+    - `parallel`: whether long loops of compiled code run on several threads, those of Numba's threading layer (``NUMBA_NUM_THREADS``,
+      ``NUMBA_THREADING_LAYER``; "omp" does not survive a fork); calls of such functions wait for one another. Sums are taken in parts,
+      and these in their order: the same bits, whatever the threads are. Raises UnsupportedError at the first call where no loop can be
+      cut: its trips need one another's numbers, or share elements of an array or of its gradient.
     - `source`: the text of the function, for one that was made from a string and is in no file.
     - `types`: what the parameters are, ``{"x": "float64[:, :]", "n": "int64"}``, so that it is known before the first call; those that are
       not named are numbers. Arguments of other types are still accepted, but a number whose kind is stated stays of that kind.
@@ -799,10 +815,10 @@ def compile(
     Raises UnsupportedError, with all problems in one report, for what cannot be differentiated, and StagegradSourceError where
     the text of the function cannot be found, or is not what is running.
     """
-    options = Options(wrt, target, stages, cache, flush_denormals)
+    options = Options(wrt, target, stages, cache, flush_denormals, parallel)
     if function is None:
         return lambda found: compile(found, wrt=wrt, target=target, stages=stages, cache=cache, flush_denormals=flush_denormals,
-                                     source=source, types=types)  # fmt: skip
+                                     parallel=parallel, source=source, types=types)  # fmt: skip
     staged = _staged(function, options, source, types)
     if staged._current is not None and wrt is not None:
         staged._current.positions(wrt)

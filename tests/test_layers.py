@@ -24,7 +24,7 @@ LAYERS = (
     ("names",),
     ("frontend", "forward", "reverse", "optimise", "factors", "fuse", "mapping", "narrow", "into", "emit"),
     ("straight",),
-    ("runtime", "boundary", "tracebacks", "tracing", "kernels"),
+    ("runtime", "boundary", "tracebacks", "tracing", "kernels", "parallel"),
     ("derive", "outputs", "memory"),
     ("points",),
     ("gates",),

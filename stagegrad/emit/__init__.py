@@ -22,6 +22,8 @@ NUMBA_OPTIONS = 'cache=True, error_model="numpy", nogil=True'
 CHECKED = ", boundscheck=True"
 #: Where a product need not be rounded before it is added; nothing else is computed otherwise than Python does.
 CONTRACTED = ', fastmath={"contract"}'
+#: Where loops run on several threads: those that say so, and no others.
+PARALLEL = ", parallel=dict(PRANGE_ALONE)"
 #: For a function of one element: Numba spreads it over arrays, as NumPy broadcasts them.
 EACH_DECORATOR = "@vectorize(cache=True)"
 
@@ -68,9 +70,9 @@ def write(module: Module, target: str, *, checked: bool = False, fresh: frozense
     about_loops: set[str] = set()
     used = {word for _, text in texts for line in text.lines for word in _WORD.findall(line.text)}
     for function, text in texts:
-        body += _decorated(target, _njit(checked=checked, contract=function.name in freely))
+        body += _decorated(target, _njit(checked=checked, contract=function.name in freely, parallel=_is_parallel(function)))
         opening = [word for word in _opening(function, text) if word not in used] if target == "numba" else []
-        about_loops |= {*opening, *(sum_words(function) if target == "numba" else ())}
+        about_loops |= {*opening, *(sum_words(function) if target == "numba" else ()), *(["PRANGE_ALONE"] * _is_parallel(function))}
         start = len(body) + len(opening) if function is module.main else start
         first, *rest = text.lines
         body += [first, *(Line(1, f"{word}()") for word in opening), *rest, *_gap()]
@@ -105,8 +107,13 @@ def _decorated(target: str, decorator: str) -> list[Line]:
     return [Line(0, decorator)] if target == "numba" else []
 
 
-def _njit(*, checked: bool = False, contract: bool = False) -> str:
-    return f"@njit({NUMBA_OPTIONS}{CHECKED if checked else ''}{CONTRACTED if contract else ''})"
+def _njit(*, checked: bool = False, contract: bool = False, parallel: bool = False) -> str:
+    freedoms = f"{CHECKED if checked else ''}{CONTRACTED if contract else ''}{PARALLEL if parallel else ''}"
+    return f"@njit({NUMBA_OPTIONS}{freedoms})"
+
+
+def _is_parallel(function: Function) -> bool:
+    return any(isinstance(stmt, For) and stmt.parallel for stmt in walk(function.body))
 
 
 def _opening(function: Function, text: FunctionText) -> list[str]:
@@ -241,7 +248,8 @@ def _imports(lines: list[Line], words: list[str], target: str, about_loops: list
     third = ["import numpy as np"] if re.search(r"\bnp\.", code) else []
     if target == "numba":
         each = any(line.text == EACH_DECORATOR for line in lines)
-        third.append("from numba import njit, vectorize" if each else "from numba import njit")
+        spread = ["njit", "prange"] if "PRANGE_ALONE" in about_loops else ["njit"]
+        third.append(f"from numba import {', '.join([*spread, *(['vectorize'] if each else [])])}")
     if target == "numba" and re.search(rf"\b{_KERNELS}\.", code):
         third.append(f"from stagegrad import {_KERNELS}")
     if target == "numba" and re.search(r"\blapack\.", code):

@@ -410,7 +410,7 @@ class _Writer:
         until = next((k for k, c in enumerate(loop.carries) if c.var == loop.until), None)
         body = self._loop_body(loop, _End(targets, until, steady=_steady(loop, until)))
         if isinstance(loop, For):
-            header = f"for {self.storage[loop.index]} in {self._range(loop.start, loop.stop, loop.step)}:"
+            header = f"for {self.storage[loop.index]} in {'p' * loop.parallel}{self._range(loop.start, loop.stop, loop.step)}:"
         else:
             header, before = self._while_header(loop)
             body = before + body

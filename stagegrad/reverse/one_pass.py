@@ -52,7 +52,7 @@ def one_pass(sweep: Sweep, loop: For | While, gradients: Gradients, later: Seque
     `later` are the statements of the backward pass so far: they made the gradients of what the loop yields.
     """
     sums = [carry for carry in loop.carries if carry.var in sweep.active]
-    if loop.until is not None or not sums or sweep.lineages.written_in(loop.body) or not _only_sums(loop, sums):
+    if loop.until is not None or not sums or sweep.lineages.written_in(loop.body) or not only_sums(loop, sums):
         return None
     early = Builder(sweep.fresh)
     seeds = _known_before(sweep, loop, [gradients.get(carry.out, ZERO) for carry in sums], later, early)
@@ -99,7 +99,7 @@ def _shadows(sweep: Sweep, loop: For | While, sums: Sequence[Carry], inner: Grad
 # ---------------------------------------------------------------------------------------------- does it only sum?
 
 
-def _only_sums(loop: For | While, sums: Iterable[Carry]) -> bool:
+def only_sums(loop: For | While, sums: Iterable[Carry]) -> bool:
     """Is every one of these carries read by nothing but sums that end in its own next value?"""
     reads = count_reads(loop.body)
     if isinstance(loop, While):

@@ -69,6 +69,9 @@ extent = structural("extent", "a", lambda attrs, types: f"{{a}}.shape[{attrs['ax
 count = structural("count", "a", "{a}.size", always(INT), stage="n{a}")
 trip_count = structural("trip_count", "start stop step", "len(range({start}, {stop}, {step}))", always(INT), stage="trips")
 
+# Into how many parts a loop of `n` trips is cut, each of `least` trips or more: enough for many threads to share them.
+parts = structural("parts", "n", "max(1, min(256, {n} // {least}))", always(INT), stage="parts")
+
 # The sum that a loop carries, where its terms may be added in any order: only the writer for Numba makes these of `add` and `sub`.
 plus = structural("plus", "x y", {"python": "{x} + {y}", "numba": "plus({x}, {y})"}, _first)
 minus = structural("minus", "x y", {"python": "{x} - {y}", "numba": "minus({x}, {y})"}, _first)

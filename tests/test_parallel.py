@@ -1,0 +1,198 @@
+"""Loops on several threads: the same numbers as on one, to the bit for any number of threads, or a refusal."""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import stagegrad
+from stagegrad.ir import BrokenLaw, check
+from stagegrad.ir_text import parse, show
+
+numba = pytest.importorskip("numba")
+
+VECTOR, MATRIX = "float64[:]", "float64[:, :]"
+SIZES = [0, 1, 5, 2000, 50_000]
+
+
+def one_pass(w, x):
+    loss = 0.0
+    for i in range(len(x)):
+        loss += math.tanh(w * x[i])
+    return loss
+
+
+def backwards(w, x):
+    loss = 1.0
+    for i in range(len(x) - 1, -1, -1):
+        if x[i] > 0.5:
+            loss -= w * x[i]
+    return loss
+
+
+def fused(x, y):
+    return np.sum((x * y + 1.0) ** 2)
+
+
+def by_rows(w, x):
+    total = 0.0
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            total += math.exp(-w * x[i, j])
+    return total
+
+
+def recurrence(x):
+    s = 1.0
+    for i in range(len(x)):
+        s = 0.5 * s + x[i]
+    return s
+
+
+def shared(x):
+    total = 0.0
+    for i in range(len(x)):
+        for j in range(len(x)):
+            total += (x[i] - x[j]) ** 2
+    return total
+
+
+def raising(x):
+    total = 0.0
+    for i in range(len(x)):
+        if x[i] < 0.0:
+            raise ValueError("below zero")
+        total += x[i]
+    return total
+
+
+def unequal(x, y):
+    total = 0.0
+    for i in range(len(x)):
+        total += x[i] * y[i]
+    return total
+
+
+def compiled(function, types, **options):
+    return stagegrad.compile(function, types=types, target="numba", **options)
+
+
+def numbers(answer):
+    value, gradient = answer
+    return np.concatenate([np.ravel(part) for part in (value, *(gradient if isinstance(gradient, tuple) else (gradient,)))])
+
+
+def point(count, seed=0):
+    return np.random.default_rng(seed).uniform(0.0, 1.0, count)
+
+
+CASES = [
+    (one_pass, {"x": VECTOR}, lambda n: (2.0, point(n))),
+    (backwards, {"x": VECTOR}, lambda n: (2.0, point(n))),
+    (fused, {"x": VECTOR, "y": VECTOR}, lambda n: (point(n), point(n, 1))),
+    (by_rows, {"x": MATRIX}, lambda n: (2.0, point(10 * (n // 10)).reshape(-1, 10))),
+]
+names = [case[0].__name__ for case in CASES]
+
+
+@pytest.mark.parametrize(("function", "types", "arguments"), CASES, ids=names)
+def test_value_and_gradient_are_those_of_one_thread(function, types, arguments):
+    parallel, plain = compiled(function, types, parallel=True), compiled(function, types)
+    assert "in prange(parts):" in parallel.source() and "prange" not in plain.source()
+    for size in SIZES:
+        np.testing.assert_allclose(
+            numbers(parallel.value_and_grad(*arguments(size))), numbers(plain.value_and_grad(*arguments(size))), rtol=1e-11
+        )
+        assert parallel(*arguments(size)) == pytest.approx(plain(*arguments(size)), rel=1e-12)
+
+
+@pytest.mark.parametrize(("function", "types", "arguments"), CASES, ids=names)
+def test_the_number_of_threads_changes_no_bit(function, types, arguments):
+    f, given = compiled(function, types, parallel=True), arguments(50_000)
+    before, answers = numba.get_num_threads(), []
+    try:
+        for threads in range(1, numba.config.NUMBA_NUM_THREADS + 1):
+            numba.set_num_threads(threads)
+            answers += [numbers(f.value_and_grad(*given)) for _ in range(3)]
+    finally:
+        numba.set_num_threads(before)
+    for answer in answers:
+        assert answer.tobytes() == answers[0].tobytes()
+
+
+def test_nan_and_inf_stay():
+    x = point(50_000)
+    x[123], x[40_000] = math.inf, math.nan
+    value, (dw, dx) = compiled(one_pass, {"x": VECTOR}, parallel=True).value_and_grad(2.0, x)
+    assert math.isnan(value) and math.isnan(dw) and math.isnan(dx[40_000]) and not np.isnan(dx[41_000:]).any()
+
+
+def test_calls_from_many_threads_wait_for_one_another():
+    f, x = compiled(one_pass, {"x": VECTOR}, parallel=True), point(20_000)
+    expected = numbers(f.value_and_grad(2.0, x))
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(lambda _: numbers(f.value_and_grad(2.0, x)), range(40)):
+            assert found.tobytes() == expected.tobytes()
+
+
+def test_other_targets_have_one_thread():
+    x = point(100)
+    assert stagegrad.compile(one_pass, target="python", parallel=True)(2.0, x) == stagegrad.compile(one_pass, target="python")(2.0, x)
+
+
+@pytest.mark.parametrize(
+    ("function", "types", "reason"),
+    [
+        (recurrence, {"x": VECTOR}, "a trip needs `s` from the trip before it"),
+        (shared, {"x": VECTOR}, "several trips read or write the same elements of `dx`"),
+        (raising, {"x": VECTOR}, "it raises an error"),
+    ],
+    ids=["recurrence", "shared", "raising"],
+)
+def test_what_would_go_wrong_is_refused(function, types, reason):
+    f = compiled(function, types, parallel=True)
+    with pytest.raises(stagegrad.UnsupportedError) as caught:
+        f.value_and_grad(*(point(10) for _ in types))
+    assert reason in str(caught.value) and "write instead" in str(caught.value)
+
+
+def test_an_index_out_of_range_is_found():
+    f = compiled(unequal, {"x": VECTOR, "y": VECTOR}, parallel=True)
+    assert f(np.ones(50_000), np.ones(60_000)) == 50_000.0
+    with pytest.raises(IndexError):
+        f.value_and_grad(np.ones(50_000), np.ones(49_999))
+
+
+def test_a_function_without_a_loop_is_as_it_is():
+    def circle(x, y):
+        return x * x + y * y
+
+    assert compiled(circle, {}, parallel=True).value_and_grad(1.0, 2.0) == (5.0, (2.0, 4.0))
+    assert compiled(fused, CASES[2][1], parallel=True)(np.ones(1), np.ones(1)) == 4.0
+
+
+def test_options_that_do_not_go_together_are_refused():
+    with pytest.raises(stagegrad.NameChoiceError, match="flush_denormals=True holds for the calling thread"):
+        compiled(one_pass, {"x": VECTOR}, parallel=True, flush_denormals=True)
+    with pytest.raises(stagegrad.NameChoiceError, match="parallel=2 is neither True nor False"):
+        compiled(one_pass, {"x": VECTOR}, parallel=2)
+
+
+PARALLEL = """
+function f(n.0: int, a.0: float[1]) -> 0 from python:
+  for i.0 in prange(0, n.0, 1) carry (a.1: float[1] = a.0 -> a.2):
+    a.3: float[1] = store(a.1, i.0, 1.0)
+    yield a.3
+  return a.2
+"""
+
+
+def test_a_parallel_loop_is_part_of_the_language():
+    module = check(parse(PARALLEL))
+    assert parse(show(module)) == module and "prange(0, n.0, 1)" in show(module)
+    numbers = PARALLEL.replace("float[1]", "float").replace("store(a.1, i.0, 1.0)", "neg(a.1)")
+    with pytest.raises(BrokenLaw, match="a number that the parallel For binding"):
+        check(parse(numbers))
