@@ -35,20 +35,28 @@ helper(
     numba='''
     def unbroadcast(g, x):
         """The gradient of x, which was broadcast to the shape of g: the sum over what was repeated."""
+        values = np.ascontiguousarray(g).reshape(g.size)
         if g.shape == x.shape:
-            return np.ascontiguousarray(g).reshape(x.shape)
-        rows = np.expand_dims(g, 0)
-        total = np.zeros(x.shape)
-        # The total, with each of its elements at all the places where x was repeated.
-        wide = np.lib.stride_tricks.as_strided(total, rows.shape, np.broadcast_to(total, rows.shape).strides)
-        along = wide.strides[-1] == 0
-        for place in np.ndindex(rows.shape[:-1]):
-            row = wide[place]
-            if along:
-                row[:1] += np.sum(rows[place])
+            return values.reshape(x.shape)
+        total = np.zeros(x.size)
+        lead, n = g.ndim - x.ndim, g.shape[-1]
+        for row in range(g.size // n if n else 0):
+            # Where the row belongs: along each axis at its own place, or at the only one that x has.
+            rest, place, step = row, 0, x.shape[-1]
+            for axis in range(g.ndim - 2, lead - 1, -1):
+                if x.shape[axis - lead] > 1:
+                    place += rest % g.shape[axis] * step
+                rest //= g.shape[axis]
+                step *= x.shape[axis - lead]
+            start, last = row * n, 0.0
+            if x.shape[-1] < n:
+                for k in range(n):
+                    last += values[start + k]
+                total[place] += last
             else:
-                row += rows[place]
-        return total.astype(g.dtype)
+                for k in range(n):
+                    total[place + k] += values[start + k]
+        return total.reshape(x.shape).astype(g.dtype)
     ''',
 )
 
