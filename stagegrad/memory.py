@@ -59,7 +59,8 @@ def refused(name: str, error: BaseException) -> MemoryLimitError | None:
         return None
     now = usage()
     needed = shown_bytes(int(workspace.TABLE[workspace.REFUSED]))
-    reason = f"{name}() needs an array of {needed}, a tape most likely; with the {shown_bytes(now.used)} in use, that exceeds the limit"
+    beside = f"with the {shown_bytes(now.used)} in use, " if now.used else ""
+    reason = f"{name}() needs an array of {needed}, a tape most likely; {beside}that exceeds the limit"
     advice = 'fewer trips at a time, or another limit: stagegrad.memory.limit("64GB"), STAGEGRAD_MEMORY_LIMIT=64GB'
     return MemoryLimitError(f"{reason} of {shown_bytes(now.limit)}", advice=advice)
 

@@ -24,6 +24,7 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
 
 from stagegrad import memory, pipeline
 from stagegrad.boundary import Answer, Boundary, Parameters, are_numbers, dtype_of, enter, flat, plain_result, run
+from stagegrad.cost import Cost, count, tape_names
 from stagegrad.errors import ArgumentError, MissingPackageError, NameChoiceError, NeedsTypes, Problem, StagegradError, UnsupportedError
 from stagegrad.frontend.calls import plain_function
 from stagegrad.frontend.program import Program
@@ -242,6 +243,25 @@ class Staged(Generic[P, R]):
         point = passage.boundary.plain(values)
         params = [param.name for param in build.primal.main.params]
         return trace(build.source("value_and_grad", "python"), point, params, build.positions(self._options.wrt)[0])
+
+    def cost(self, *args: P.args, **kwargs: P.kwargs) -> Cost:
+        """What a call with these arguments costs: operations by kind, trips, records, bytes of tapes and of other arrays.
+
+        The call is that of value and gradient; for what `grad(f)` returns, which is a gradient itself, a plain one. The printed code is
+        run once, with counters in it; see `stagegrad.cost` for what is counted.
+        """
+        values = self._parameters.bound(args, kwargs)
+        build = self._chosen(values)
+        target = self._options.chosen_target
+        boundary = Boundary(self._parameters, build.program.specs, target == "numba", build.program.apart)
+        given = boundary.plain(boundary.given(values))
+        module, source = build.module(self._shown), build.source(self._shown, target)
+        names = [function.name for function in module.functions]
+        try:
+            return count(build.name, source.text, source.entry, names, tape_names(module), given, numba=target == "numba")
+        except Exception as error:
+            reason = error
+        raise _explaining(build, target, self._shown, None)(reason, given)
 
     def prove(self, **options: Any) -> Any:
         """Proves the generated code against SymPy's derivative; see `stagegrad.verify.prove` for the options and the report."""

@@ -26,6 +26,7 @@ LAYERS = (
     ("straight",),
     ("runtime", "boundary", "tracebacks", "tracing", "kernels", "parallel"),
     ("derive", "outputs", "memory"),
+    ("cost",),
     ("points",),
     ("gates",),
     ("pipeline",),
