@@ -25,6 +25,7 @@ class _Bounds:
     function: Function
     least: dict[Var, int] = field(default_factory=dict)
     most: dict[Var, set[Most]] = field(default_factory=dict)
+    exact: dict[Var, Most] = field(default_factory=dict)  # what is the size of an array, or so much more or less
 
     def hold(self) -> bool:
         self.shapes = shapes(self.function)
@@ -70,10 +71,13 @@ class _Bounds:
                 axis = dict(stage.attrs).get("axis", 0)
                 assert isinstance(axis, int)
                 self.least[out], self.most[out] = 0, {(self.shapes[array][axis], 0)}
+                self.exact[out] = (self.shapes[array][axis], 0)
             case ("add" | "sub" as op), (first, Lit(int() as number)):
                 self.shift(out, first, number if op == "add" else -number)
             case "add", (Lit(int() as number), second):
                 self.shift(out, second, number)
+            case "sub", (Var() as first, Var() as second):
+                self.difference(out, first, second)
             case "copy", (first,) if out.type.kind == "int" and not out.type.rank:
                 self.shift(out, first, 0)
             case "max", (first, second):
@@ -87,7 +91,21 @@ class _Bounds:
                     self.least[out] = min(low, other)
                 self.most[out] = self.highest(first) | self.highest(second)
 
+    def difference(self, out: Var, first: Var, second: Var) -> None:
+        """``(n - 1) - i`` is never negative where `i` is at most ``n - 1``, and at most ``n - 1`` where `i` is never negative."""
+        low = self.lowest(second)
+        if low is not None:
+            self.most[out] = {(dim, offset - low) for dim, offset in self.highest(first)}
+        if first in self.exact:
+            size, more = self.exact[first]
+            below = [more - offset for dim, offset in self.highest(second) if dim == size]
+            if below:
+                self.least[out] = max(below)
+
     def shift(self, out: Var, atom: Atom, by: int) -> None:
+        if isinstance(atom, Var) and atom in self.exact:
+            dim, more = self.exact[atom]
+            self.exact[out] = (dim, more + by)
         low = self.lowest(atom)
         if low is not None:
             self.least[out] = low + by

@@ -113,3 +113,33 @@ function f(x.0: float[1], n.0: int) -> 0 from python:
 )
 def test_indices_are_followed_from_the_ranges_of_loops(start: str, stop: str, step: str, op: str, by: int, certain: bool) -> None:
     assert in_range(module(ELEMENTS.format(start=start, stop=stop, step=step, op=op, by=by), "n", "")) is certain
+
+
+REVERSED = """
+function f(x.0: float[1], y.0: float[1], n.0: int) -> 0 from python:
+  m.0: int = extent(x.0) {{axis=0}}
+  %0: int = sub({size}, {less})
+  for i.0 in range({start}, {stop}, 1) carry (s.0: float = 0.0 -> s.1):
+    %1: int = sub(%0, i.0)
+    %2: float = load(x.0, %1)
+    s.2: float = add(s.0, %2)
+    yield s.2
+  return s.1
+"""
+
+
+@pytest.mark.parametrize(
+    ("size", "less", "start", "stop", "certain"),
+    [
+        ("m.0", 1, "0", "m.0", True),  # x[m - 1 - i]
+        ("m.0", 0, "1", "m.0", True),
+        ("m.0", 0, "0", "m.0", False),  # x[m] in the first trip
+        ("m.0", 2, "0", "m.0", False),  # x[-1] in the last
+        ("m.0", 1, "-1", "m.0", False),
+        ("m.0", 1, "0", "n.0", False),
+        ("n.0", 1, "0", "n.0", False),
+    ],
+)
+def test_indices_that_count_from_the_end_are_followed(size: str, less: int, start: str, stop: str, certain: bool) -> None:
+    text = REVERSED.format(size=size, less=less, start=start, stop=stop)
+    assert in_range(module(text, "n", "n", "")) is certain

@@ -33,11 +33,23 @@ def elementwise(x, y):
     return np.sum((x * y + 1.0) * (x - y))
 
 
+def largest(x):
+    return np.max(x)
+
+
 def stencil(u):
     total = 0.0
     for i in range(1, len(u) - 1):
         d = u[i + 1] - 2.0 * u[i] + u[i - 1]
         total += d * d
+    return total
+
+
+def autocorrelation(x):
+    total = 0.0
+    n = len(x)
+    for i in range(n):
+        total += x[i] * x[n - 1 - i]
     return total
 
 
@@ -49,6 +61,17 @@ def pairs(p, q):
             dy = q[i] - q[j]
             energy += 1.0 / math.sqrt(dx * dx + dy * dy + 0.01)
     return energy
+
+
+def softmax_loss(z):
+    return np.log(np.sum(np.exp(z - np.max(z)))) - z[0]
+
+
+def transcendental(w, x):
+    total = 0.0
+    for i in range(len(x)):
+        total += math.tanh(w * x[i]) * math.exp(-x[i])
+    return total
 
 
 def point(x, y):
@@ -64,7 +87,11 @@ KERNELS = {
     "one pass": (least_squares, {"x": VECTOR, "y": VECTOR}, "value_and_grad"),
     "float32": (least_squares, {"w": "float32", "x": NARROW, "y": NARROW}, "value_and_grad"),
     "elementwise": (elementwise, {"x": VECTOR, "y": VECTOR}, "value_and_grad"),
+    "max": (largest, {"x": VECTOR}, "value_and_grad"),
+    "softmax": (softmax_loss, {"z": VECTOR}, "value_and_grad"),
+    "transcendental": (transcendental, {"x": VECTOR}, "value_and_grad"),
     "stencil": (stencil, {"u": VECTOR}, "value"),
+    "from the end": (autocorrelation, {"x": VECTOR}, "value"),
     "pairs": (pairs, {"p": VECTOR, "q": VECTOR}, "value"),
     "many arrays": (many, dict.fromkeys("abcdefghij", VECTOR), "value_and_grad"),
     "map": (point, {}, "map"),
