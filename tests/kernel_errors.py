@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import timeit
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import mpmath
@@ -24,6 +25,10 @@ def _larger(x: Any) -> Any:
     return np.where(x > 0, x, 0 * x)
 
 
+def _nothing_times(x: Any, y: Any, factor: Any) -> Any:
+    return np.where((x == 0) & (y == y), 0, x * factor)
+
+
 #: The truth about each kernel, of extended precision.
 TRUTH: dict[str, Callable[..., Any]] = {
     **{name: getattr(np, name) for name in ("exp", "exp2", "expm1", "sinh", "cosh", "tanh", "log", "log2", "log10", "log1p")},
@@ -33,7 +38,7 @@ TRUTH: dict[str, Callable[..., Any]] = {
     "share": lambda x, y: 1 / (1 + np.exp(y - x)),
     "softplus": lambda x: _larger(x) + np.log1p(np.exp(-abs(x))),
     "logaddexp": lambda x, y: np.maximum(x, y) + np.log1p(np.exp(-abs(x - y))),
-    "xlogy": lambda x, y: x * np.log(y), "xlog1py": lambda x, y: x * np.log1p(y),
+    "xlogy": lambda x, y: _nothing_times(x, y, np.log(y)), "xlog1py": lambda x, y: _nothing_times(x, y, np.log1p(y)),
     "gauss": lambda x: np.exp(-x * x), "bell": lambda x: np.exp(-x * x / 2) / np.sqrt(_TWO_PI),
     "erf": lambda x: _by_mpmath(mpmath.erf, x), "erfc": lambda x: _by_mpmath(mpmath.erfc, x),
     "ndtr": lambda x: _by_mpmath(lambda v: mpmath.erfc(-v / mpmath.sqrt(2)) / 2, x),
@@ -119,3 +124,25 @@ def worst(name: str, kind: type, count: int = 20000, **options: Any) -> float:
             scale = np.maximum(np.maximum(abs(arrays[0]), abs(arrays[1])), np.longdouble(0.7))
             return float(np.max(np.where(np.isfinite(truth), abs(found - truth) / scale / np.finfo(kind).eps, 0)))
     return float(np.max(errors(found, truth)))
+
+
+def _nanoseconds(name: str, kind: type) -> float:
+    """The shortest time that a number took in a loop over 20,000 of them, which lie in a near cache."""
+    random = np.random.default_rng(1)
+    arrays = [random.uniform(0.1, 0.9, 20_000).astype(kind) for _ in range(OPERANDS[name] + 1)]
+    loop = compiled(name)
+    loop(*arrays)
+    return min(timeit.repeat(lambda: loop(*arrays), number=5, repeat=40)) / 5 / 20_000 * 1e9
+
+
+def _table() -> Iterator[str]:
+    """The table of docs/kernels.md, as measured here and now."""
+    yield "| kernel | float64: largest error, ulp | ns a number | float32: largest error, ulp | ns a number |"
+    yield "|---|---|---|---|---|"
+    for name in NAMES:
+        cells = [f"{figure:.2f}" for kind in (np.float64, np.float32) for figure in (worst(name, kind, 100_000), _nanoseconds(name, kind))]
+        yield f"| `{name}` | " + " | ".join(cells) + " |"
+
+
+if __name__ == "__main__":
+    print("\n".join(_table()))

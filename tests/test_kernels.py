@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from tests.kernel_errors import NAMES, OPERANDS, TRUTH, WIDE, computed, worst
 
 KINDS = (np.float64, np.float32)
 #: The largest error in units in the last place that a kernel may have; 2 where nothing else is said.
-LIMITS = {"sigmoid": 2.5, "share": 2.5, "erf": 2.5, "tan": 2.5, "erfc": 2.5, "ndtr": 2.5}
+LIMITS = {"sigmoid": 2.5, "share": 3.5, "erf": 2.5, "tan": 2.5, "ndtr": 2.5}
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -36,7 +37,7 @@ def test_the_truth_about_every_kernel_is_known():
 
 @pytest.mark.skipif(not WIDE, reason="no floating-point format wider than float64 here")
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("xlogy", "xlog1py", "share")])
+@pytest.mark.parametrize("name", NAMES)
 def test_results_are_accurate_over_the_whole_domain(name, kind):
     assert worst(name, kind) <= LIMITS.get(name, 2.0)
 
@@ -170,3 +171,10 @@ def test_without_compilation_they_are_pythons_own():
         print(f(800.0), type(kernels.tanh(0.5)).__name__)
     """
     assert run(code, NUMBA_DISABLE_JIT="1").stdout.split() == ["nan", "float"]
+
+
+def test_the_documented_errors_are_within_the_limits():
+    text = (Path(__file__).parent.parent / "docs" / "kernels.md").read_text()
+    rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| `")]
+    assert [row[0] for row in rows] == NAMES
+    assert all(float(error) <= LIMITS.get(row[0], 2.0) for row in rows for error in row[1::2])

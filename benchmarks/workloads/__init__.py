@@ -6,6 +6,7 @@ WORKLOADS = {
     "recurrence": "1,000 steps of a scalar recurrence with a branch: value and gradient against the value",
     "growth": "the gradient of a loop from n to 100 n trips: time and tape",
     "arrays": "programs of arrays: value and gradient against the function, from n to 100 n elements",
+    "kernels": "the functions of vector mathematics in a loop, against the C library's",
     "memory": "the memory that the gradient of a 1,000-step, 10,000-cell stencil holds, against its tape",
     "cold": "from a Python function to its first gradient, nothing cached, against plain njit",
     "warm": "the same in a new process, from the cache",

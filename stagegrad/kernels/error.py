@@ -6,7 +6,7 @@ import math
 from functools import cache
 
 from .exponential import exp_pair, scaled
-from .lane import Lane, between, fma, near, polynomial, table, two_product, where, with_sign
+from .lane import Lane, between, fma, near, polynomial, table, two_product, two_sum, where, with_sign
 
 #: The distance between two entries of the table is 1/STEPS; from LAST on, erf(x) is 1.
 STEPS, LAST = 128, 6
@@ -21,6 +21,8 @@ C = (1.2329951186255526, -0.1396211168405629, 0.01537965210262074, 0.06809705425
      3.0135049944875397e-07, -8.351619688696847e-07, 6.270727157198311e-08, 1.1534943745754157e-07, -7.71541861441783e-09,
      -1.3670989863347383e-08, -1.8206098680308682e-09)  # fmt: skip
 
+#: Up to here erfc(x), which is then above 1/2, is one minus a series.
+NEAR = 0.46875
 #: ``erf(x) = x E(x**2)`` up to 1/2 (Remez' exchange).
 E = (1.1283791670955126, -0.37612638903183376, 0.11283791670916386, -0.026866170629787526, 0.005223977320829685, -0.0008548293016783632,
      0.00012053098401165495, -1.4839721136892883e-05, 1.4661706852317955e-06)  # fmt: skip
@@ -124,7 +126,7 @@ def erfc(x: Lane) -> Lane:
     size = between(abs(x), 0.0, 28.0)
     high, low = two_product(size, size)
     tail = _tail(size, 1.0, exp_pair(-high, -low))
-    return where(abs(x) < 0.5, fma(-x, polynomial(high, E), 1.0), where(x < 0.0, 2.0 - tail, tail))
+    return where(abs(x) < NEAR, fma(-x, _slope(high), 1.0), where(x < 0.0, 2.0 - tail, tail))
 
 
 def ndtr(x: Lane) -> Lane:
@@ -132,15 +134,25 @@ def ndtr(x: Lane) -> Lane:
     size = between(abs(x), 0.0, 39.0)
     distance = x * ROOT_HALF
     tail = _tail(size * ROOT_HALF, 0.5, _half_square(size))
-    near_half = near(distance * 0.5, polynomial(distance * distance, E), 0.5)
-    return where(abs(distance) < 0.5, near_half, where(x > 0.0, 1.0 - tail, tail))
+    near_half = fma(distance * 0.5, _slope(distance * distance), 0.5)
+    return where(abs(distance) < NEAR, near_half, where(x > 0.0, 1.0 - tail, tail))
+
+
+def _slope(square: Lane) -> Lane:
+    """erf(x) / x near 0, of the square of x."""
+    return near(square, polynomial(square, E[1:]), E[0])
 
 
 def _tail(x: Lane, factor: float, power: tuple[Lane, Lane, Lane]) -> Lane:
-    """``factor * erfcx(x) * power`` for x from 1/2 to 28."""
+    """``factor * erfcx(x) * power`` for x from `NEAR` to 28."""
     n, p, q = power
     t = (x - 4.0) / (x + 4.0)
     # The last two steps one after the other: the sum of the others is small against them.
     series = near(t, near(t, polynomial(t, C[2:]), C[1]), C[0])
-    ratio = series / near(x, 2.0 / factor, 1.0 / factor)
-    return scaled(near(ratio, p, ratio * q), n)
+    # The quotient once more, by the rounding errors of its parts.
+    above, above_lost = two_product(p, series)
+    below, below_lost = two_sum(x * (2.0 / factor), 1.0 / factor)
+    inverse = 1.0 / below
+    ratio = above * inverse
+    rest = fma(-ratio, below, above) + (above_lost + near(q, series, -ratio * below_lost))
+    return scaled(near(rest, inverse, ratio), n)
