@@ -146,12 +146,13 @@ class Staged(Generic[P, R]):
         """Value and gradient at many points, ``(f, df)`` or ``(f, (dx, dy, ...))``: arrays of the shape that the arguments broadcast to.
 
         For functions of numbers: each argument is an array of points, or a number for all of them, and one compiled loop goes through
-        the points. Where the floats are float32 (beside them at most Python's numbers), all arithmetic and all results are, too.
-        `answer` may be "grad" or "value" instead, `wrt` is as for `grad`. `out` gives arrays for the results, in their structure, with
-        None for those to be made; they may not share memory with the arguments. With `parallel`, large maps run on several threads, as
-        many as NUMBA_NUM_THREADS says, on the target "numba"; the results are the same. What the function raises at a point is raised,
-        with a note that has the point's index; `out` then holds whatever was computed. Raises ArgumentError for arguments of the wrong
-        kind, shapes that do not broadcast and an `out` that does not fit.
+        the points. Where the floats are float32 (beside them at most Python's numbers), all arithmetic and all results are, too, unless
+        the function makes arrays of its own. `answer` may be "grad" or "value" instead, `wrt` is as for `grad`. `out` gives arrays for
+        the results, in their structure, with None for those to be made; they may not share memory with the arguments. With `parallel`,
+        large maps run on several threads, as many as NUMBA_NUM_THREADS says, on the target "numba"; the results are the same.
+
+        What the function raises at a point is raised, with a note that has the first such point's index; `out` then holds whatever was
+        computed. Raises ArgumentError for arguments of the wrong kind, shapes that do not broadcast and an `out` that does not fit.
         """
         given = {"answer": answer != "value_and_grad", "wrt": wrt is not None, "out": out is not None, "parallel": parallel}
         if True in given.values():

@@ -59,6 +59,14 @@ def factorial_like(x: float, n: int) -> float:
     return x if n <= 0 else x * factorial_like(x + 1.0, n - 1)
 
 
+FACTOR = 1.0
+
+
+def scaled(x: float) -> float:
+    """A function that reads a global."""
+    return FACTOR * x
+
+
 def pointwise(f, *columns):
     """Values and gradients by a call at each point."""
     found = [f.value_and_grad(*(column.item() for column in point)) for point in zip(*columns, strict=True)]
@@ -146,6 +154,17 @@ def test_the_second_derivative_at_many_points():
     value, gradient = first.map(POINTS[0])
     np.testing.assert_allclose(value, 4 * POINTS[0] ** 3)
     np.testing.assert_allclose(gradient, 12 * POINTS[0] ** 2)
+    narrow_one = first.map(POINTS[0].astype(np.float32), answer="grad")
+    assert narrow_one.dtype == np.float32
+    np.testing.assert_allclose(narrow_one, gradient, rtol=1e-5)
+
+
+def test_a_global_that_changes_is_noticed(monkeypatch):
+    monkeypatch.setitem(globals(), "FACTOR", 2.0)
+    f = stagegrad.compile(scaled)
+    np.testing.assert_array_equal(f.map(POINTS[0])[1], np.full(57, 2.0))
+    monkeypatch.setitem(globals(), "FACTOR", 3.0)
+    np.testing.assert_array_equal(f.map(POINTS[0])[1], np.full(57, 3.0))
 
 
 def test_a_gradient_that_is_a_constant_and_one_that_is_not_used(target):

@@ -32,6 +32,7 @@ assert_type(stagegrad.grad(product, ("x", 1))(1.0), tuple[Any, ...])
 assert_type(stagegrad.value_and_grad(power)(1.0, 2), tuple[float, Any])
 assert_type(stagegrad.value_and_grad(power, ["x"])(1.0, 2), tuple[float, tuple[Any, ...]])
 assert_type(stagegrad.formula("x*y"), Staged[..., float])
+assert_type(product.map([1.0], 2.0, parallel=True), Any)
 
 product("a")  # type: ignore[arg-type]  # the parameters of the function are kept
 product.grad(1.0, z=2.0)  # type: ignore[call-arg]
