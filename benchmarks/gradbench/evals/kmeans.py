@@ -15,7 +15,6 @@ import stagegrad
 from benchmarks.gradbench.fields import Fields, Floats
 from benchmarks.gradbench.task import Task, plain
 
-
 #: As many points as leave room in the nearest cache for all that is known of them.
 CHUNK = 256
 
@@ -60,7 +59,7 @@ def search(across: Any, centroids: Any, least: Any, nearest: Any) -> None:
 
 
 @numba.njit
-def cost(points: Any, centroids: Any) -> float:
+def cost(points: Any, centroids: Any) -> Any:
     """The sum of the squared distances of all points from the centroids that they are nearest to."""
     return np.sum(clusters(points, centroids)[0])
 
