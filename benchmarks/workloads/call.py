@@ -56,7 +56,7 @@ def measure(effort: Effort) -> list[Figure]:
         effort,
     )
     return [
-        Figure("f.value_and_grad(x, y) from Python", times.median("value_and_grad"), "s", 1e-6),
+        Figure("f.value_and_grad(x, y) from Python", times.median("value_and_grad"), "s", 350e-9),
         Figure("the same by a reference from before the first call", times.median("kept"), "s"),
         Figure("its compiled function, called directly", times.median("raw"), "s"),
         Figure("an njit function of the same signature that computes nothing", times.median("nothing"), "s"),
