@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stagegrad.errors import NameChoiceError, NeedsTypes, Problem, StagegradError
+from stagegrad.export import export
 from stagegrad.ir import Span
 from stagegrad.show import Answers, comments, plain_answers, print_answers, print_source, print_trace, simple, written
 from stagegrad.version import __version__
@@ -125,9 +126,17 @@ _PART = click.option("--part", type=click.Choice(["both", "forward", "backward"]
 _PROVE = click.option("--prove/--no-prove", default=None, help="Prove the code too (imports SymPy); by default where --at is given.")
 _PLAIN = click.option("--plain", is_flag=True, help="The generated module as it is, also on a terminal; what pipes get.")
 
+_OUTPUT = click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the generated module to this file; the vector kernels that it calls go into a folder beside it.",
+)
 
-@_command("show", _at(False), _PART, _PROVE, _PLAIN)
-def show(program: str, points: tuple[str, ...], part: Part, prove: bool | None, plain: bool, **options: Any) -> None:
+
+@_command("show", _at(False), _PART, _PROVE, _PLAIN, _OUTPUT)
+def show(program: str, points: tuple[str, ...], part: Part, prove: bool | None, plain: bool, output: Path | None, **options: Any) -> None:
     """Print the staged forward and backward pass of PROGRAM.
 
     On a wide terminal the passes stand side by side. In a pipe the output is the generated module itself. With --at the
@@ -143,6 +152,8 @@ def show(program: str, points: tuple[str, ...], part: Part, prove: bool | None, 
         report = request.report(points)
         answers = request.answers(points, prove=prove, into=report)
         report.update(stages=list(staged.stages), source=staged.source(part=part))
+        if output:
+            _export(report["source"], output)
         if request.as_json:
             _print_json(report)
         elif (console := request.console()) is None or plain:
@@ -153,6 +164,15 @@ def show(program: str, points: tuple[str, ...], part: Part, prove: bool | None, 
             console.print()
             print_answers(console, answers)
     _exit(report)
+
+
+def _export(text: str, output: Path) -> None:
+    try:
+        files = export(text, output)
+    except OSError as error:
+        raise click.ClickException(f"cannot write {error.filename or output}: {error.strerror}") from error
+    for file in files:
+        click.echo(f"wrote {file}", err=True)
 
 
 @_command("grad", _at(True))

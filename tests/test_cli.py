@@ -514,3 +514,13 @@ def test_the_cache_is_looked_after_in_json():
     assert code == 1 and json.loads(out) == {"ok": False, "damaged": [damaged.name]}
     assert run("cache", "verify")[:2] == (1, f"damaged: {damaged.name}\n")
     assert json.loads(run("cache", "clear", "--json")[1])["removed"] >= 3
+
+
+def test_show_writes_a_file(tmp_path):
+    path = tmp_path / "slope.py"
+    code, out, err = run("show", CLASSIC, "-o", str(path))
+    assert (code, err) == (0, f"wrote {path}\n")
+    assert path.read_text() == out
+    code, _, err = run("show", CLASSIC, "-o", str(tmp_path / "missing" / "slope.py"))
+    assert code == 1
+    assert err == f"Error: cannot write {tmp_path / 'missing' / 'slope.py'}: No such file or directory\n"

@@ -24,7 +24,7 @@ LAYERS = (
     ("names",),
     ("frontend", "forward", "reverse", "optimise", "factors", "fuse", "mapping", "narrow", "into", "emit"),
     ("straight",),
-    ("runtime", "boundary", "tracebacks", "tracing", "kernels", "parallel"),
+    ("runtime", "export", "boundary", "tracebacks", "tracing", "kernels", "parallel"),
     ("derive", "outputs", "memory"),
     ("cost",),
     ("points",),
@@ -42,6 +42,7 @@ LAYERS = (
 ONLY = {
     "ir": set(),  # knows no derivative
     "emit": {"ir", "ops", "analysis", "names", "shapes"},  # does not know that it prints an adjoint
+    "export": set(),  # takes text
     "kernels": set(),  # is copied beside exported files
     "straight": set(),  # knows Python's text and Numba
     "runtime": {"errors", "version", "straight"},  # takes text and never sees IR

@@ -2,7 +2,8 @@
 
 Numba compiles each call as inlined instructions; called from Python (or under ``NUMBA_DISABLE_JIT=1``) they are those of `math` and
 NumPy. Operands are float64, or float32 where all of them are; nothing raises: the answers at the ends of a domain are inf and nan, as
-NumPy's are. Errors are below 2 units in the last place (2.5 for sigmoid, erf, tan and ndtr, 3.5 for share), over the whole domain; docs/kernels.md lists them.
+NumPy's are. Errors are below 2 units in the last place over the whole domain (2.5 for sigmoid, erf, tan and ndtr, 3.5 for share);
+docs/kernels.md lists them.
 
 This package imports nothing of stagegrad's, so that a generated file can have a copy of it beside it.
 """
