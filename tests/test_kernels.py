@@ -10,6 +10,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
@@ -178,3 +179,24 @@ def test_the_documented_errors_are_within_the_limits():
     rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| `")]
     assert [row[0] for row in rows] == NAMES
     assert all(float(error) <= LIMITS.get(row[0], 2.0) for row in rows for error in row[1::2])
+
+
+def test_they_work_in_parallel_loops_and_in_ufuncs_and_in_functions_that_call_one_another():
+    @numba.njit
+    def inner(x):
+        return kernels.sin(x)
+
+    @numba.njit(parallel=True, error_model="numpy")
+    def spread(x, out):
+        for i in numba.prange(x.shape[0]):
+            out[i] = inner(x[i]) + kernels.sin(2.0 * x[i]) + kernels.erf(x[i])
+
+    @numba.vectorize
+    def each(x):
+        return kernels.cos(x) + kernels.pow(x, 2.5)
+
+    x = np.random.default_rng(3).uniform(0.0, 1e9, 1000)
+    out = np.empty(1000)
+    spread(x, out)
+    assert np.allclose(out, np.sin(x) + np.sin(2 * x) + 1.0, rtol=1e-14, atol=1e-15)
+    assert np.allclose(each(x), np.cos(x) + x**2.5, rtol=1e-14)

@@ -11,6 +11,7 @@ import pytest
 
 import stagegrad
 import stagegrad.rules  # registers the operations
+from stagegrad import runtime
 from stagegrad.emit import write
 from stagegrad.emit.lanes import in_lanes
 from stagegrad.ir import check
@@ -195,3 +196,12 @@ def test_special_numbers_are_those_of_numpy(odd: float):
     value, grad = fast.value_and_grad(x)
     assert value == pytest.approx(expected, rel=1e-13, nan_ok=True)
     assert np.allclose(grad, slope, rtol=1e-12, equal_nan=True)
+
+
+def test_machine_code_is_kept_under_the_kernels_code_too(monkeypatch: pytest.MonkeyPatch):
+    texts = ("from stagegrad import kernels\n", "import math\n")
+    before = [runtime._digest(text, "numba") for text in texts]
+    monkeypatch.setattr(runtime, "_kernels", lambda: "another version of theirs")
+    after = [runtime._digest(text, "numba") for text in texts]
+    assert before[0] != after[0]
+    assert before[1] == after[1]
