@@ -29,9 +29,10 @@ def turned(r1: float, r2: float, r3: float, x: float, y: float, z: float) -> tup
     angle = math.sqrt(r1 * r1 + r2 * r2 + r3 * r3)
     cosine = math.cos(angle)
     sine = math.sin(angle)
-    n1 = r1 / angle
-    n2 = r2 / angle
-    n3 = r3 / angle
+    inverse = 1.0 / angle
+    n1 = r1 * inverse
+    n2 = r2 * inverse
+    n3 = r3 * inverse
     along = (n1 * x + n2 * y + n3 * z) * (1.0 - cosine)
     return (
         x * cosine + (n2 * z - n3 * y) * sine + n1 * along,
@@ -48,30 +49,29 @@ def nudged(r1: float, r2: float, r3: float, x: float, y: float, z: float) -> tup
 def errors_of(turn: Callable[..., tuple[float, float, float]]) -> tuple[stagegrad.Staged[..., float], ...]:
     """The weighted errors of an observation along both axes of the picture, for a way to turn points."""
 
-    def seen(
-        r1: float, r2: float, r3: float, c1: float, c2: float, c3: float, focus: float, u: float, v: float, k1: float, k2: float,
-        x: float, y: float, z: float,
-    ) -> tuple[float, float]:  # fmt: skip
-        across, up, depth = turn(r1, r2, r3, x - c1, y - c2, z - c3)
-        across /= depth
-        up /= depth
-        far = across * across + up * up
-        bulge = 1.0 + k1 * far + k2 * far * far
-        return across * bulge * focus + u, up * bulge * focus + v
-
     def error_across(
         r1: float, r2: float, r3: float, c1: float, c2: float, c3: float, focus: float, u: float, v: float, k1: float, k2: float,
         x: float, y: float, z: float, weight: float, observed: float,
     ) -> float:  # fmt: skip
-        return weight * (seen(r1, r2, r3, c1, c2, c3, focus, u, v, k1, k2, x, y, z)[0] - observed)
+        across, up, depth = turn(r1, r2, r3, x - c1, y - c2, z - c3)
+        nearness = 1.0 / depth
+        across *= nearness
+        up *= nearness
+        far = across * across + up * up
+        return weight * (across * (1.0 + k1 * far + k2 * far * far) * focus + u - observed)
 
     def error_up(
         r1: float, r2: float, r3: float, c1: float, c2: float, c3: float, focus: float, u: float, v: float, k1: float, k2: float,
         x: float, y: float, z: float, weight: float, observed: float,
     ) -> float:  # fmt: skip
-        return weight * (seen(r1, r2, r3, c1, c2, c3, focus, u, v, k1, k2, x, y, z)[1] - observed)
+        across, up, depth = turn(r1, r2, r3, x - c1, y - c2, z - c3)
+        nearness = 1.0 / depth
+        across *= nearness
+        up *= nearness
+        far = across * across + up * up
+        return weight * (up * (1.0 + k1 * far + k2 * far * far) * focus + v - observed)
 
-    return tuple(stagegrad.compile(error, wrt=tuple(range(BLOCK))) for error in (error_across, error_up))
+    return tuple(stagegrad.compile(error, wrt=tuple(range(BLOCK)), stages="gates") for error in (error_across, error_up))
 
 
 def regularisation(weight: float) -> float:
@@ -91,7 +91,7 @@ def loops() -> tuple[Callable[..., Any], Callable[..., Any]]:
         found = np.empty((weights.size, 2))
         rest = np.empty(weights.size)
         for i in range(weights.size):
-            found[i, 0], found[i, 1] = value(cams[obs[i, 0]], points[obs[i, 1]], weights[i], feats[i])
+            found[i, 0], found[i, 1] = value(cams, points, weights, feats, obs, i)
             rest[i] = value_free(weights[i])
         return found, rest
 
@@ -102,9 +102,9 @@ def loops() -> tuple[Callable[..., Any], Callable[..., Any]]:
         rows, cols = pattern(len(cams), len(points), obs)
         blocks = vals[: 2 * BLOCK * count].reshape(count, 2, BLOCK)
         for i in range(count):
-            across, up = block(cams[obs[i, 0]], points[obs[i, 1]], weights[i], feats[i])
-            fill(blocks[i, 0], across)
-            fill(blocks[i, 1], up)
+            across, up = block(cams, points, weights, feats, obs, i)
+            fill(blocks, i, 0, across)
+            fill(blocks, i, 1, up)
             vals[2 * BLOCK * count + i] = block_free(weights[i])
         return rows, cols, vals
 
@@ -116,10 +116,11 @@ def of_observation(answer: str) -> Callable[..., Any]:
     (across, up), (across_nudged, up_nudged) = ([inlined(error, answer) for error in errors_of(turn)] for turn in (turned, nudged))
 
     @numba.njit(forceinline=True)
-    def both(c: Any, p: Any, w: float, seen: Any) -> Any:
-        if c[0] * c[0] + c[1] * c[1] + c[2] * c[2] == 0.0:
-            return across_nudged(*camera(c), *point(p), w, seen[0]), up_nudged(*camera(c), *point(p), w, seen[1])
-        return across(*camera(c), *point(p), w, seen[0]), up(*camera(c), *point(p), w, seen[1])
+    def both(cams: Any, points: Any, weights: Any, feats: Any, obs: Any, i: int) -> Any:
+        numbers = (*camera(cams, obs[i, 0]), *point(points, obs[i, 1]), weights[i])
+        if numbers[0] * numbers[0] + numbers[1] * numbers[1] + numbers[2] * numbers[2] == 0.0:
+            return across_nudged(*numbers, feats[i, 0]), up_nudged(*numbers, feats[i, 1])
+        return across(*numbers, feats[i, 0]), up(*numbers, feats[i, 1])
 
     compiled: Callable[..., Any] = both
     return compiled
@@ -148,21 +149,27 @@ def pattern(cameras: int, points: int, obs: Any) -> Any:
 
 
 @numba.njit(forceinline=True)
-def camera(c: Any) -> Any:
-    """A camera's numbers, one by one."""
-    return c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10]
+def camera(cams: Any, c: int) -> Any:
+    """A camera's numbers, one by one: views of arrays, which are counted, would cost as much as all the rest."""
+    return (
+        cams[c, 0], cams[c, 1], cams[c, 2], cams[c, 3], cams[c, 4], cams[c, 5], cams[c, 6], cams[c, 7], cams[c, 8], cams[c, 9], cams[c, 10],
+    )  # fmt: skip
 
 
 @numba.njit(forceinline=True)
-def point(p: Any) -> Any:
+def point(points: Any, p: int) -> Any:
     """A point's numbers, one by one."""
-    return p[0], p[1], p[2]
+    return points[p, 0], points[p, 1], points[p, 2]
 
 
 @numba.njit(forceinline=True)
-def fill(row: Any, gradient: Any) -> None:
-    """Writes a gradient into a row."""
-    (row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9], row[10], row[11], row[12], row[13], row[14]) = gradient
+def fill(blocks: Any, i: int, row: int, gradient: Any) -> None:
+    """Writes a gradient into a row of a block."""
+    (
+        blocks[i, row, 0], blocks[i, row, 1], blocks[i, row, 2], blocks[i, row, 3], blocks[i, row, 4], blocks[i, row, 5], blocks[i, row, 6],
+        blocks[i, row, 7], blocks[i, row, 8], blocks[i, row, 9], blocks[i, row, 10], blocks[i, row, 11], blocks[i, row, 12],
+        blocks[i, row, 13], blocks[i, row, 14],
+    ) = gradient  # fmt: skip
 
 
 def arguments(given: Any) -> tuple[Floats, Floats, Floats, Floats, Ints]:
