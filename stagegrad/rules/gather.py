@@ -103,6 +103,40 @@ for _name, _title, _sign in _WRITES:
 READERS = ("masked", *(f"gathered{mark}" for mark in ("", *range(2, 6))))
 WRITERS = tuple(f"{name}{mark}" for name, _, _ in _WRITES for mark in ("_masked", "", *range(2, 6)))
 
+# Numba takes half a second to compile ``section += x``, anew in every place; these it compiles once.
+helper(
+    '''
+    def add_row(row, x):
+        """row += x, where x has one axis too."""
+        if x.shape[0] not in (1, row.shape[0]):
+            raise ValueError("operands could not be broadcast together")
+        if x.shape == row.shape:
+            for i in range(x.shape[0]):
+                row[i] += x[i]
+        else:
+            for i in range(row.shape[0]):
+                row[i] += x[0]
+    '''
+)
+helper(
+    '''
+    def add_block(block, x):
+        """block += x, where x has two axes too."""
+        if x.shape[0] not in (1, block.shape[0]) or x.shape[1] not in (1, block.shape[1]):
+            raise ValueError("operands could not be broadcast together")
+        if x.shape == block.shape:
+            for i in range(x.shape[0]):
+                for j in range(x.shape[1]):
+                    block[i, j] += x[i, j]
+        else:
+            for i in range(block.shape[0]):
+                for j in range(block.shape[1]):
+                    block[i, j] += x[i % x.shape[0], j % x.shape[1]]
+    '''
+)
+#: By the rank of the section that is added to.
+ADDERS = {1: "add_row", 2: "add_block"}
+
 # ---------------------------------------------------------------------------------------------- a subscript taken apart
 
 
@@ -250,6 +284,9 @@ def writing_on_numba(sign: str) -> Spelled:
     def spelled(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
         value = f"{{i{len(types) - 2}}}"
         if not attrs.get("gather"):
+            rank = attrs.get("rank", types[0].rank - 1)
+            if sign == "+=" and isinstance(rank, int) and rank == types[-1].rank and rank in ADDERS:
+                return f"{ADDERS[rank]}({_plain(attrs)}, {value})"
             return f"{_plain(attrs)} {sign} {value}"
         found = _taken_apart(attrs, types[:-1])
         return found.call(name, found.turned_value(value, types[-1].rank))

@@ -82,7 +82,7 @@ load = structural("load", "a *i", {"python": gather.reading, "numba": gather.rea
 store = structural("store", "a *i", {"python": gather.writing("="), "numba": gather.writing_on_numba("=")}, _first,
                    helpers=gather.WRITERS)  # fmt: skip
 accumulate = structural("accumulate", "a *i", {"python": gather.writing("+="), "numba": gather.writing_on_numba("+=")}, _first,
-                        helpers=gather.WRITERS)  # fmt: skip
+                        helpers=(*gather.WRITERS, *gather.ADDERS.values()))  # fmt: skip
 _GROWN = '''
     def grown(tape):
         """A tape twice as long that begins with the same records."""

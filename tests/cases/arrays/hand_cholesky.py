@@ -233,6 +233,19 @@ def positive(x):
 
 
 @njit(error_model="numpy", nogil=True)
+def add_row(row, x):
+    """row += x, where x has one axis too."""
+    if x.shape[0] not in (1, row.shape[0]):
+        raise ValueError("operands could not be broadcast together")
+    if x.shape == row.shape:
+        for i in range(x.shape[0]):
+            row[i] += x[i]
+    else:
+        for i in range(row.shape[0]):
+            row[i] += x[0]
+
+
+@njit(error_model="numpy", nogil=True)
 def quotient(num, den):
     """num / den as IEEE 754 has it, save that a zero num gives zero: where no gradient arrives, none leaves."""
     if num == 0.0:
@@ -361,9 +374,9 @@ def f_value_and_grad(A, y):
             dzi_i = dLiizi * Lii_i
             dzi[i2] = dzi_i
         # zi = z[:i]
-        dz[:i] += dzi
+        add_row(dz[:i], dzi)
         # Lii = L[i, :i]
-        dL[i, :i] += dLii
+        add_row(dL[i, :i], dLii)
     dA = np.zeros_like(A)
     for i in range(n - 1, -1, -1):
         for j in range(i + 1 - 1, -1, -1):
