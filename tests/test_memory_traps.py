@@ -587,6 +587,112 @@ def a_helper_returns_an_array_without_axes(x):
     return sum_of_squares(x) * 2.0
 
 
+@called_with(X, refused="a view of an array")
+def a_number_as_a_view_of_an_array(x):
+    d = np.sum(x, keepdims=True)
+    y = d.reshape(())
+    d[0] = 5.0
+    return y * x[0]
+
+
+@called_with(X, 0.3, refused="may hold an array without axes")
+def an_axis_put_before_an_array_without_axes(x, s):
+    z = np.array(s)
+    v = np.expand_dims(z, 0)
+    v[0] = 5.0
+    return z * x[0]
+
+
+@called_with(X, 0.3, refused="may hold")
+def at_least_one_axis(x, s):
+    z = np.array(s)
+    v = np.atleast_1d(z)
+    v[0] = 5.0
+    return z * x[0]
+
+
+@called_with(X, 0.3, refused="may hold")
+def an_array_without_axes_made_flat(x, s):
+    z = np.array(s)
+    v = np.ravel(z)
+    v += x[1]
+    return z * x[0]
+
+
+@called_with(X, 0.3)
+def at_least_one_axis_of_a_number(x, s):
+    v = np.atleast_1d(s)
+    v[0] = 5.0
+    return s * x[0] + v[0]
+
+
+@called_with(X, 0.3, refused="may hold")
+def an_array_without_axes_spread(x, s):
+    z = np.array(s)
+    v = np.broadcast_to(z, (4,))
+    z += 1.0
+    return np.sum(v * x)
+
+
+@called_with(X, 0.3)
+def an_array_without_axes_stored(x, s):
+    z = np.zeros(())
+    a = x.copy()
+    a[0] = z
+    z += 2.0
+    return a[0] * z + a[1]
+
+
+@called_with(X, 0.3)
+def an_array_without_axes_stacked(x, s):
+    z = np.zeros(())
+    a = np.array([z, s])
+    z += x[0]
+    return np.sum(a) * z
+
+
+@called_with(X, 0.3)
+def a_closure_reads_an_array_without_axes(x, s):
+    z = np.zeros(())
+
+    def add(c):
+        return z + c
+
+    z += x[0]
+    return add(s) * z
+
+
+@called_with(X)
+def which_conversions_copy(x):
+    a = x * 1.0
+    b = np.asarray(a)
+    c = np.asarray(a, dtype=float)
+    d = a
+    e = a.astype(float)
+    b[0] = 3.0
+    c[1] = 4.0
+    e[2] = 5.0
+    return np.sum(a * x) + e[0] + d[1]
+
+
+@called_with(X)
+def sorted_under_two_names(x):
+    a = x * 1.0
+    b = a
+    c = np.sort(a)
+    a.sort()
+    c[0] = 9.0
+    return np.sum(b * x) + c[1] * b[0]
+
+
+@called_with(X)
+def a_view_is_filled(x):
+    a = x * 1.0
+    b = a[1:3]
+    b.fill(2.0)
+    return np.sum(a * x) + np.sum(b)
+
+
 # ---------------------------------------------------------------------------------------------- what NumPy does otherwise
 
 

@@ -24,6 +24,8 @@ from stagegrad.frontend.values import Many, Method, Range, Record, Static, Strea
 from stagegrad.ir import BOOL, INT, Atom, Lit, Type, Var
 from stagegrad.ops import literal
 
+#: Functions whose result may be a view of their first argument, and may have axes where that has none, or none where that has some.
+_VIEWS = frozenset({"reshape", "squeeze", "ravel", "expand_dims", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_to"})
 _SMALL = 64  # numbers in an array from outside that is written into the program
 #: Operations that NumPy does on two bool arrays as something else than counting.
 _COUNTING = frozenset({"add", "sub", "mul", "div", "floordiv", "mod", "pow"})
@@ -61,7 +63,19 @@ class Arrays(Calls):
     def call_word(self, word: numpy_words.NumpyWord, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
         """The value of a call of one of NumPy's functions, which sees the arrays as they are now."""
         now = {name: self.for_numpy(value, node) for name, value in keywords.items()}
-        return word.call(self, node, [self.for_numpy(arg, node) for arg in args], now)
+        given = [self.for_numpy(arg, node) for arg in args]
+        found = word.call(self, node, given, now)
+        if word.name.rpartition(".")[2] in _VIEWS and given and isinstance(given[0], Var) and isinstance(found, Var):
+            self.note_view(found, given[0], node)
+        return found
+
+    def note_view(self, found: Var, of: Var, node: ast.AST) -> None:
+        """Notes that one of two values has axes and the other has none, and that they share memory."""
+        if of.type.rank and not found.type.rank:
+            self.origins[found] = frozenset({node})
+            self.in_others.add(node)
+        elif found.type.rank and not of.type.rank:
+            self.same_origins(found, of)
 
     def for_numpy(self, value: Value, node: ast.AST) -> Value:
         """The value as NumPy's functions see it."""

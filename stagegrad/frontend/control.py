@@ -38,7 +38,6 @@ from stagegrad.frontend.values import (
     Unfit,
     Value,
     describe,
-    leaves,
 )  # fmt: skip
 from stagegrad.ir import Atom, Lit, Raise, Var
 from stagegrad.ops import literal
@@ -177,7 +176,7 @@ class Statements(Lists):
             self.augment_array(stmt, old)
             return
         right = self.expr(stmt.value)
-        self._require_one_holder(stmt.target.id, old, stmt)
+        self.require_one_holder((self.frame.number, stmt.target.id), old, stmt)
         if isinstance(old, Many) and old.display == "list":  # what other names, and callers, would see
             name = stmt.target.id
             raise self.refusal(stmt, f"this changes the list `{name}` in place; lists that change are not supported",
@@ -188,14 +187,6 @@ class Statements(Lists):
                 raise self.refusal(stmt, f"{describe(value)} is written into an array without axes that holds {describe(old)}")
             self.same_origins(value, old)
         self.bind(stmt.target.id, value, stmt)
-
-    def _require_one_holder(self, name: str, old: Value, node: ast.AST) -> None:
-        """Refuses ``name op= ...`` for a number in an array without axes that another variable may hold too."""
-        origins = self.origins.get(old, frozenset()) if isinstance(old, Var) else frozenset()
-        others = (slot for key, slot in self.env.items() if origins and key != (self.frame.number, name))
-        if any(origins & self.origins.get(leaf, frozenset()) for slot in others for leaf in leaves(slot.value)):
-            message = f"`{name}` may hold an array without axes, which this changes for other names too"
-            raise self.refusal(node, message, f"{name} = {name} + ..., or a number: float({name})")
 
     def _define(self, stmt: ast.FunctionDef) -> None:
         if stmt.decorator_list:

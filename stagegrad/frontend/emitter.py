@@ -182,6 +182,7 @@ class Emitter:
         self.given: list[Var] = []  # the function's parameters
         self.strengths: dict[Var, Strength] = {}  # of numbers that are not weak
         self.origins: dict[Atom, frozenset[ast.AST]] = {}  # of numbers in arrays without axes: what made the array
+        self.in_others: set[ast.AST] = set()  # what made views without axes of other arrays
         self._made: dict[Var, tuple[list[Stmt], int]] = {}
         self._regions = 0
 
@@ -239,6 +240,17 @@ class Emitter:
         found = frozenset[ast.AST]().union(*(self.origins.get(atom, frozenset()) for atom in (out, *atoms)))
         if found:
             self.origins[out] = found
+
+    def require_one_holder(self, key: Key, value: Value, node: ast.AST) -> None:
+        """Refuses to change in place what may be an array without axes, or a view of one, that another variable may hold too."""
+        origins = self.origins.get(value, frozenset()) if isinstance(value, Var) else frozenset()
+        if not origins:
+            return
+        others = [slot for other, slot in self.env.items() if other != key]
+        if origins & self.in_others or any(origins & self.origins.get(leaf, frozenset()) for slot in others for leaf in leaves(slot.value)):
+            word = self.word_of(key)
+            message = f"`{word}` may hold an array without axes, which this changes for other names too"
+            raise self.refusal(node, message, f"{word} = {word} + ..., or a number: float({word})")
 
     def strength(self, atom: Atom) -> Strength:
         """Whether a number makes 32-bit floats beside it wider."""

@@ -186,6 +186,12 @@ class Writes(Arrays):
             self.memory.ordered.add(found)
         return found if not isinstance(owner, Ref) or before is None else self._alias(word, owner, before, found, node)
 
+    def note_view(self, found: Var, of: Var, node: ast.AST) -> None:
+        if self.memory is not None and of.type.rank and not found.type.rank:
+            message = "this number is a view of an array, in a function that writes to arrays"
+            raise self.refusal(node, message, "one element of the array: x[0]")
+        super().note_view(found, of, node)
+
     def _alias(self, word: NumpyWord, owner: Ref, before: Atom, found: Value, node: ast.AST) -> Value:
         """What a function of NumPy gives for an array: the array itself in another shape, where that is certain."""
         assert self.memory is not None
@@ -243,6 +249,7 @@ class Writes(Arrays):
             steps = (*steps, replace(_WHOLE, rank=ref.type.rank))
         stored = self._fitted(self.array(value, node), ref, node)
         version = self.version(ref, node)
+        self.require_one_holder(key_of(ref.buffer), version, node)
         new = self._stored(version, steps, stored, memory.words[ref.buffer], node)
         self.env[key_of(ref.buffer)] = Slot(new)
         self._lose_others(ref, node)
