@@ -20,7 +20,7 @@ def log_posterior(alpha: Any, mu: Any, q: Any, l: Any, x: Any, gamma: float, m: 
     """
     n, d = x.shape
     k = alpha.shape[0]
-    terms = np.empty((n, k))
+    terms = np.empty((k, n))
     prior = 0.0
     for c in range(k):
         factor = np.diag(np.exp(q[c]))
@@ -30,10 +30,15 @@ def log_posterior(alpha: Any, mu: Any, q: Any, l: Any, x: Any, gamma: float, m: 
                 factor[j, i] = l[c, at]
                 at += 1
         away = (x - mu[c]) @ factor.T
-        terms[:, c] = alpha[c] + np.sum(q[c]) - 0.5 * np.sum(away * away, axis=1)
+        height = alpha[c] + np.sum(q[c])
+        for i in range(n):
+            square = 0.0
+            for j in range(d):
+                square += away[i, j] * away[i, j]
+            terms[c, i] = height - 0.5 * square
         prior += 0.5 * gamma * gamma * np.sum(factor * factor) - m * np.sum(q[c])
-    top = np.max(terms, axis=1)
-    likelihood = np.sum(top + np.log(np.sum(np.exp(terms - top[:, None]), axis=1)))
+    top = np.max(terms, axis=0)
+    likelihood = np.sum(top + np.log(np.sum(np.exp(terms - top), axis=0)))
     largest = np.max(alpha)
     weights = largest + np.log(np.sum(np.exp(alpha - largest)))
     return likelihood - n * weights - prior - 0.5 * n * d * math.log(2.0 * math.pi) + k * wishart(d, gamma, m)
