@@ -1,14 +1,32 @@
 """Does a program index its arrays within bounds in every run? What is not certain is checked when it runs.
 
-`in_range` follows indices as intervals: from the ranges of loops, through sums with constants, to the sizes of arrays.
+`in_range` follows indices as intervals: from the ranges of loops, through sums with constants, to the sizes of arrays. Behind
+``if len(x) != len(y): raise ...`` it knows that the sizes are equal.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from stagegrad.ir import INT, Atom, Block, For, Function, Lit, Module, Stage, Var, blocks
+from stagegrad.ir import (
+    BOOL,
+    INT,
+    Atom,
+    Block,
+    For,
+    Fresh,
+    Function,
+    Lit,
+    Module,
+    Raise,
+    Stage,
+    Stmt,
+    Var,
+    blocks,
+    bound,
+    with_blocks,
+)  # fmt: skip
 from stagegrad.shapes import Dim, shapes
 
 #: The largest value of an index: a size of an array (or None for a plain number) and what is added to it.
@@ -17,7 +35,63 @@ Most = tuple[Dim | None, int]
 
 def in_range(module: Module) -> bool:
     """Is every element that the module reads or writes certainly there, counted from the front?"""
-    return all(_Bounds(function).hold() for function in module.functions)
+    return not any(_Bounds(function).found() for function in module.functions)
+
+
+def guarded(module: Module) -> Module:
+    """Asks before a loop whether its last index is in range, rather than in each trip:
+
+        for i in range(n):          ->     if n > len(x): raise IndexError
+            s += x[i]                      for i in range(n): s += x[i]
+
+    Whoever comes to such a loop comes to its last trip, or to an error before: nothing in it leaves it, and every trip reads.
+    """
+    return Module(tuple(replace(function, body=_Guards(function).of(function.body)) for function in module.functions))
+
+
+class _Guards:
+    """The loops of a function with what must be asked before them."""
+
+    def __init__(self, function: Function) -> None:
+        self.fresh = Fresh(function)
+        self.uncertain = set(map(id, _Bounds(function).found()))
+
+    def of(self, block: Block) -> Block:
+        """The block with guards before the loops in it."""
+        stmts: list[Stmt] = []
+        for stmt in block.stmts:
+            if isinstance(stmt, For) and stmt.until is None and stmt.start == Lit(0, INT) and stmt.step == Lit(1, INT):
+                stmts += self.before(stmt)
+            stmts.append(with_blocks(stmt, self.of))
+        return replace(block, stmts=tuple(stmts))
+
+    def before(self, loop: For) -> list[Stmt]:
+        """Asks for each array that the loop's own index counts through."""
+        inits = {carry.var: carry.init for carry in loop.carries}
+        made = bound(loop.body)
+        stmts: list[Stmt] = []
+        asked: set[tuple[Atom, int]] = set()
+        for stage in loop.body.stmts:
+            if not isinstance(stage, Stage) or id(stage) not in self.uncertain:
+                continue
+            first = stage.args[0]
+            array = inits.get(first, first) if isinstance(first, Var) else first
+            for axis in _axes_of(loop.index, stage):
+                if isinstance(array, Var) and array not in made and (array, axis) not in asked:
+                    asked.add((array, axis))
+                    size, test = self.fresh.var("", INT), self.fresh.var("", BOOL)
+                    stmts.append(Stage(size, "extent", (array,), (("axis", axis),)))
+                    stmts.append(Stage(test, "gt", (loop.stop, size)))
+                    stmts.append(Raise(test, "IndexError", ("index out of range",), span=stage.span))
+        return stmts
+
+
+def _axes_of(index: Var, stage: Stage) -> list[int]:
+    """The axes that an index alone counts through, where every part of it is a number."""
+    parts = [text.strip() for text in str(dict(stage.attrs).get("at", "[{0}]"))[1:-1].split(",")]
+    if not all(re.fullmatch(r"\{\d+\}|-?\d+", part) for part in parts):
+        return []
+    return [axis for axis, part in enumerate(parts) if part[0] == "{" and stage.args[1 + int(part[1:-1])] == index]
 
 
 @dataclass
@@ -25,23 +99,59 @@ class _Bounds:
     function: Function
     least: dict[Var, int] = field(default_factory=dict)
     most: dict[Var, set[Most]] = field(default_factory=dict)
-    exact: dict[Var, Most] = field(default_factory=dict)  # what is the size of an array, or so much more or less
+    exact: dict[Var, tuple[Dim, int]] = field(default_factory=dict)  # what is the size of an array, or so much more or less
+    tests: dict[Var, Stage] = field(default_factory=dict)
+    uncertain: list[Stage] = field(default_factory=list)
+    # (a, b): k says that a is at most b + k, behind a test that would have raised otherwise.
+    ordered: dict[tuple[Var | Dim, Dim], int] = field(default_factory=dict)
 
-    def hold(self) -> bool:
+    def found(self) -> list[Stage]:
+        """The stages whose indices are not certainly in range."""
         self.shapes = shapes(self.function)
-        return self.block(self.function.body)
+        self.block(self.function.body)
+        return self.uncertain
 
-    def block(self, block: Block) -> bool:
+    def block(self, block: Block) -> None:
+        before = self.ordered
         for stmt in block.stmts:
+            if isinstance(stmt, Raise) and isinstance(stmt.test, Var):
+                self.learn(stmt.test, False)
             if isinstance(stmt, Stage):
                 self.stage(stmt)
                 if stmt.op in ("load", "store", "accumulate") and not self.access(stmt):
-                    return False
+                    self.uncertain.append(stmt)
             if isinstance(stmt, For):
                 self.range(stmt)
-            if not all(self.block(inner) for inner in blocks(stmt)):
-                return False
-        return True
+            for inner in blocks(stmt):
+                self.block(inner)
+        self.ordered = before
+
+    # ------------------------------------------------------------------------------------------ what tests say
+
+    def learn(self, test: Var, holds: bool) -> None:
+        """What follows for sizes from a comparison that holds, or does not."""
+        match self.tests.get(test):
+            case Stage(op="not", args=(Var() as inner,)):
+                self.learn(inner, not holds)
+            case Stage(op="or" | "and" as op, args=(Var() as first, Var() as second)) if holds is (op == "and"):
+                self.learn(first, holds)
+                self.learn(second, holds)
+            case Stage(op="eq" | "ne" as op, args=(first, second)) if holds is (op == "eq"):
+                self.order(first, second, 0)
+                self.order(second, first, 0)
+            case Stage(op="le" | "gt" as op, args=(first, second)):
+                self.order(*((first, second, 0) if holds is (op == "le") else (second, first, -1)))
+            case Stage(op="lt" | "ge" as op, args=(first, second)):
+                self.order(*((first, second, -1) if holds is (op == "lt") else (second, first, 0)))
+
+    def order(self, small: Atom, large: Atom, by: int) -> None:
+        """``small <= large + by``, for numbers that are sizes, or so much more or less."""
+        if isinstance(small, Var) and isinstance(large, Var) and large in self.exact and small.type == INT:
+            size, more = self.exact[large]
+            name, less = self.exact.get(small, (small, 0))
+            self.ordered = self.ordered | {(name, size): more + by - less}
+
+    # ------------------------------------------------------------------------------------------ numbers
 
     def range(self, loop: For) -> None:
         """An index lies between the ends of its range, whichever comes first."""
@@ -62,10 +172,12 @@ class _Bounds:
     def highest(self, atom: Atom) -> set[Most]:
         if isinstance(atom, Lit):
             return {(None, atom.value)} if isinstance(atom.value, int) else set()
-        return self.most.get(atom, set())
+        return self.most.get(atom, set()) | {(size, more) for (name, size), more in self.ordered.items() if name == atom}
 
     def stage(self, stage: Stage) -> None:
         out = stage.out
+        if out.type == BOOL:
+            self.tests[out] = stage
         match stage.op, stage.args:
             case ("extent" | "size"), (Var() as array,) if array in self.shapes:
                 axis = dict(stage.attrs).get("axis", 0)
@@ -139,7 +251,9 @@ class _Bounds:
         if low is None or low < 0:
             return False
         most = self.highest(atom)
-        return any((dim == size and offset < 0) or (dim is None and isinstance(size, int) and offset < size) for dim, offset in most)
+        if any((dim == size and offset < 0) or (dim is None and isinstance(size, int) and offset < size) for dim, offset in most):
+            return True
+        return any(dim is not None and offset + self.ordered.get((dim, size), -offset) < 0 for dim, offset in most)
 
 
 def _has_plain_index(at: str) -> bool:

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from stagegrad import optimise, runtime
-from stagegrad.bounds import in_range
+from stagegrad.bounds import guarded, in_range
 from stagegrad.emit import Source, write
 from stagegrad.errors import ArgumentError, NameChoiceError
 from stagegrad.factors import share_factors
@@ -248,6 +248,8 @@ class Build:
         _one_of("target", target, TARGETS)
         target = self.spelled(target)
         key = (answer, _key(wrt), target)
+        if target == "numba" and self._compiled is not self:
+            return self._compiled.source(answer, target, wrt)
         if key not in self._sources:
             self._sources[key] = self._spelled(self.module(answer, wrt), target, parallel=self.options.parallel)
         return self._sources[key]
@@ -260,6 +262,14 @@ class Build:
     def checked(self) -> bool:
         """Whether compiled code must ask if an index is in range: what a program without arrays of its own indexes is a tape."""
         return self.arrays and not in_range(self.primal)
+
+    @cached_property
+    def _compiled(self) -> Build:
+        """What compiled code is made of: the same, or a program that asks before its loops and then need not ask in each trip."""
+        if not self.checked or self.program.written:
+            return self
+        found = Build(replace(self.program, module=_checked(guarded(self.program.module))), self.options)
+        return self if found.checked else found
 
     def spelled(self, target: str) -> str:
         """The target whose text is meant: what needs no Numba is "python" for numbers and "numpy" for arrays."""

@@ -326,3 +326,63 @@ def test_what_is_made_of_a_function_flushes_as_it_does():
     assert stagegrad.value_and_grad(f).options.flush_denormals
     with pytest.raises(stagegrad.NameChoiceError, match="flush_denormals='no' is neither True nor False"):
         stagegrad.compile(half_of, flush_denormals="no")
+
+
+# ---------------------------------------------------------------------------------------------- indices
+
+
+def product(a, x):
+    total = 0.0
+    for i in range(a.shape[0]):
+        row = 0.0
+        for j in range(a.shape[1]):
+            row += a[i, j] * x[j]
+        total += row * row
+    return total
+
+
+def until_negative(x, y):
+    total = 0.0
+    for i in range(len(x)):
+        if x[i] < 0.0:
+            break
+        total += y[i]
+    return total
+
+
+def of_the_positive(x, y):
+    total = 0.0
+    for i in range(len(x)):
+        if x[i] > 0.0:
+            total += y[i]
+    return total
+
+
+PAIR = {"x": "float64[:]", "y": "float64[:]"}
+
+
+def test_sizes_are_compared_before_a_loop_rather_than_in_each_trip():
+    for text in (text_of(dot, PAIR), text_of(product, {"a": "float64[:, :]", "x": "float64[:]"}, "value_and_grad")):
+        assert "boundscheck" not in text and "raise IndexError('index out of range')" in text
+    assert "IndexError" not in stagegrad.compile(dot, types=PAIR).source("python")
+
+
+@pytest.mark.parametrize("function", [until_negative, of_the_positive], ids=lambda f: f.__name__)
+def test_sizes_are_not_compared_where_a_trip_may_not_come_to_its_index(function):
+    assert "boundscheck" in text_of(function, PAIR)
+    for target in ("numba", "python"):
+        f = stagegrad.compile(function, types=PAIR, target=target)
+        assert f(np.array([1.0, 2.0, -1.0, 0.0]), np.array([5.0, 6.0])) == 11.0
+        with pytest.raises(IndexError):
+            f(np.array([1.0, 2.0, 3.0, 4.0]), np.array([5.0, 6.0]))
+
+
+def test_sizes_matter_only_where_there_are_trips():
+    f = stagegrad.compile(dot, types=PAIR)
+    assert f(np.ones(3), np.ones(5)) == 3.0 and f(np.ones(0), np.ones(0)) == 0.0 and f(np.ones(0), np.ones(5)) == 0.0
+    with pytest.raises(IndexError, match="index 2 is out of bounds for axis 0 with size 2"):
+        f.value_and_grad(np.ones(3), np.ones(2))
+    g = stagegrad.compile(product, types={"a": "float64[:, :]", "x": "float64[:]"})
+    assert g(np.ones((0, 4)), np.ones(2)) == 0.0 and g(np.ones((4, 0)), np.ones(0)) == 0.0 and g(np.ones((3, 2)), np.ones(2)) == 12.0
+    with pytest.raises(IndexError, match="index 2 is out of bounds for axis 0 with size 2"):
+        g.value_and_grad(np.ones((2, 3)), np.ones(2))

@@ -143,3 +143,58 @@ function f(x.0: float[1], y.0: float[1], n.0: int) -> 0 from python:
 def test_indices_that_count_from_the_end_are_followed(size: str, less: int, start: str, stop: str, certain: bool) -> None:
     text = REVERSED.format(size=size, less=less, start=start, stop=stop)
     assert in_range(module(text, "n", "n", "")) is certain
+
+
+BEHIND_A_TEST = """
+function f(x.0: float[1], y.0: float[1], n.0: int) -> 0 from python:
+  m.0: int = extent(x.0) {{axis=0}}
+  k.0: int = extent(y.0) {{axis=0}}
+  %0: bool = {test}
+  %3: bool = not(%0)
+  raise ValueError if {raises}
+  for i.0 in range(0, {stop}, 1) carry (s.0: float = 0.0 -> s.1):
+    %2: float = load(y.0, i.0)
+    s.2: float = add(s.0, %2)
+    yield s.2
+  return s.1
+"""
+
+
+@pytest.mark.parametrize(
+    ("test", "raises", "stop", "certain"),
+    [
+        ("ne(m.0, k.0)", "%0", "m.0", True),
+        ("eq(m.0, k.0)", "%3", "m.0", True),
+        ("eq(m.0, k.0)", "%0", "m.0", False),
+        ("gt(m.0, k.0)", "%0", "m.0", True),
+        ("lt(k.0, m.0)", "%0", "m.0", True),
+        ("le(m.0, k.0)", "%3", "m.0", True),
+        ("ge(m.0, k.0)", "%0", "m.0", True),  # m is less than k
+        ("lt(m.0, k.0)", "%0", "m.0", False),
+        ("gt(n.0, k.0)", "%0", "n.0", True),
+        ("gt(n.0, m.0)", "%0", "n.0", False),
+        ("lt(n.0, k.0)", "%0", "n.0", False),
+    ],
+)
+def test_sizes_are_known_behind_a_test_that_raises(test: str, raises: str, stop: str, certain: bool) -> None:
+    assert in_range(module(BEHIND_A_TEST.format(test=test, raises=raises, stop=stop), "n", "n", "")) is certain
+
+
+def test_what_an_arm_has_tested_is_not_known_behind_it() -> None:
+    text = """
+function f(x.0: float[1], y.0: float[1], b.0: bool) -> 0 from python:
+  m.0: int = extent(x.0) {axis=0}
+  k.0: int = extent(y.0) {axis=0}
+  %0: bool = ne(m.0, k.0)
+  if b.0 -> ():
+    raise ValueError if %0
+    yield
+  else:
+    yield
+  for i.0 in range(0, m.0, 1) carry (s.0: float = 0.0 -> s.1):
+    %2: float = load(y.0, i.0)
+    s.2: float = add(s.0, %2)
+    yield s.2
+  return s.1
+"""
+    assert not in_range(module(text, "n", "n", ""))

@@ -78,6 +78,16 @@ def point(x, y):
     return (x + 1.0 / (1.0 + math.exp(-y))) / (1.0 + (x + y) ** 2)
 
 
+def of_rows(a, x):
+    total = 0.0
+    for i in range(a.shape[0]):
+        row = 0.0
+        for j in range(a.shape[1]):
+            row += a[i, j] * x[j]
+        total += row * row
+    return total
+
+
 def many(a, b, c, d, e, f, g, h, i, j):
     return np.sum(a * b * c * d * e * f * g * h * i * j)
 
@@ -93,6 +103,7 @@ KERNELS = {
     "stencil": (stencil, {"u": VECTOR}, "value"),
     "from the end": (autocorrelation, {"x": VECTOR}, "value"),
     "pairs": (pairs, {"p": VECTOR, "q": VECTOR}, "value"),
+    "rows": (of_rows, {"a": MATRIX, "x": VECTOR}, "value_and_grad"),
     "many arrays": (many, dict.fromkeys("abcdefghij", VECTOR), "value_and_grad"),
     "map": (point, {}, "map"),
 }

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from stagegrad.emit.flags import any_order, contracted, must_lie_apart, sum_words
+from stagegrad.emit.flags import any_order, contracted, must_lie_apart, sum_words, upward
 from stagegrad.emit.ownership import owned
 from stagegrad.emit.writer import FunctionText, Line, write_function
 from stagegrad.ir import Block, Call, For, Function, If, Module, Span, Stage, Stmt, While, walk
@@ -51,7 +51,7 @@ def write(module: Module, target: str, *, checked: bool = False, fresh: frozense
     if target != "numba":
         target = "numpy" if _has_arrays(module) else "python"
     if target == "numba":
-        module = Module(tuple(map(any_order, module.functions)))
+        module = Module(tuple(upward(any_order(function)) for function in module.functions))
     module = _apart_from_helpers(module, target)
     module = Module(tuple([owned(f, fresh_results=f.name in fresh, apart=fresh) for f in module.functions]))
     freely = contracted(module) if target == "numba" else frozenset()

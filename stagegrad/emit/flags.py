@@ -14,14 +14,17 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 
+from stagegrad.emit.lanes import are_independent
 from stagegrad.emit.rounding import Roundings
 from stagegrad.emit.sharing import WRITES, Sharing
 from stagegrad.ir import (
+    INT,
     Atom,
     Block,
     Call,
     For,
     Function,
+    Lit,
     Module,
     Raise,
     Stage,
@@ -88,6 +91,49 @@ def _freed(block: Block, totals: Mapping[Var, Var]) -> Block:
 def sum_words(function: Function) -> set[str]:
     """The words for sums in any order that the text of a function uses."""
     return {stmt.op for stmt in walk(function.body) if isinstance(stmt, Stage)} & set(_FREE.values())
+
+
+# ---------------------------------------------------------------------------------------------- loops that may as well count up
+
+
+def upward(function: Function) -> Function:
+    """``for i in range(n - 1, -1, -1)`` -> ``for i in range(n)``, where trips that do not need one another become vector instructions.
+
+    Numba asks of an index that counts down whether it is negative, and LLVM does not see that it never is.
+    """
+    makers = {stmt.out: stmt for stmt in walk(function.body) if isinstance(stmt, Stage)}
+    found = list(_downward(function, makers))
+    if not found:
+        return function
+    body = _turned(function.body, {id(loop): replace(loop, start=Lit(0, INT), stop=count, step=Lit(1, INT)) for loop, count in found})
+    return replace(function, body=_without(body, {loop.start for loop, _ in found} - count_reads(body).keys()))
+
+
+def _downward(function: Function, makers: Mapping[Var, Stage]) -> Iterator[tuple[For, Atom]]:
+    """The loops from ``n - 1`` down to 0 that may be turned, each with n."""
+    for loop in innermost(function):
+        made = makers.get(loop.start) if isinstance(loop.start, Var) else None
+        if (loop.stop, loop.step) != (Lit(-1, INT), Lit(-1, INT)) or made is None or made.op != "sub" or made.args[1] != Lit(1, INT):
+            continue
+        ends = [result for result, carry in zip(loop.body.results, loop.carries, strict=True) if not carry.var.type.rank]
+        ordered = [makers[end].op in _FREE for end in ends if isinstance(end, Var) and end in makers]
+        if not any(ordered) and are_independent(loop):
+            yield loop, made.args[0]
+
+
+def _turned(block: Block, turned: Mapping[int, For]) -> Block:
+    """The block with other loops in the places of these, which are named by their identity: to compare them is slow."""
+
+    def turn(stmt: Stmt) -> Stmt:
+        return turned.get(id(stmt)) or with_blocks(stmt, lambda inner: _turned(inner, turned))
+
+    return replace(block, stmts=tuple(map(turn, block.stmts)))
+
+
+def _without(block: Block, unread: Container[Atom]) -> Block:
+    """The block without the stages that make these values."""
+    kept = (stmt for stmt in block.stmts if not (isinstance(stmt, Stage) and stmt.out in unread))
+    return replace(block, stmts=tuple(with_blocks(stmt, lambda inner: _without(inner, unread)) for stmt in kept))
 
 
 # ---------------------------------------------------------------------------------------------- arrays that lie apart

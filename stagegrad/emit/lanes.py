@@ -29,6 +29,11 @@ _OBSTACLES = re.compile(r"\b(?:math|np)\.\w+\(|\bfor\b|\bwhile\b|\braise\b|\*\*\
 _DOCSTRING = re.compile(r'"""(?:.|\n)*?"""')
 
 
+def are_independent(loop: For) -> bool:
+    """Can vector instructions run several trips of a loop at once?"""
+    return _Trips(loop).are_independent()
+
+
 def in_lanes(function: Function) -> frozenset[Var]:
     """The floats that the stages of a function compute in a loop which vector instructions can run."""
     return frozenset(_results(function.body))

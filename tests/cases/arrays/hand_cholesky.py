@@ -255,7 +255,7 @@ def quotient(num, den):
     return num / den
 
 
-@njit(error_model="numpy", nogil=True, boundscheck=True)
+@njit(error_model="numpy", nogil=True)
 def f_value_and_grad(A, y):
     # forward pass
     n = A.shape[0]
@@ -267,6 +267,8 @@ def f_value_and_grad(A, y):
     sqrts_tape = room(16)
     for i in range(n):
         ipone = i + 1
+        if ipone > A.shape[1]:
+            raise IndexError('index out of range')
         L_was_tape = reserved(L_was_tape, record + len(range(ipone)))
         L_was_tape2 = reserved(L_was_tape2, record + len(range(ipone)))
         s_tape = reserved(s_tape, record + len(range(ipone)))
@@ -296,6 +298,8 @@ def f_value_and_grad(A, y):
             L_was_tape2[record] = L_was2
             record += 1
     z = np.zeros(n)
+    if n > y.shape[0]:
+        raise IndexError('index out of range')
     total = 0.0
     z_was_tape = room(len(range(n)))
     for i in range(n):

@@ -81,15 +81,18 @@ def positive(x):
     return x if x >= 0.0 else nan
 
 
-@njit(error_model="numpy", nogil=True, boundscheck=True)
+@njit(error_model="numpy", nogil=True)
 def f_value_and_grad(w, b, x, t):
     wide()
     # forward pass
+    nx = x.shape[0]
+    if nx > t.shape[0]:
+        raise IndexError('index out of range')
     dloss = 1.0
     loss = 0.0
     db = 0.0
     dw = 0.0
-    for i in range(x.shape[0]):
+    for i in range(nx):
         # forward pass
         xi = x[i]
         wxi = w * xi
