@@ -201,17 +201,15 @@ def _run(module: _Module, path: str) -> Loaded:
 def _digest(text: str, target: str) -> str:
     parts = [__version__, target, text]
     if target == "numba":
-        parts.insert(0, str(_numba().__version__))
-    if "from stagegrad" in text:
-        parts.insert(0, _kernels())
+        parts += [str(_numba().__version__), _code_of_ours()]
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @cache
-def _kernels() -> str:
-    """The vector kernels' own code, as a digest: machine code contains them."""
+def _code_of_ours() -> str:
+    """A digest of what machine code is made of besides the text, and Numba does not look at: the kernels, and the fast way."""
     found = hashlib.sha256()
-    for path in sorted(Path(__file__).with_name("kernels").glob("*.py")):
+    for path in (Path(__file__).with_name("straight.py"), *sorted(Path(__file__).with_name("kernels").glob("*.py"))):
         found.update(path.read_bytes())
     return found.hexdigest()
 
