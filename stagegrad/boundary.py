@@ -556,6 +556,61 @@ def _tuple(words: Sequence[str]) -> str:
     return f"({''.join(f'{word}, ' for word in words)})"
 
 
+def enter_writing(
+    boundary: Boundary,
+    compiled: Callable[..., Any],
+    spec: Spec,
+    *,
+    watched: Sequence[Capture],
+    failed: Callable[[Exception, tuple[Any, ...]], BaseException],
+) -> Callable[[Sequence[Any], Any], Any] | None:
+    """A function ``(args, out)`` that gives value and gradient, of this spec, the latter written by `compiled` to the arrays in `out`.
+
+    It returns None where an argument or `out` is not plain; there is none at all where a gradient is more than a tuple of arrays.
+    """
+    native, several = _machine_code(compiled), isinstance(spec, Tree)
+    parts = spec.parts if isinstance(spec, Tree) else (spec,)
+    plain = _is_raw(spec) and all(isinstance(part, Leaf) and part.type.rank and _is_as_given(part, boundary.leaves) for part in parts)
+    if native is None or boundary.apart or not plain:
+        return None
+    scope: dict[str, Any] = {"compiled": native, "failed": failed, "shared": sys.modules["numpy"].may_share_memory}
+    words = [f"a{k}" for k in range(len(boundary.specs))]
+    taken = [word for word, one in zip(words, boundary.specs, strict=True) if not isinstance(one, Known)]
+    outs = [f"o{k}" for k in range(len(parts))]
+    tests = [_test(word, one, True, scope) for word, one in zip(words, boundary.specs, strict=True)]
+    tests += _fitting(outs, [*leaves(spec)], taken, boundary.leaves)
+    shape = [f"len(args) == {len(words)}", *([f"type(out) is tuple and len(out) == {len(outs)}"] if several else [])]
+    text = "\n".join([
+        "def write(args, out):",
+        *_watching(watched, scope),
+        f"    if {' and '.join([*(['same'] if watched else []), *shape])}:",
+        f"        {_tuple(words)} = args",
+        f"        {_tuple(outs) if several else outs[0]} = out",
+        f"        if {' and '.join(tests)}:",
+        "            try:",
+        f"                return compiled({', '.join([*taken, *outs])})[0], out",
+        "            except Exception as error:",
+        "                reason = error",
+        f"            raise failed(reason, {_tuple(taken)})",
+        "    return None",
+    ])  # fmt: skip
+    exec(compile(text, "<stagegrad call>", "exec"), scope)
+    write: Callable[[Sequence[Any], Any], Any] = scope["write"]
+    return write
+
+
+def _fitting(outs: Sequence[str], parts: Sequence[Leaf], taken: Sequence[str], given: Sequence[Leaf]) -> list[str]:
+    """The conditions under which arrays can be written to: each is like its argument, and apart from all of them and the other arrays."""
+    arrays = [word for word, leaf in zip(taken, given, strict=True) if leaf.type.rank]
+    tests = []
+    for word, leaf in zip(outs, parts, strict=True):
+        argument = taken[leaf.like or 0]
+        tests.append(f"type({word}) is ndarray and {word}.dtype is {argument}.dtype and {word}.shape == {argument}.shape")
+        tests += [f"{word}.flags.carray", *(f"not shared({word}, {other})" for other in arrays)]
+        arrays.append(word)
+    return tests
+
+
 def run(compiled: Callable[..., Any], args: Sequence[Any], *, second: bool, failed: Callable[..., BaseException]) -> Any:
     """What `enter` makes of plain arguments, for any number of them."""
     try:

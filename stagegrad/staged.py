@@ -23,7 +23,7 @@ from types import CellType, CodeType
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
 
 from stagegrad import memory, pipeline
-from stagegrad.boundary import Answer, Boundary, Parameters, are_numbers, dtype_of, enter, flat, plain_result, run
+from stagegrad.boundary import Answer, Boundary, Parameters, are_numbers, dtype_of, enter, enter_writing, flat, plain_result, run
 from stagegrad.cost import Cost, count, tape_names
 from stagegrad.errors import ArgumentError, MissingPackageError, NameChoiceError, NeedsTypes, Problem, StagegradError, UnsupportedError
 from stagegrad.frontend.calls import plain_function
@@ -105,6 +105,7 @@ class Staged(Generic[P, R]):
         self._passages: dict[tuple[Build, str, Choice], _Passage] = {}
         self._courses: dict[tuple[Build, str, Choice, frozenset[int]], _Course] = {}
         self._writings: dict[tuple[Build, Choice], _Writing] = {}
+        self._write: Callable[[Sequence[Any], Any], Any] | None = None  # the fast way of the most recent call with `out=`
         self._mapped: dict[Any, Build] = {}  # what `map` computes with where all points are of one dtype
         self._shown = "value_and_grad"
 
@@ -355,6 +356,7 @@ class Staged(Generic[P, R]):
         self._courses.clear()
         self._writings.clear()
         self._mapped.clear()
+        self._write = None
         self._builds.clear()
 
     def _chosen(self, values: Sequence[Any]) -> Build:
@@ -390,6 +392,10 @@ class Staged(Generic[P, R]):
 
     def _call(self, method: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """A call that no installed entry takes; what it finds is installed in its place, so that the next such call is fast."""
+        if self._write is not None and method != "_value" and named.keys() == {"out"}:
+            written = self._write(args, named["out"])
+            if written is not None:
+                return written[1] if method == "grad" else written
         free = () if method == "_value" else [word for word in ("wrt", "out") if word in named and word not in self._parameters.names]
         options = {word: named.pop(word) for word in free}
         wrt, out = options.get("wrt"), options.get("out")
@@ -411,7 +417,13 @@ class Staged(Generic[P, R]):
             passage = self._passage(build, "value_and_grad", wrt)
             with _making:
                 compiled = _entered(build, build.into_loaded(wrt).function) if passage.boundary.numba else None
-                writing = self._writings[key] = _Writing(passage, build.answer("grad", wrt), compiled)
+                spec, quick = build.answer("grad", wrt), None
+                if compiled is not None and is_number(build.answer("value")):
+                    watched, explain = build.program.captures, passage.explain
+                    quick = enter_writing(passage.boundary, compiled, spec, watched=watched, failed=explain)
+                writing = self._writings[key] = _Writing(passage, spec, compiled, quick)
+        if wrt is None:
+            self._write = writing.quick
         return writing
 
     def _require_clear(self, options: Mapping[str, bool]) -> None:
@@ -535,12 +547,13 @@ class _Passage:
 class _Writing:
     """The way of a call whose gradients, of this spec, are written to arrays of the caller's.
 
-    `compiled` takes an array for each of them behind the arguments; without, they are copied.
+    `compiled` takes an array for each of them behind the arguments; without, they are copied. `quick` is for plain arguments.
     """
 
     passage: _Passage
     spec: Spec
     compiled: Callable[..., Any] | None
+    quick: Callable[[Sequence[Any], Any], Any] | None
 
     def __call__(self, values: Sequence[Any], out: Any, method: str) -> tuple[Any, Any]:
         """The value, and the gradients with the arrays in `out` where it has some."""

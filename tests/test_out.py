@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import types
 from typing import NamedTuple
 
 import numpy as np
@@ -90,6 +91,34 @@ def test_gradients_are_written_to_the_arrays(function, x, y, target):
     assert second is again and first is not out[0]
     np.testing.assert_array_equal(first, dx)
     np.testing.assert_array_equal(second, dy)
+
+
+def test_the_second_call_checks_as_the_first_does():
+    f = stagegrad.compile(dot, target="numba")
+    wanted, out = f.grad(X, Y), (np.zeros(5), np.zeros(5))
+    for _ in range(2):
+        f.grad(X, Y, out=out)
+    np.testing.assert_array_equal(out, wanted)
+    assert f.value_and_grad(X, Y, out=out)[0] == f(X, Y)
+    for case, (refused, reason) in REFUSED.items():
+        with pytest.raises(ArgumentError, match=reason):
+            f.grad(X, Y, out=refused)
+            pytest.fail(case)
+    with pytest.raises(ArgumentError, match=r"out\[0\] of dot.grad\(\) shares memory with argument `y`"):
+        f.grad(X, Y, out=(Y, None))
+    with pytest.raises(IndexError):
+        f.grad(X, Y[:2], out=(np.zeros(5), np.zeros(2)))
+    again = f.grad(X.astype(np.float32), Y.astype(np.float32), out=(np.zeros(5, np.float32), None))
+    assert again[1].dtype == np.float32
+    assert f.grad(X[::2], Y[::2], out=(out[0][:3], out[1][:3]))[1].tolist() == X[::2].tolist()
+
+
+def test_plain_calls_go_straight_to_machine_code():
+    f = stagegrad.compile(dot, target="numba")
+    f.value_and_grad(X, Y)
+    assert isinstance(f.value_and_grad.__globals__["compiled"], types.BuiltinFunctionType)
+    f.value_and_grad(X, Y, out=(np.zeros(5), np.zeros(5)))
+    assert f._write is not None and isinstance(f._write.__globals__["compiled"], types.BuiltinFunctionType)
 
 
 @pytest.mark.parametrize(("function", "x", "y"), CASES)
