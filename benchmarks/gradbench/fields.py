@@ -66,7 +66,7 @@ class Fields:
         """Finite numbers in lists of lists of this shape, None where any length will do."""
         found = self._array(name, shape)
         if not np.issubdtype(found.dtype, np.number) or not np.all(np.isfinite(found)):
-            raise self._refused(name, self.any(name), f"{_described(shape)} finite numbers")
+            raise self._refused(name, self.any(name), _described("finite number", shape))
         return np.asarray(found, np.float64, order="C")
 
     def some(self, name: str) -> Floats:
@@ -85,7 +85,7 @@ class Fields:
     def indices(self, name: str, shape: Sequence[int | None], least: int, below: int) -> Ints:
         """Whole numbers from `least` to `below`, that not included."""
         found = self._array(name, shape)
-        wanted = f"{_described(shape)} whole numbers from {least} to {below - 1}"
+        wanted = f"{_described('whole number', shape)} from {least} to {below - 1}"
         if found.size == 0:
             return np.zeros(found.shape, np.int64)
         if not np.issubdtype(found.dtype, np.integer) or found.min() < least or found.max() >= below:
@@ -101,21 +101,21 @@ class Fields:
         if found.size == 0 and (None in shape or 0 in lengths) and found.ndim < len(shape):
             found = np.zeros(tuple(0 if length is None else length for length in shape))
         if found.ndim != len(shape) or any(want is not None and got != want for got, want in zip(found.shape, shape, strict=True)):
-            raise self._refused(name, self.any(name), f"{_described(shape)} numbers")
+            raise self._refused(name, self.any(name), _described("number", shape))
         return found
 
     def _named(self, name: str) -> str:
         return f"{self._title}.{name}"
 
     def _refused(self, name: str, found: object, wanted: str) -> BadMessage:
-        return BadMessage(f"{self._named(name)} is {_shown(found)}, not {wanted}".replace("not  ", "not "))
+        return BadMessage(f"{self._named(name)} is {_shown(found)}, not {wanted}")
 
 
-def _described(shape: Sequence[int | None]) -> str:
-    """Words for a shape: ``a 3 by 4 list of``."""
+def _described(what: str, shape: Sequence[int | None]) -> str:
+    """Words for an array: ``a list (3 by 4) of numbers``."""
     if not shape:
-        return "one of"
-    return f"a list ({' by '.join('any' if length is None else str(length) for length in shape)}) of"
+        return f"a {what}"
+    return f"a list ({' by '.join('any' if length is None else str(length) for length in shape)}) of {what}s"
 
 
 def _shown(found: object) -> str:

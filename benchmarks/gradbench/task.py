@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.gradbench.fields import Fields
 
-#: A function of an eval as GradBench names it, from its input to output and timings.
+#: A name and how many nanoseconds, as the protocol has it.
 Timing = dict[str, str | int]
 
 
