@@ -25,7 +25,7 @@ _READS = {"load", "size", "extent", "count"}
 _WORDS = "sqrt|fabs|abs|floor|ceil|trunc|copysign|isnan|isinf|isfinite|degrees|radians|sign|float32"
 _INSTRUCTIONS = re.compile(rf"\b(?:math|np)\.(?:{_WORDS})\(")
 #: What makes LLVM give up on a loop: a function of a library, a loop, an error, a power that is none of products, a remainder.
-_OBSTACLES = re.compile(r"\b(?:math|np)\.\w+\(|\bfor\b|\bwhile\b|\braise\b|\*\*\s*(?!\d)|//|%")
+_OBSTACLES = re.compile(r"\b(?:math|np)\.\w+\(|\bfor\b|\bwhile\b|\braise\b|\*\*(?!\s*\d)|//|%")
 _DOCSTRING = re.compile(r'"""(?:.|\n)*?"""')
 
 
@@ -180,8 +180,11 @@ def _is_instructions(stage: Stage) -> bool:
         return stage.args[-1].type.rank == 0 or (stage.op in _READS and stage.out.type.rank == 0)
     if stage.out.type.rank or any(arg.type.rank for arg in stage.args):
         return False
-    op = find(stage.op)
-    return not _is_obstacle(op.template("numba", dict(stage.attrs), [arg.type for arg in stage.args], lanes=True))
+    attrs = dict(stage.attrs)
+    code = find(stage.op).template("numba", attrs, [arg.type for arg in stage.args], lanes=True)
+    for name, value in attrs.items():
+        code = code.replace(f"{{{name}}}", str(value))
+    return not _is_obstacle(code)
 
 
 @cache

@@ -2,8 +2,8 @@
 
 Numba compiles each call as inlined instructions; called from Python (or under ``NUMBA_DISABLE_JIT=1``) they are those of `math` and
 NumPy. Operands are float64, or float32 where all of them are; nothing raises: the answers at the ends of a domain are inf and nan, as
-NumPy's are. Errors are below 2 units in the last place over the whole domain (2.5 for sigmoid, erf, tan and ndtr, 3.5 for share);
-docs/kernels.md lists them.
+NumPy's are. Errors are below 2 units in the last place over the whole domain (2.5 for sigmoid, erf, tan and ndtr, a little
+more for shares and for the slopes of powers and angles); docs/kernels.md lists them.
 
 This package imports nothing of stagegrad's, so that a generated file can have a copy of it beside it.
 """
@@ -192,6 +192,51 @@ def pow(x: float, y: float) -> float:
     fractional = math.isinf(y) or y % 1.0 != 0.0
     # There NumPy may answer -0.0 and nan, where C and Python answer 0.0 and inf.
     return _numpy(np.power, abs(x) if fractional and x in (0.0, -math.inf) else x, y)
+
+
+@vector(power.power_times)
+def power_times(x: float, y: float, factor: float) -> float:
+    """factor * x**y that overflows only where the whole does; nan where it is complex."""
+    return _numpy(_power_times, x, y, factor)
+
+
+def _power_times(x: Any, y: Any, factor: Any) -> Any:
+    if x != x or y != y or (x < 0.0 and math.isfinite(y) and y % 1.0 != 0.0):
+        return math.nan
+    sign = -1.0 if math.copysign(1.0, x) < 0.0 and y % 2.0 == 1.0 and y % 1.0 == 0.0 else 1.0
+    half = np.power(abs(x), 0.5 * y)
+    return sign * factor * half * half
+
+
+@vector(power.pow_dx)
+def pow_dx(x: float, y: float) -> float:
+    """The slope of x**y along x."""
+    if y == 0.0:
+        return _like(0.0, x, y)
+    if y >= 0.5 or x == 0.0 or math.isinf(x):
+        return _numpy(lambda x, y: _power_times(x, y - 1.0, y), x, y)
+    return _numpy(lambda x, y: _power_times(x, y, y) / x, x, y)
+
+
+@vector(power.pow_dy)
+def pow_dy(x: float, y: float, factor: float) -> float:
+    """factor * x**y, where the factor is a power of log(x): the slopes of x**y along y."""
+    if math.isinf(factor) and x == 0.0:
+        return _like(0.0 if y >= 0.0 else math.nan, x, y, factor)
+    if math.isinf(factor) and x == math.inf and y < 0.0:
+        return _like(0.0, x, y, factor)
+    return power_times(x, y, factor)
+
+
+@vector(power.over_square)
+def over_square(a: float, b: float) -> float:
+    """a / (a**2 + b**2) without overflow; nan at the origin."""
+    distance = math.hypot(a, b)
+    if distance == 0.0:
+        return _like(math.nan, a, b)
+    if math.isinf(distance) and a == a and b == b:
+        return _like(0.0, a, b)
+    return _like(float(a) / distance / distance, a, b)
 
 
 @vector(power.hypot)

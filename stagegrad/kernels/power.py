@@ -76,6 +76,42 @@ def _is_whole(size: Lane) -> Lane:
     return ((size + 2.0**52) - 2.0**52).equals(size)
 
 
+def power_times(x: Lane, y: Lane, factor: Lane) -> Lane:
+    """``factor * x**y`` in two halves, neither of which overflows before the whole does; the limit at 0, nan where it is complex."""
+    size = abs(y)
+    half = pow(abs(x), y * 0.5)
+    whole = _is_whole(size) | (size >= 2.0**52)
+    odd = whole & ~_is_whole(size * 0.5) & (size < 2.0**53)
+    found = where(odd & (x.raw < 0), -factor, factor) * half * half
+    return where(((x < 0.0) & ~whole) | x.is_nan | y.is_nan, math.nan, found)
+
+
+def pow_dx(x: Lane, y: Lane) -> Lane:
+    """The slope of x**y along x, y * x**(y - 1), with its limits at x = 0."""
+    direct = (y >= 0.5) | x.equals(0.0) | abs(x).equals(math.inf)
+    found = power_times(x, where(direct, y - 1.0, y), y)
+    return where(y.equals(0.0), 0.0, where(direct, found, found / x))
+
+
+def pow_dy(x: Lane, y: Lane, factor: Lane) -> Lane:
+    """``factor * x**y`` where the factor is a power of log x: the slopes of x**y along y, with their limits at 0 and infinity."""
+    found = power_times(x, y, factor)
+    infinite = abs(factor).equals(math.inf)
+    found = where(infinite & x.equals(0.0), where(y >= 0.0, found.constant(0.0), math.nan), found)
+    return where(infinite & x.equals(math.inf) & (y < 0.0), 0.0, found)
+
+
+def over_square(a: Lane, b: Lane) -> Lane:
+    """a / (a**2 + b**2) without overflow; nan at the origin."""
+    distance = hypot(a, b)
+    # The first quotient must not be subnormal where the second is not.
+    lift = where((abs(a) < 2.0**-500) & (distance > 2.0**-500), distance.constant(2.0**512), 1.0)
+    lower = where((abs(a) < 2.0**-500) & (distance > 2.0**-500), distance.constant(2.0**-512), 1.0)
+    found = a * lift / distance / distance * lower
+    found = where(distance.equals(math.inf) & ~a.is_nan & ~b.is_nan, 0.0, found)
+    return where(distance.equals(0.0), math.nan, found)
+
+
 def hypot(x: Lane, y: Lane) -> Lane:
     """sqrt(x**2 + y**2), scaled where the squares would leave the range."""
     across, up = abs(x), abs(y)

@@ -224,14 +224,16 @@ def pow_int(x: Value, n: Value) -> None:
     """A power of ints, an int."""
 
 
-@elementwise({"python": "pow_dx({x}, {y})", "array": "pow_dx_each({x}, {y})"}, stage="slope", title="slope of a power",
+@elementwise({"python": "pow_dx({x}, {y})", "array": "pow_dx_each({x}, {y})", "lanes": "kernels.pow_dx({x}, {y})"},
+             stage="slope", title="slope of a power",
              exact="y * x**(y - 1)", cost=25.0, pole=True, singular=True, helpers=("pow_dx", "pow_dx_each"))  # fmt: skip
 def pow_dx(out: Value, x: Value, y: Value) -> Partials:
     """The slope of y * x**(y - 1): the power rule once more."""
     return y * pow_dx(x, y - 1.0), pow_dy(x, y - 1.0, n=0) + y * pow_dy(x, y - 1.0, n=1)
 
 
-@elementwise({"python": "pow_dy({x}, {y}, {n})", "array": "pow_dy_each({x}, {y}, {n})"}, stage="slope", title="slope of a power",
+@elementwise({"python": "pow_dy({x}, {y}, {n})", "array": "pow_dy_each({x}, {y}, {n})",
+              "lanes": "kernels.pow_dy({x}, {y}, kernels.log({x}) ** {n})"}, stage="slope", title="slope of a power",
              exact="x**y * log(x)**n", cost=30.0, pole=True, singular=True, helpers=("pow_dy", "pow_dy_each"))  # fmt: skip
 def pow_dy(out: Value, x: Value, y: Value, *, n: int) -> Partials:
     """The slopes of x**y * log(x)**n are of the same form."""

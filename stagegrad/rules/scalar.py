@@ -218,7 +218,8 @@ def atan2(out: Value, y: Value, x: Value) -> Partials:
     return over_square(x, y), -over_square(y, x)
 
 
-@elementwise({"python": "over_square({a}, {b})", "array": "over_square_each({a}, {b})"}, stage="turn", title="slope of an angle",
+@elementwise({"python": "over_square({a}, {b})", "array": "over_square_each({a}, {b})", "lanes": "kernels.over_square({a}, {b})"},
+             stage="turn", title="slope of an angle",
              exact="a / (a**2 + b**2)", helpers=("over_square", "over_square_each"), pole=True, cost=15.0)  # fmt: skip
 def over_square(out: Value, a: Value, b: Value) -> Partials:
     """The slopes of a / (a**2 + b**2) are products of it and its mirror image."""
