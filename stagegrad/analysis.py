@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from stagegrad.ir import Block, Call, For, Function, If, Raise, Remark, Stage, Stmt, Var, While, binds, inner_binds, uses, variables
 from stagegrad.ops import find
@@ -174,7 +175,7 @@ class _Pruner:
         if isinstance(loop, While):
             assert test is not None
             return While(carries, test, body, loop.until, loop.span), inside
-        return For(loop.index, loop.start, loop.stop, loop.step, carries, body, loop.until, loop.span), inside
+        return replace(loop, carries=carries, body=body), inside
 
 
 def _computes(block: Block) -> bool:

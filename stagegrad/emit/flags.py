@@ -17,6 +17,7 @@ from dataclasses import replace
 from stagegrad.emit.lanes import are_independent
 from stagegrad.emit.rounding import Roundings
 from stagegrad.emit.sharing import WRITES, Sharing
+from stagegrad.emit.totals import only_adds
 from stagegrad.ir import (
     INT,
     Atom,
@@ -117,7 +118,7 @@ def _downward(function: Function, makers: Mapping[Var, Stage]) -> Iterator[tuple
             continue
         ends = [result for result, carry in zip(loop.body.results, loop.carries, strict=True) if not carry.var.type.rank]
         ordered = [makers[end].op in _FREE for end in ends if isinstance(end, Var) and end in makers]
-        if not any(ordered) and are_independent(loop):
+        if not any(ordered) and (are_independent(loop) or only_adds(loop)):
             yield loop, made.args[0]
 
 

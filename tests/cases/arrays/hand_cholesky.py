@@ -410,7 +410,7 @@ def f_value_and_grad(A, y):
                 dden = -soden * dsoden / den
                 # den = L[j, j]
                 dL[j, j] += dden
-            for k in range(j - 1, -1, -1):
+            for k in range(j):
                 Lik = L[i, k]
                 Ljk = L[j, k]
                 # s = s - LikLjk
