@@ -35,6 +35,8 @@ from stagegrad.rules.idioms import restage
 
 TARGETS = ("python", "numpy", "numba")
 LEVELS = ("user", "gates", "fine")
+#: The targets for which array stages become loops.
+LOOPS = ("numba",)
 #: What can be computed of a function: its value, its gradient, or both at once.
 ANSWERS = ("value", "value_and_grad", "grad")
 
@@ -94,8 +96,10 @@ def spell(module: Module, target: str, *, cache: bool, checked: bool = False, fr
     The results at the positions `into` are written to arrays that the main function takes behind its other arguments. With `parallel`,
     loops of compiled code run on several threads.
     """
+    if target in LOOPS:
+        module = deeply(lambda: _checked(fuse(module)))
     if target == "numba":
-        module = deeply(lambda: _checked(share_factors(_checked(fuse(module)))))
+        module = deeply(lambda: _checked(share_factors(module)))
     module = deeply(lambda: _checked(write_into(module, into)))
     if target == "numba" and parallel:
         module = deeply(lambda: _checked(in_parallel(module)))

@@ -30,9 +30,15 @@ _REDUCED = frozenset({
 })  # fmt: skip
 
 
-def shapes(function: Function) -> dict[Var, Shape]:
-    """The dimensions of every array of a function."""
+def shapes(function: Function, *, certain: bool = False) -> dict[Var, Shape]:
+    """The dimensions of every array of a function.
+
+    Two that meet in an arm or in the body of a loop count as equal everywhere, which is enough to know for whoever asks about
+    arrays that meet; where `certain`, they do so only if they meet in every run.
+    """
     found = dimensions(function)
+    if not certain:
+        found.same_as = found.ever
     return {var: tuple(map(found.equal, dims)) for var, dims in found.of.items()}
 
 
@@ -80,6 +86,24 @@ class Dimensions:
     several: set[Dim] = field(default_factory=set)  # certainly not one
     same_as: dict[Dim, Dim] = field(default_factory=dict)
     hopeful: bool = False
+    ever: dict[Dim, Dim] = field(default_factory=dict)  # as `same_as`, of all blocks together
+    inside: dict[int, dict[Dim, Dim]] = field(default_factory=dict)  # as `same_as`, of a block inside others, by its identity
+
+    def scoped(self, block: Block) -> None:
+        """A block that may not run: what it finds to be equal is equal inside it."""
+        before = dict(self.same_as)
+        self.block(block)
+        self.inside[id(block)], self.same_as = self.same_as, before
+
+    def unite(self, dim: Dim, other: Dim) -> None:
+        """Two names of one dimension."""
+        self.same_as[other] = dim
+        while dim in self.ever:
+            dim = self.ever[dim]
+        while other in self.ever:
+            other = self.ever[other]
+        if dim != other:
+            self.ever[other] = dim
 
     def axis(self, mark: str) -> Dim:
         """The dimension of a parameter's axis: "1" for one element, "n" for any other number, "?" where it is not known."""
@@ -117,8 +141,8 @@ class Dimensions:
                 case Stage():
                     self.stage(stmt)
                 case If():
-                    self.block(stmt.then)
-                    self.block(stmt.orelse)
+                    self.scoped(stmt.then)
+                    self.scoped(stmt.orelse)
                     for out, a, b in zip(stmt.outs, stmt.then.results, stmt.orelse.results, strict=True):
                         self.join(out, a, b)
                 case For() | While():
@@ -146,7 +170,7 @@ class Dimensions:
         while True:
             if isinstance(loop, While):
                 self.block(loop.test)
-            self.block(loop.body)
+            self.scoped(loop.body)
             refuted = {(c.var, k) for c, r in arrays for k in range(c.var.type.rank) if not self.keeps(c.var, r, k)} - own
             if not refuted:
                 break
@@ -249,12 +273,13 @@ class Dimensions:
         first, *others = found
         if not self.is_several(first):
             if self.hopeful and all("-" in str(dim) for dim in found):
-                self.same_as.update(dict.fromkeys(others, first))
+                for other in others:
+                    self.unite(first, other)
                 return first
             return self.unknown() if others else first
         for other in others:
             if self.is_several(other) and not isinstance(other, int):
-                self.same_as[other] = first
+                self.unite(first, other)
         return first  # what meets it has one element, or as many
 
     def section(self, stage: Stage) -> Shape:
@@ -287,4 +312,6 @@ class Dimensions:
         if match is None:
             return self.unknown()
         less = int(match[1] or 0) - int(match[2] or 0)
+        if isinstance(dim, int):
+            return max(dim - less, 0)
         return f"{self.equal(dim)}-{less}" if less else dim

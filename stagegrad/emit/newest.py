@@ -21,7 +21,7 @@ def sized_by_newest(function: Function) -> Function:
     """``a1 = store(a0, i, x); da = zeros_like(a0)`` -> ``da = zeros_like(a1)``, where both certainly have one shape."""
     if not any(isinstance(stmt, Stage) and stmt.op in SHAPE_ONLY for stmt in walk(function.body)):
         return function
-    newest = _Newest(shapes(function), unbound(function))
+    newest = _Newest(shapes(function, certain=True), unbound(function))
     return replace(function, body=newest.block(function.body, {}, function.params))
 
 

@@ -107,9 +107,18 @@ class Fuser:
         return found
 
     def block(self, block: Block, known: dict[Dim, tuple[Var, int]]) -> Block:
+        """A block with loops; `known` are the dimensions of the arrays around it. What it finds to be equal holds inside it alone."""
+        found = self.nodes.dimensions
+        before, found.same_as = found.same_as, found.inside.get(id(block), found.same_as)
+        changed = self.with_loops(block, known)
+        found.same_as = before
+        return changed
+
+    def with_loops(self, block: Block, known: dict[Dim, tuple[Var, int]]) -> Block:
         items: list[Item] = []
-        found = self.found(block)
+        found, order = self.found(block, known)
         chains = stencils(block, self.nodes, found)
+        chains = {out: chain for out, chain in chains.items() if order.knows(self.nodes.dims(chain.array), out)}
         inside = frozenset[Var]().union(*(stencil.inside for stencil in chains.values()))
         for stmt in block.stmts:
             if isinstance(stmt, Stage) and (stmt.out in chains or stmt.out in inside):
@@ -119,6 +128,8 @@ class Fuser:
                 items.append(stmt)
                 continue
             node: Node | Filling | None = found.get(stmt.out) or filling(stmt, self.nodes) if isinstance(stmt, Stage) else None
+            if isinstance(node, Filling) and not order.knows(node.axes, node.out):
+                node = None
             if node is None:
                 around = self.sized(known, inner_binds(stmt))
                 stmt = with_blocks(stmt, lambda inner, around=around: self.block(inner, around))  # type: ignore[misc]
@@ -126,22 +137,50 @@ class Fuser:
             items.append(node or stmt)
         if not any(isinstance(item, _LOOPS) for item in items):
             return Block(tuple(item for item in items if not isinstance(item, _LOOPS)), block.results)
-        return Fused(self, block, known, found).run(items)
+        return Fused(self, block, known, found, order).run(items)
 
-    def found(self, block: Block) -> dict[Var, Node]:
+    def found(self, block: Block, known: dict[Dim, tuple[Var, int]]) -> tuple[dict[Var, Node], _Order]:
         """The block's nodes; those that rely on what others find to be equal come last."""
         stages = [stmt for stmt in block.stmts if isinstance(stmt, Stage) and not self.nodes.view(stmt)]
         first = [node for stage in stages if stage.op != "load" and (node := self.nodes.node(stage)) is not None]
         self.nodes.met = {pair for node in first for pair in node.met}
         last = [node for stage in stages if stage.op == "load" and (node := self.nodes.node(stage)) is not None]
-        return {node.out: self.nodes.joined(node) for node in (*first, *last)}
+        order = _Order(block, known, self.nodes, {node.out for node in (*first, *last)})
+        nodes = [self.nodes.joined(node, order.place) for node in (*first, *last)]
+        return {node.out: node for node in nodes if order.knows(node.sizes, node.out)}, order
+
+
+class _Order:
+    """When the sizes of a block are known: after which of its statements."""
+
+    def __init__(self, block: Block, known: dict[Dim, tuple[Var, int]], nodes: Nodes, made: set[Var]) -> None:
+        self.makers = {var: k for k, stmt in enumerate(block.stmts) for var in binds(stmt)}
+        self.known = dict(known)
+        for stmt in block.stmts:
+            for var in binds(stmt):
+                if var not in made and var not in nodes.views:
+                    for axis, dim in enumerate(nodes.dims(var)):
+                        self.known.setdefault(dim, (var, axis))
+
+    def place(self, dim: Dim) -> int:
+        """The statement that makes the first array with this dimension; -1 for one around the block, the end where there is none."""
+        if isinstance(dim, int):
+            return -1
+        if dim in self.known:
+            return self.makers.get(self.known[dim][0], -1)
+        whole, less = left_of(dim)
+        return self.place(whole) if less else len(self.makers)
+
+    def knows(self, dims: Iterable[Dim], out: Var) -> bool:
+        """Are these sizes known before a value is made?"""
+        return all(self.place(dim) < self.makers[out] for dim in dims)
 
 
 class Fused:
     """One block on its way into loops."""
 
-    def __init__(self, fuser: Fuser, block: Block, known: dict[Dim, tuple[Var, int]], made: dict[Var, Node]) -> None:
-        self.fuser, self.block, self.known, self.made = fuser, block, known, made
+    def __init__(self, fuser: Fuser, block: Block, known: dict[Dim, tuple[Var, int]], made: dict[Var, Node], order: _Order) -> None:
+        self.fuser, self.block, self.known, self.made, self.order = fuser, block, known, made, order
         self.nodes, self.fresh = fuser.nodes, fuser.fresh
         self.top: list[Stmt] = []
         self.out = self.top
@@ -208,7 +247,7 @@ class Fused:
             dims = self.nodes.dims(stage.out)
         else:
             return None
-        return dims if dims and all(isinstance(dim, int) or left_of(dim)[0] in self.known or dim in self.known for dim in dims) else None
+        return dims if dims and self.order.knows(dims, stage.out) else None
 
     # ------------------------------------------------------------------------------------------ order
 
@@ -309,25 +348,18 @@ class Fused:
             return copies[node.out, where]
 
         def renewed(ref: Ref, where: tuple[int, Dim | None]) -> Ref:
-            maker = makers.get(ref.base) if isinstance(ref.base, Var) else None
-            if maker is None or levels[id(maker)] == where or maker.out in self.memory or depth not in maker.kept:
-                return ref
-            return replace(ref, base=again(maker, where).out)
+            maker = self.elsewhere(ref, makers, depth)
+            return ref if maker is None or levels[id(maker)] == where else replace(ref, base=again(maker, where).out)
 
         for item in items:
             where = levels[id(item)]
             if isinstance(item, Node) and where[1] is not None:
                 refs = list(item.refs)
                 for k, ref in enumerate(refs):
-                    maker = makers.get(ref.base) if isinstance(ref.base, Var) else None
-                    if maker is None or levels[id(maker)] == where or maker.out in self.memory:
+                    maker = self.elsewhere(ref, makers, depth)
+                    if maker is None or levels[id(maker)] == where or maker.axes != item.axes[: len(maker.axes)]:
                         continue
-                    if (
-                        maker.axes == item.axes[: len(maker.axes)]
-                        and depth in maker.kept
-                        and _in_step_at_all(maker, ref)
-                        and self.cost(maker, makers, depth) <= _CHEAP
-                    ):
+                    if self.cost(maker, makers, depth) <= _CHEAP:
                         refs[k] = renewed(ref, where)
                 if tuple(refs) != item.refs:
                     item = replace(item, refs=tuple(refs))
@@ -336,13 +368,18 @@ class Fused:
             found.append(item)
         return self.live(found, depth)
 
+    def elsewhere(self, ref: Ref, makers: dict[Var, Node], depth: int) -> Node | None:
+        """The node behind an operand that could be computed again, element by element, where the operand is read."""
+        maker = makers.get(ref.base) if isinstance(ref.base, Var) else None
+        if maker is None or maker.out in self.memory or depth not in maker.kept or not _in_step_at_all(maker, ref):
+            return None
+        return maker
+
     def cost(self, node: Node, makers: dict[Var, Node], depth: int) -> int:
         """How many operations it takes to compute an element again from what lies in memory; many where it cannot be."""
-        if depth not in node.kept:
-            return 0  # a number, once its loop is over
         if node.reduces or node.stage.op not in _ARITHMETIC:
             return _CHEAP + 1
-        inner = (makers.get(ref.base) for ref in node.refs if isinstance(ref.base, Var) and ref.base not in self.memory)
+        inner = (self.elsewhere(ref, makers, depth) for ref in node.refs)
         return 1 + sum(self.cost(maker, makers, depth) for maker in inner if maker is not None)
 
     def live(self, items: Sequence[Item], depth: int) -> list[Item]:

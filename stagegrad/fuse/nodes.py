@@ -9,7 +9,7 @@ of the `Ref` of whoever reads them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -109,6 +109,11 @@ class Node:
     def reads(self) -> Iterator[Ref]:
         """The operands, and what says where they are read."""
         return (seen for ref in self.refs for seen in ref.bases)
+
+    @property
+    def sizes(self) -> set[Dim]:
+        """The dimensions that it has to know."""
+        return {*self.axes, *(dim for pair in self.met for dim in pair)}
 
     @property
     def kept(self) -> tuple[int, ...]:
@@ -230,10 +235,13 @@ class Nodes:
 
     # ------------------------------------------------------------------------------------------ nodes
 
-    def joined(self, node: Node) -> Node:
-        """The node with one name for each dimension, where the block finds that two names mean the same."""
-        several = {dim for pair in self.met for dim in pair}
-        axes = tuple(self.dimensions.equal(dim) if dim in several else dim for dim in node.axes)
+    def joined(self, node: Node, place: Callable[[Dim], int]) -> Node:
+        """The node with one name for each dimension, where the block finds that several mean the same: the one that is known first."""
+        several: dict[Dim, list[Dim]] = {}
+        for dim in {dim for pair in self.met for dim in pair}:
+            several.setdefault(self.dimensions.equal(dim), []).append(dim)
+        names = {dim: min(alike, key=lambda name: (place(name), str(name))) for alike in several.values() for dim in alike}
+        axes = tuple(names.get(dim, dim) for dim in node.axes)
         if axes == node.axes:
             return node
         asked = tuple((new, old) for new, old in zip(axes, node.axes, strict=True) if new != old)
@@ -379,6 +387,8 @@ def sections_of(stage: Stage, indices: Sequence[Atom], rank: int) -> tuple[tuple
 
 def cut(dim: Dim, before: int, behind: int) -> Dim:
     """The name of the dimension that is left of one (`Dimensions.cut`)."""
+    if isinstance(dim, int):
+        return max(dim - before - behind, 0)
     return f"{dim}-{before + behind}" if before + behind else dim
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from stagegrad.fuse.nodes import ZERO, Ahead, Entry, Node, Nodes, Ref, cut, sections_of
 from stagegrad.fuse.order import reads
-from stagegrad.ir import INT, Atom, Block, If, Span, Stage, Var, literal_is, variables
+from stagegrad.ir import INT, Atom, Block, If, Lit, Span, Stage, Var, literal_is, variables
 from stagegrad.ops import literal
 from stagegrad.shapes import Dim, Shape
 
@@ -74,8 +74,14 @@ def stencils(block: Block, views: Nodes, nodes: Mapping[Var, Node]) -> dict[Var,
         if before is None:
             before = Stencil(array, array, ())
         found[stmt.out] = Stencil(stmt.out, before.array, (*before.terms, term), before.inside | {array})
-    shifted = {out: one for out, one in found.items() if any(any(t.before) or any(t.behind) for t in one.terms)}
+    shifted = {out: one for out, one in found.items() if any(any(t.before) or any(t.behind) for t in one.terms) and _whole(one, views)}
     return {out: _with_needs(one, views, nodes) for out, one in shifted.items()}
+
+
+def _whole(stencil: Stencil, views: Nodes) -> bool:
+    """Is the array that it adds to zero everywhere, or an array in memory with just these axes?"""
+    seen = views.ref(stencil.array)
+    return literal_is(seen.base, 0.0) or (isinstance(seen.base, Var) and seen.index == tuple(range(stencil.array.type.rank)))
 
 
 def _with_needs(stencil: Stencil, views: Nodes, nodes: Mapping[Var, Node]) -> Stencil:
@@ -154,7 +160,8 @@ class Writer:
         if self.fills:
             start: Atom = fused.array(self.stencil.out.name, type_, self.sizes)
         else:
-            start = fused.current(self.stencil.array)
+            assert isinstance(base, Var)
+            start = fused.current(base)
         self.slot = fused.carried(start)
         self.part((), ())
         fused.slots.remove(self.slot)
@@ -220,7 +227,8 @@ class Writer:
         fused.loads.pop()
         stmts, fused.out = fused.out, outer
         out = fused.fresh.var("", replace(self.stencil.out.type, rank=0))
-        fused.out.append(If(test, fused.pruned(Block(tuple(stmts), (value,))), Block((), (literal(0.0),)), (out,)))
+        zero = Lit(0.0, out.type)
+        fused.out.append(If(test, fused.pruned(Block(tuple(stmts), (value,))), Block((), (zero,)), (out,)))
         return out
 
     def value(self, term: Term, indices: tuple[Var, ...]) -> Atom:

@@ -74,6 +74,7 @@ class Sweep:
         self.unbounded: set[Atom] = _unbounded(function.body, handed)
         self.made = {stmt.out: stmt for stmt in walk(function.body) if isinstance(stmt, Stage)}
         self.shapes: dict[Var, Shape] = shapes(function)
+        self.certain: dict[Var, Shape] = shapes(function, certain=True)
         self.scopes = _scopes(function)
         self.function = function
         self.lineages = lineages(function.params, function.body)
@@ -353,11 +354,9 @@ class Sweep:
 
     def shaped_like(self, var: Var) -> Var:
         """An array of the same shape that was there as early as possible: it need not be computed again for its shape alone."""
-        found = var
-        if found in self.shapes:
-            alike = (other for other in self.scopes if other.type == var.type and self.shapes[other] == self.shapes[var])
-            found = next(alike, var)
-        return found
+        dims = self.certain.get(var)
+        alike = (other for other in self.scopes if other.type == var.type and dims is not None and self.certain.get(other) == dims)
+        return next(alike, var)
 
     def call(self, stmt: Call, gradients: Gradients) -> list[Stmt]:
         """``g(x)`` is undone by ``dx = g_backward(x, dg)``."""

@@ -95,6 +95,7 @@ def f_value_and_grad(u0, c, steps):
 import numpy as np
 from numba import njit
 from stagegrad.kernels.loops import plus
+from stagegrad.kernels.workspace import room
 
 
 @njit(error_model="numpy", nogil=True, boundscheck=True, fastmath={"contract"})
@@ -102,30 +103,31 @@ def f_value_and_grad(u0, c, steps):
     u = u0.copy()
     new = np.empty_like(u)
     trips = len(range(steps))
-    new_was_tape = np.empty((trips, max(new.shape[0] - 1, 0)))
-    new_was_tape2 = np.empty(trips)
+    new_was_tape = room((trips, max(new.shape[0] - 1, 0)))
+    new_was_tape2 = room(trips)
     for s in range(steps):
         u02 = u[0]
         new_was_tape2[s] = new[0]
         new[0] = u02
-        ui = u[1:]
-        ui2 = u[:-1]
         new_was_tape[s] = new[1:]
-        n = ui.shape[0]
-        diff1 = np.empty(n)
-        for i in range(n):
-            ui_i = ui[i]
-            cui_i = c * ui_i
-            ui2_i = ui2[i]
-            uimui2_i = ui_i - ui2_i
+        n = u0.shape[0]
+        m = max(n - 1, 0)
+        diff1 = room(m)
+        for i in range(m):
+            u_ = u[i + 1]
+            cui_i = c * u_
+            u_i = u[i]
+            uimui2_i = u_ - u_i
             cuiuimui2_i = cui_i * uimui2_i
-            diff1_i = ui_i - cuiuimui2_i
+            diff1_i = u_ - cuiuimui2_i
             diff1[i] = diff1_i
-        new[1:] = diff1
+        for i in range(m):
+            diff1_i = diff1[i]
+            new[i + 1] = diff1_i
         u, new = new, u
     df = 1.0
     n = u0.shape[0]
-    du = np.empty(n)
+    du = room(n)
     f = 0.0
     for i in range(n):
         # forward pass
@@ -141,52 +143,72 @@ def f_value_and_grad(u0, c, steps):
     dc = 0.0
     for s in range(steps - 1, -1, -1):
         load1 = new_was_tape2[s]
-        dnew2 = du
-        du = dnew
+        dnew2 = du.copy()
         new2 = u
         new2[1:] = new_was_tape[s]
-        # new[1:] = diff1
-        dnewi = dnew2[1:].copy()
-        dnew2[1:] = 0.0
-        ui = new[1:]
-        ui2 = new[:-1]
+        n = u0.shape[0]
+        m = max(n - 1, 0)
+        for i in range(m):
+            # new[1:] = diff1
+            dnew2[i + 1] = 0.0
+        edge = min(2, n)
+        nmedge = n - edge
+        for i in range(edge):
+            i2 = i + nmedge
+            i = i if i < 1 else i2
+            if i < n - 1:
+                ipone = i + 1
+                new_ = new[ipone]
+                du_ = du[ipone]
+                pick = -(c * new_ * -du_)
+            else:
+                pick = 0.0
+            if i >= 1:
+                du_i = du[i]
+                new_i = new[i]
+                negdu_i = -du_i
+                new_ = new[i - 1]
+                pick2 = du_i + c * new_i * negdu_i + c * ((new_i - new_) * negdu_i)
+            else:
+                pick2 = 0.0
+            # ui2 = u[:-1]
+            dnew[i] += pick + pick2
+        dnew3 = dnew
+        for i in range(1, n - 1):
+            ipone2 = i + 1
+            new_ = new[ipone2]
+            du_ = du[ipone2]
+            new_i = new[i]
+            du_i = du[i]
+            negdu_i2 = -du_i
+            new_2 = new[i - 1]
+            sum1 = du_i + c * new_i * negdu_i2 + c * ((new_i - new_2) * negdu_i2)
+            # ui2 = u[:-1]
+            dnew3[i] += -(c * new_ * -du_) + sum1
         new2[0] = load1
         # new[0] = u02
-        dnewi2 = dnew2[0]
+        dnewi = dnew2[0]
         dnew = dnew2
         dnew[0] = 0.0
-        du02 = dnewi2
-        n = dnewi.shape[0]
-        dui = np.empty(n)
-        dui2 = np.empty(n)
+        du02 = dnewi
+        # u02 = u[0]
+        du2 = dnew3
+        du2[0] += du02
         it = 0.0
-        for i in range(n):
-            dnewii = dnewi[i]
+        for i in range(m):
+            ipone3 = i + 1
+            du_ = du[ipone3]
             # diff1 = ui - cuiuimui2
-            dcuiuimui2_i = -dnewii
-            ui_i = ui[i]
-            cui_i = c * ui_i
-            ui2_i = ui2[i]
-            uimui2_i = ui_i - ui2_i
+            dcuiuimui2_i = -du_
+            new_ = new[ipone3]
+            new_i = new[i]
+            uimui2_i = new_ - new_i
             # cuiuimui2 = cui * uimui2
             dcui_i = uimui2_i * dcuiuimui2_i
-            duimui2_i = cui_i * dcuiuimui2_i
-            # uimui2 = ui - ui2
-            dui_i = dnewii + duimui2_i
-            dui2_i = -duimui2_i
-            # cui = c * ui
-            dui_i += c * dcui_i
-            dui2[i] = dui2_i
-            dui[i] = dui_i
-            it = plus(it, ui_i * dcui_i)
-        # ui2 = u[:-1]
-        du[:-1] += dui2
+            it = plus(it, new_ * dcui_i)
         # cui = c * ui
         dc += it
-        # ui = u[1:]
-        du[1:] += dui
-        # u02 = u[0]
-        du[0] += du02
+        du = du2
         u = new
         new = new2
     # u = u0.copy()
