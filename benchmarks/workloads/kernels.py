@@ -29,13 +29,15 @@ def loop(module: Any, name: str, operands: int) -> Callable[..., None]:
             for i in range(len(out)):
                 out[i] = function(x[i], x[i])
 
-        return numba.njit(two, error_model="numpy")
+        pairs: Callable[..., None] = numba.njit(two, error_model="numpy")
+        return pairs
 
     def one(x: Any, out: Any) -> None:
         for i in range(len(out)):
             out[i] = function(x[i])
 
-    return numba.njit(one, error_model="numpy")
+    single: Callable[..., None] = numba.njit(one, error_model="numpy")
+    return single
 
 
 def measure(effort: Effort) -> list[Figure]:
