@@ -22,8 +22,10 @@ from .vector import vector
 
 def _like(found: Any, *operands: float) -> float:
     """A result as a number of its operands' kind: float32 where all of them are."""
-    narrow = all(isinstance(operand, np.float32) for operand in operands)
-    return np.float32(found) if narrow else float(found)  # type: ignore[return-value]  # a float32 is a number as any other
+    if all(isinstance(operand, np.float32) for operand in operands):
+        with np.errstate(all="ignore"):
+            return np.float32(found)  # type: ignore[return-value]  # a float32 is a number as any other
+    return float(found)
 
 
 def _numpy(function: Callable[..., Any], *operands: float) -> float:
