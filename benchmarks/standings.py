@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def _row(standing: Standing, rivals: Sequence[str]) -> tuple[str, ...]:
 
 
 def _ratio(ratio: float | None, missed: bool) -> str:
-    if ratio is None:
+    if ratio is None or math.isnan(ratio):
         return "-"
     return (f"{ratio:.3g}" if ratio < 100 else f"{ratio:.0f}") + (" MISSED" if missed else "")
 
