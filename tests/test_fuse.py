@@ -1,0 +1,275 @@
+"""Array stages as loops: what the fused text computes is what NumPy computes, at every size that a loop can have."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import stagegrad
+from stagegrad import pipeline
+from stagegrad.fuse import UNEQUAL, fuse
+from stagegrad.ir import For, Stage, check, walk
+from tests.fuzz.__main__ import ARRAYS, outcomes
+
+pytest.importorskip("numba")
+
+M, V = "float64[:, :]", "float64[:]"
+
+
+def one_pass(x, y):
+    return np.sum(np.exp(x) * y + np.abs(x))
+
+
+def two_passes(x, y):
+    return np.sqrt(np.sum(x * x) + 1.0) + np.log(np.mean(np.exp(x * y)))
+
+
+def columns(x, b):
+    return np.sum((x * b + b) ** 2) + np.sum(x.sum(axis=0) * b)
+
+
+def rows(x, b):
+    return np.sum(x.mean(axis=1) ** 2) + np.sum(np.max(x, axis=1)) + np.sum(b)
+
+
+def layer_norm(x, b):
+    mean = x.mean(axis=1)[:, None]
+    deviation = np.sqrt(((x - mean) ** 2).mean(axis=1)[:, None] + 0.1)
+    return np.sum(((x - mean) / deviation * b) ** 3)
+
+
+def softmax_rows(x, b):
+    e = np.exp(x - np.max(x, axis=1)[:, None])
+    return np.sum(e / np.sum(e, axis=1)[:, None] * b)
+
+
+def variances(x, b):
+    return np.sum(x.var(axis=1)) + np.sum(x.std(axis=0) * b) + np.sum(np.sqrt(np.sum(x**2, axis=1) + 1.0))
+
+
+def extremes(x, b):
+    return np.sum(np.max(x, axis=0) * b) - np.min(x) + np.sum(np.maximum(x, b))
+
+
+def products(x, b):
+    return np.sum(np.prod(x, axis=1)) + np.sum(np.outer(b, b) * np.outer(b, b).T)
+
+
+def transposed(x, b):
+    return np.sum(x.T * np.sum(x, axis=1) + x.T) + np.sum(b)
+
+
+def picked(x, b):
+    labels = np.argmax(x, axis=1)
+    return np.sum(x[np.arange(x.shape[0]), labels] ** 2) - np.sum(np.log(np.sum(np.exp(x), axis=1))) + np.sum(b)
+
+
+def neighbours(x, y):
+    return np.sum((x[1:] - x[:-1]) ** 2) + np.sum(x[2:] * x[:-2] * x[1:-1]) + np.sum(y)
+
+
+def steps(x, y):
+    u = x.copy()
+    for _ in range(3):
+        u[1:-1] = u[1:-1] + 0.1 * (u[2:] - 2.0 * u[1:-1] + u[:-2])
+        u[0] = u[0] * 0.5
+    return np.sum(u**2) + np.sum(y)
+
+
+def steps_in_two_dimensions(x, b):
+    u = x.copy()
+    for _ in range(2):
+        before = u.copy()
+        u[1:-1, 1:-1] += 0.1 * (before[2:, 1:-1] + before[:-2, 1:-1] + before[1:-1, 2:] * before[1:-1, :-2] - 4.0 * before[1:-1, 1:-1])
+        u[:, 0] = 0.5 * u[:, 1]
+    return np.sum(u**2) + np.sum(b)
+
+
+def shifted_onto_itself(x, y):
+    u = x.copy()
+    u[1:] = u[:-1] * y[1:]
+    return np.sum(u * u)
+
+
+def written_and_read(x, y):
+    u = np.zeros(x.size)
+    u[:] = x * y
+    v = u * 2.0
+    u[:] = v + 1.0
+    return np.sum(u * v)
+
+
+def keeps_dimensions(x, b):
+    return np.sum(x / (1.0 + np.sum(x * x, axis=1, keepdims=True))) + np.sum(np.sum(x, keepdims=True) * b)
+
+
+VECTORS = [one_pass, two_passes, neighbours, steps, shifted_onto_itself, written_and_read]
+MATRICES = [
+    columns, rows, layer_norm, softmax_rows, variances, extremes, products, transposed, picked, steps_in_two_dimensions, keeps_dimensions,
+]  # fmt: skip
+
+
+def flat(value: Any) -> list[np.ndarray]:
+    return [leaf for part in value for leaf in flat(part)] if isinstance(value, tuple) else [np.asarray(value)]
+
+
+def assert_alike(function: Callable[..., Any], args: tuple[np.ndarray, ...], rtol: float = 1e-11) -> None:
+    """Value and gradient on Numba are those of whole-array NumPy, raised errors included."""
+    fused, plain = (stagegrad.compile(function, target=target) for target in ("numba", "numpy"))
+    try:
+        expected = plain.value_and_grad(*args)
+    except Exception as error:
+        with pytest.raises(type(error)):
+            fused.value_and_grad(*args)
+        return
+    before = [arg.copy() for arg in args]
+    for got, wanted in zip(flat(fused.value_and_grad(*args)), flat(expected), strict=True):
+        assert got.dtype == wanted.dtype and got.shape == wanted.shape
+        np.testing.assert_allclose(got, wanted, rtol=rtol, atol=rtol)
+    assert all(np.array_equal(arg, was, equal_nan=True) for arg, was in zip(args, before, strict=True))
+    np.testing.assert_allclose(fused(*args), plain(*args), rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("function", VECTORS, ids=lambda f: f.__name__)
+def test_vectors_of_every_size(function):
+    rng = np.random.default_rng(1)
+    for n in (5, 0, 1, 2, 3, 4, 33):
+        assert_alike(function, (rng.normal(size=n), rng.normal(size=n)))
+
+
+@pytest.mark.parametrize("function", MATRICES, ids=lambda f: f.__name__)
+def test_matrices_of_every_size(function):
+    rng = np.random.default_rng(2)
+    for n, m in ((4, 3), (3, 5), (2, 2), (3, 0), (0, 3), (17, 9)):
+        assert_alike(function, (rng.normal(size=(n, m)), rng.normal(size=m)))
+
+
+@pytest.mark.parametrize("function", [softmax_rows, layer_norm, extremes], ids=lambda f: f.__name__)
+def test_one_row_and_one_column(function):
+    """Axes of one element are other types: what repeats is known when the text is written."""
+    rng = np.random.default_rng(3)
+    for shape in ((1, 4), (4, 1)):
+        assert_alike(function, (rng.normal(size=shape), rng.normal(size=shape[1])))
+
+
+@pytest.mark.parametrize("function", [one_pass, steps, softmax_rows, layer_norm, variances, extremes], ids=lambda f: f.__name__)
+def test_32_bits(function):
+    rng = np.random.default_rng(4)
+    shape = (4,) if function in VECTORS else (3, 4)
+    assert_alike(function, (rng.normal(size=shape).astype(np.float32), rng.normal(size=4).astype(np.float32)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("function", [one_pass, two_passes, softmax_rows, extremes, rows], ids=lambda f: f.__name__)
+def test_special_values(function):
+    for special in (np.inf, -np.inf, np.nan, 0.0, -0.0, 1e308, 5e-324):
+        x = np.array([1.0, special, 2.0])
+        x = x if function in VECTORS else np.stack([x, x[::-1], np.array([0.5, 0.5, 0.5])])
+        with np.errstate(all="ignore"):
+            assert_alike(function, (x, np.array([1.0, 2.0, 3.0])))
+
+
+def test_ties_share_the_gradient():
+    assert_alike(extremes, (np.array([[1.0, 2.0], [1.0, 2.0], [0.0, 2.0]]), np.array([1.0, 2.0])))
+
+
+def test_strided_arguments():
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=(8, 6))[::2, ::-2], rng.normal(size=6)[::2]
+    assert_alike(layer_norm, (x, y))
+    assert_alike(softmax_rows, (np.asfortranarray(x), y))
+
+
+def test_sizes_that_do_not_match_raise_as_in_numpy():
+    for sizes in ((3, 4), (4, 3), (0, 2)):
+        assert_alike(one_pass, tuple(np.ones(n) for n in sizes))
+    assert_alike(columns, (np.ones((3, 4)), np.ones(3)))
+    assert_alike(neighbours, (np.ones(3), np.ones(5)))
+
+
+def sections_that_meet(x, y):
+    return np.sum(x[1:] * y[1:])
+
+
+def test_a_section_of_one_element_is_refused_and_not_misread():
+    """Compiled code takes sections that meet to be of one size; where one has a single element, NumPy would repeat it."""
+    with pytest.raises(stagegrad.UnsupportedError, match="section of one element"):
+        stagegrad.compile(sections_that_meet, target="numba").value_and_grad(np.ones(2), np.ones(5))
+    assert stagegrad.compile(sections_that_meet, target="numpy").value_and_grad(np.ones(2), np.ones(5))[0] == 4.0
+
+
+def in_an_arm_only(x, y, together: bool):
+    """The sizes of x and y are equal in one arm; in the other nothing may rely on it."""
+    total = np.sum(x * 2.0) + np.sum(y * 3.0)
+    if together:
+        total += np.sum(x * y)
+    return total
+
+
+def test_what_an_arm_finds_is_not_asked_outside():
+    fused = stagegrad.compile(in_an_arm_only, target="numba")
+    value, (dx, dy) = fused.value_and_grad(np.ones(2), np.ones(5), False)
+    assert value == 19.0 and dx.tolist() == [2.0] * 2 and dy.tolist() == [3.0] * 5
+    with pytest.raises(ValueError, match="broadcast"):
+        fused.value_and_grad(np.ones(2), np.ones(5), True)
+
+
+# ---------------------------------------------------------------------------------------------- the form of the result
+
+
+def fused_module(function: Callable[..., Any], *types: str) -> Any:
+    names = inspect.signature(function).parameters
+    build = stagegrad.compile(function, target="numba", types=dict(zip(names, types, strict=True))).build
+    return check(fuse(build.module("value_and_grad")))
+
+
+def loops(module: Any) -> list[For]:
+    return [stmt for stmt in walk(module.main.body) if isinstance(stmt, For)]
+
+
+def test_value_and_gradient_of_a_sum_share_one_loop():
+    module = fused_module(one_pass, V, V)
+    assert len(loops(module)) == 1
+    made = [stmt for stmt in walk(module.main.body) if isinstance(stmt, Stage) and stmt.out.type.rank and stmt.op != "store"]
+    assert [stmt.op for stmt in made] == ["empty_of", "empty_of"]  # dx and dy, and no temporary array
+
+
+def test_a_row_is_done_with_while_it_is_in_the_cache():
+    outer = [stmt for stmt in fused_module(layer_norm, M, V).main.body.stmts if isinstance(stmt, For)]
+    assert len(outer) == 1
+    assert sum(isinstance(stmt, For) for stmt in outer[0].body.stmts) >= 4
+
+
+def test_a_stencil_is_gathered():
+    module = fused_module(neighbours, V, V)
+    assert not [stmt for stmt in walk(module.main.body) if isinstance(stmt, Stage) and stmt.op == "accumulate"]
+
+
+def test_the_text_is_the_same_every_time():
+    names = inspect.signature(softmax_rows).parameters
+    texts = {
+        stagegrad.compile(softmax_rows, target="numba", types=dict(zip(names, (M, V), strict=True))).source()
+        for _ in itertools.repeat(None, 3)
+    }
+    assert len(texts) == 1
+
+
+# ---------------------------------------------------------------------------------------------- random programs
+
+#: What differs where Python's own floats run the loops, or where sections that meet differ in size: refused, or infinite, when compiled.
+EXCUSED = ("ZeroDivisionError", f"ValueError: {UNEQUAL}")
+
+
+@pytest.mark.parametrize("start", range(0, 200, 50))
+def test_random_array_programs_in_loops(start, monkeypatch):
+    """The loops are the same on every target: here Python runs them, which takes no compilation, and every pass is checked."""
+    monkeypatch.setattr(pipeline, "LOOPS", ("numba", "numpy"))
+    monkeypatch.setenv("STAGEGRAD_CHECK", "1")
+    found = list(outcomes(range(start, start + 50), "numpy", 1, ARRAYS))
+    failed = [outcome for outcome in found if outcome.failed and not str(outcome.reason).startswith(EXCUSED)]
+    assert not failed, [(outcome.seed, outcome.reason) for outcome in failed]
+    assert sum(outcome.verdict == "right" for outcome in found) >= 35
