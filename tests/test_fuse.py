@@ -191,6 +191,23 @@ def test_sizes_that_do_not_match_raise_as_in_numpy():
     assert_alike(neighbours, (np.ones(3), np.ones(5)))
 
 
+def filled_before_they_meet(x, y):
+    u = x * 0.0
+    u[:] = y
+    return np.sum(u * x * y)
+
+
+def sections_of_two(x, y):
+    return np.sum((x[1:] - x[:-1]) * y[1:]) + np.sum(x * y)
+
+
+@pytest.mark.parametrize("function", [filled_before_they_meet, sections_of_two], ids=lambda f: f.__name__)
+def test_sizes_are_compared_before_the_loops_that_rely_on_them(function):
+    """Else they would read and write behind the ends of arrays."""
+    for sizes in ((4, 4), (2, 50_000), (50_000, 2), (3, 0), (0, 3)):
+        assert_alike(function, tuple(np.ones(n) for n in sizes))
+
+
 def sections_that_meet(x, y):
     return np.sum(x[1:] * y[1:])
 

@@ -12,7 +12,8 @@ it runs along.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -20,7 +21,6 @@ from stagegrad.fuse.nodes import COMBINED, ZERO, Ahead, Counting, Entry, Node, N
 from stagegrad.fuse.order import TITLES, Order, reads
 from stagegrad.fuse.stencil import Filling, Stencil, Writer, filling, stencils
 from stagegrad.ir import (
-    BOOL,
     INT,
     Atom,
     Attr,
@@ -33,6 +33,7 @@ from stagegrad.ir import (
     Lit,
     Raise,
     Remark,
+    Span,
     Stage,
     Stmt,
     Type,
@@ -118,7 +119,7 @@ class Fuser:
         items: list[Item] = []
         found, order = self.found(block, known)
         chains = stencils(block, self.nodes, found)
-        chains = {out: chain for out, chain in chains.items() if order.knows(self.nodes.dims(chain.array), out)}
+        chains = {out: one for out, one in chains.items() if order.knows({*self.nodes.dims(one.array), *_flat(one.met)}, out)}
         inside = frozenset[Var]().union(*(stencil.inside for stencil in chains.values()))
         for stmt in block.stmts:
             if isinstance(stmt, Stage) and (stmt.out in chains or stmt.out in inside):
@@ -128,7 +129,7 @@ class Fuser:
                 items.append(stmt)
                 continue
             node: Node | Filling | None = found.get(stmt.out) or filling(stmt, self.nodes) if isinstance(stmt, Stage) else None
-            if isinstance(node, Filling) and not order.knows(node.axes, node.out):
+            if isinstance(node, Filling) and not order.knows({*node.axes, *_flat(node.met)}, node.out):
                 node = None
             if node is None:
                 around = self.sized(known, inner_binds(stmt))
@@ -189,7 +190,7 @@ class Fused:
         self.memory: dict[Var, _Memory] = {}
         self.now: dict[Var, Atom] = {}  # what stands for a value from now on
         self.sizes: dict[Dim, Atom] = {}
-        self.asked: set[frozenset[Dim]] = set()
+        self.asked: dict[frozenset[Dim], Stmt] = {}  # the pairs of dimensions that were compared, and what raises if they differ
         self.sides: dict[Var, int] = {}  # whether the forward (0) or the backward pass (1) computes it
         self.virtual: set[Var] = set()  # what nodes make, which may never be an array
         self.guards: dict[int, list[Stmt]] = {}  # what has to be asked before a loop
@@ -275,8 +276,7 @@ class Fused:
         for item in items:
             if isinstance(item, Node) and len(item.axes) > depth:
                 dim = item.axes[depth]
-                asked = {dim for pair in item.met for dim in pair}
-                time = max((self.provided(size, ready) for size in {*item.axes, *asked}), default=0)
+                time = max((self.provided(size, ready) for size in item.sizes), default=0)
                 for ref in item.reads:
                     maker = makers.get(ref.base) if isinstance(ref.base, Var) else None
                     if maker is not None and maker.axes[depth] == dim and _in_step(maker, ref, depth):
@@ -292,9 +292,16 @@ class Fused:
             if isinstance(item, Stage) and (dims := self._sizes_of(item)) is not None:
                 time = max((self.provided(dim, ready) for dim in dims), default=0)
                 time = max([time, *(ready.get(arg, 0) for arg in item.args[1:])])
+            elif isinstance(item, (Stencil, Filling)):
+                time = max([time, *(self.provided(dim, ready) for dim in self.asked_by(item))])
             found[id(item)] = time, None
             ready.update(dict.fromkeys(made, time))
         return found
+
+    def asked_by(self, item: Stencil | Filling) -> set[Dim]:
+        """The dimensions that its loops have to know."""
+        axes = item.axes if isinstance(item, Filling) else self.nodes.dims(item.array)
+        return {*axes, *_flat(item.met)}
 
     def sink(self, items: Sequence[Item], levels: dict[int, tuple[int, Dim | None]], depth: int) -> None:
         """Puts stages into the loop that reads them, rather than into the first that could run them and an array."""
@@ -458,7 +465,7 @@ class Fused:
     def loop(self, group: Sequence[Node], others: Sequence[Item], indices: tuple[Atom, ...], values: dict[Var, Atom]) -> None:
         """One loop, over the axis at this depth, for all nodes of a group."""
         depth = len(indices)
-        guards = self.asked_for(group) if not depth else []
+        guards = [guard for node in group for guard in self.ask(node)] if not depth else []
         stop = self.size(group[0].axes[depth])
         self.make_room(group, others, depth)
         running = self.begin(group, indices)
@@ -584,38 +591,47 @@ class Fused:
         self.out.append(Stage(out, "cast" if type_.bits == 32 else "copy", (start,), (("bits", 32),) if type_.bits == 32 else ()))
         return out
 
-    def asked_for(self, group: Sequence[Node]) -> list[Stmt]:
-        """Writes what must be asked before a loop, and returns it."""
-        before = len(self.top)
-        for node in group:
-            self.ask(node)
-        return [stmt for stmt in self.top[before:] if isinstance(stmt, (Raise, If))]
-
-    def ask(self, node: Node) -> None:
-        """Raises where dimensions differ that the stage itself would have found to differ."""
-        for pair in node.met:
-            if frozenset(pair) not in self.asked:
-                self.asked.add(frozenset(pair))
-                test = self.emit("ne", self.size(pair[0]), self.size(pair[1]))
-                self.out.append(Raise(test, "ValueError", (UNEQUAL,), span=node.stage.span))
+    def ask(self, node: Node) -> list[Stmt]:
+        """Raises where dimensions differ that the stage itself would have found to differ; returns what raises."""
+        guards = self.compare(node.met, node.stage.span)
         if node.stage.op in ("amax", "amin") and not dict(node.stage.attrs).get("initial"):
-            self.ask_for_one(node)
+            guards += self.ask_for_one(node)
+        return guards
 
-    def ask_for_one(self, node: Node) -> None:
+    def compare(self, met: Iterable[tuple[Dim, Dim]], span: Span | None) -> list[Stmt]:
+        """Raises where the dimensions of a pair differ; returns what raises."""
+        guards = []
+        for pair in met:
+            if frozenset(pair) not in self.asked:
+                test = self.emit("ne", self.size(pair[0]), self.size(pair[1]))
+                self.asked[frozenset(pair)] = Raise(test, "ValueError", (UNEQUAL,), span=span)
+                self.out.append(self.asked[frozenset(pair)])
+            guards.append(self.asked[frozenset(pair)])
+        return guards
+
+    @contextmanager
+    def guarded(self, met: Iterable[tuple[Dim, Dim]], span: Span | None) -> Iterator[None]:
+        """While this lasts, loops are written that rely on pairs of dimensions to be equal: that is asked before each of them."""
+        guards = self.compare(met, span)
+        before = len(self.top)
+        yield
+        self.guards.update((id(stmt), guards) for stmt in self.top[before:] if isinstance(stmt, For))
+
+    def ask_for_one(self, node: Node) -> list[Stmt]:
         """The largest of no elements is an error, unless there is none to be found."""
-        gone = [k for k in range(len(node.axes)) if k not in node.kept]
-        stmts, before = [], self.out
-        sizes = {k: self.size(dim) for k, dim in enumerate(node.axes)}
+        before, sizes = self.out, {k: self.size(dim) for k, dim in enumerate(node.axes)}
         self.out = []
-        for k in gone:
-            test = self.emit("eq", sizes[k], ZERO)
-            message = "zero-size array to reduction operation has no identity"
-            self.out.append(Raise(test, "ValueError", (message,), span=node.stage.span))
+        for k in range(len(node.axes)):
+            if k not in node.kept:
+                test = self.emit("eq", sizes[k], ZERO)
+                message = "zero-size array to reduction operation has no identity"
+                self.out.append(Raise(test, "ValueError", (message,), span=node.stage.span))
         stmts, self.out = self.out, before
         for k in node.kept:
-            self.out.append(some := Stage(self.fresh.var("", BOOL), "gt", (sizes[k], ZERO)))
-            stmts = [If(some.out, Block(tuple(stmts)), Block(()), ())]
+            some = self.emit("gt", sizes[k], ZERO)
+            stmts = [If(some, Block(tuple(stmts)), Block(()), ())]
         self.out += stmts
+        return [stmt for stmt in stmts if isinstance(stmt, (Raise, If))]
 
     # ------------------------------------------------------------------------------------------ elements
 
@@ -731,6 +747,10 @@ def _at(index: Sequence[Atom]) -> tuple[tuple[str, str | int], ...]:
 def _named(node: Node, indices: Sequence[Atom]) -> str:
     letters = "".join(i.name for i in indices if isinstance(i, Var))
     return f"{node.out.name}_{letters}" if node.out.name and letters else node.out.name
+
+
+def _flat(met: Iterable[tuple[Dim, Dim]]) -> set[Dim]:
+    return {dim for pair in met for dim in pair}
 
 
 def _reads(item: Item) -> set[Atom | Counting]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from stagegrad.fuse.nodes import ZERO, Ahead, Entry, Node, Nodes, Ref, cut, sections_of
 from stagegrad.fuse.order import reads
@@ -26,6 +26,8 @@ from stagegrad.shapes import Dim, Shape
 if TYPE_CHECKING:
     from stagegrad.fuse.nest import Fused
 
+#: Pairs of dimensions that must be equal although they have two names.
+Pairs: TypeAlias = "tuple[tuple[Dim, Dim], ...]"
 #: Up to so many operations, a term is computed again for each element that it is added to.
 CHEAP = 12
 ARITHMETIC = frozenset({"add", "sub", "mul", "neg", "square", "where", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not"})
@@ -40,6 +42,7 @@ class Term:
     behind: tuple[int, ...]
     note: str
     span: Span | None
+    met: Pairs
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Stencil:
     inside: frozenset[Var] = frozenset()  # what stands between
     again: frozenset[Var] = frozenset()  # the values of terms that are computed where they are needed
     needs: frozenset[Var] = frozenset()  # what has to lie in memory
+    met: Pairs = ()  # dimensions that must be equal although they have two names
 
     def most(self, axis: int) -> tuple[int, int]:
         """How many elements at either end are not reached by all terms."""
@@ -88,15 +92,18 @@ def _with_needs(stencil: Stencil, views: Nodes, nodes: Mapping[Var, Node]) -> St
     again: set[Var] = set()
     base = views.ref(stencil.array).base
     needs = {base} if isinstance(base, Var) else set()
+    met = [pair for term in stencil.terms for pair in term.met]
     for term in stencil.terms:
-        cheap = leaves(term.value, views, nodes)
+        cheap = chain(term.value, views, nodes)
         if cheap is not None:
             again.add(term.value)
-            needs |= cheap
+            needs |= {ref.base for node in cheap for ref in node.refs if isinstance(ref.base, Var)} - {node.out for node in cheap}
+            met += [pair for node in cheap for pair in node.met]
         else:
             base = views.ref(term.value).base
             needs |= {base} if isinstance(base, Var) else set()
-    return replace(stencil, inside=stencil.inside - {stencil.array}, again=frozenset(again), needs=frozenset(needs))
+    inside = stencil.inside - {stencil.array}
+    return replace(stencil, inside=inside, again=frozenset(again), needs=frozenset(needs), met=tuple(dict.fromkeys(met)))
 
 
 def _term(stage: Stage, nodes: Nodes) -> Term | None:
@@ -113,35 +120,32 @@ def _term(stage: Stage, nodes: Nodes) -> Term | None:
     equal = nodes.dimensions.equal
     if len(margins) != len(parts):
         return None
-    if any(equal(cut(equal(dim), *margin)) != equal(size) for dim, size, margin in zip(dims, own, margins, strict=True)):
+    left = [cut(equal(dim), *margin) for dim, margin in zip(dims, margins, strict=True)]
+    if any(equal(dim) != equal(size) for dim, size in zip(left, own, strict=True)):
         return None
     before, behind = zip(*margins, strict=True)
-    return Term(value, before, behind, stage.note, stage.span)
+    met = tuple((dim, size) for dim, size in zip(left, own, strict=True) if dim != size)
+    return Term(value, before, behind, stage.note, stage.span, met)
 
 
-def leaves(var: Var, views: Nodes, nodes: Mapping[Var, Node]) -> set[Var] | None:
-    """What has to lie in memory to compute a value again; None where that is dear, or cannot be."""
-    found: set[Var] = set()
-    cost = 0
+def chain(var: Var, views: Nodes, nodes: Mapping[Var, Node]) -> list[Node] | None:
+    """The nodes that compute an element of a value from what lies in memory; None where that is dear, or cannot be."""
+    found: dict[Var, Node] = {}
 
     def visit(node: Node) -> bool:
-        nonlocal cost
-        cost += 1
-        if node.reduces or node.stage.op not in ARITHMETIC or cost > CHEAP or node.place != tuple(range(len(node.axes))):
+        found[node.out] = node
+        if node.reduces or node.stage.op not in ARITHMETIC or len(found) > CHEAP or node.place != tuple(range(len(node.axes))):
             return False
         for ref in node.refs:
-            if not isinstance(ref.base, Var):
-                continue
-            if ref.base not in nodes or not ref.base.type.rank:
-                found.add(ref.base)
-            elif ref.index != node.place or not visit(nodes[ref.base]):
+            inner = nodes.get(ref.base) if isinstance(ref.base, Var) and ref.base.type.rank else None
+            if inner is not None and (ref.index != node.place or not visit(inner)):
                 return False
         return True
 
     seen = views.ref(var)
     if not isinstance(seen.base, Var) or seen.base not in nodes or seen.index != tuple(range(len(seen.dims))):
         return None
-    return found if visit(nodes[seen.base]) else None
+    return list(found.values()) if visit(nodes[seen.base]) else None
 
 
 class Writer:
@@ -163,7 +167,8 @@ class Writer:
             assert isinstance(base, Var)
             start = fused.current(base)
         self.slot = fused.carried(start)
-        self.part((), ())
+        with fused.guarded(self.stencil.met, self.stencil.terms[0].span):
+            self.part((), ())
         fused.slots.remove(self.slot)
         return self.slot.now
 
@@ -261,6 +266,7 @@ class Filling:
     axes: Shape
     index: tuple[Entry, ...]
     value: Ref
+    met: Pairs
 
     @property
     def out(self) -> Var:
@@ -289,7 +295,8 @@ class Filling:
             assert isinstance(slot.now, Var)
             fused.sides[slot.now] = fused.sides[self.out]
 
-        trips(())
+        with fused.guarded(self.met, self.stage.span):
+            trips(())
         fused.slots.remove(slot)
         return slot.now
 
@@ -314,7 +321,8 @@ def filling(stage: Stage, nodes: Nodes) -> Filling | None:
     same = len(seen.dims) == len(axes) and all(equal(own) == equal(dim) for own, dim in zip(seen.dims, axes, strict=True))
     if not axes or not (same or not value.type.rank) or value.type.kind != array.type.kind:
         return None
-    return Filling(stage, seen.dims if same else tuple(axes), tuple(index), seen)
+    met = tuple((dim, own) for dim, own in zip(axes, seen.dims, strict=True) if dim != own) if same else ()
+    return Filling(stage, tuple(axes), tuple(index), seen, met)
 
 
 __all__ = ["Filling", "Stencil", "Term", "Writer", "filling", "stencils"]
