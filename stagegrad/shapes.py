@@ -288,7 +288,8 @@ class Dimensions:
         at = str(dict(stage.attrs).get("at", "[{0}]"))
         unknown = tuple(self.unknown() for _ in range(rank))
         indices = stage.args[1:]
-        picked = dict(stage.attrs).get("gather") and len(indices) == len(source)
+        every = f"[{', '.join(f'{{{k}}}' for k in range(len(source)))}]"  # an index array for each axis
+        picked = dict(stage.attrs).get("gather") and len(indices) == len(source) and at == every
         if picked and all(index.type.rank == 1 and index.type.kind == "int" for index in indices):
             return self.broadcast([self.shape(index) for index in indices])
         if dict(stage.attrs).get("gather") or not re.fullmatch(r"\[[^][]*\]", at) or "..." in at:
