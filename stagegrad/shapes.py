@@ -272,7 +272,7 @@ class Dimensions:
             return 1
         first, *others = found
         if not self.is_several(first):
-            if self.hopeful and all("-" in str(dim) for dim in found):
+            if self.hopeful and all("-" in str(dim) and "@" not in str(dim) for dim in found):
                 for other in others:
                     self.unite(first, other)
                 return first
@@ -297,7 +297,7 @@ class Dimensions:
         dims: list[Dim] = []
         axes = iter(source)
         for part in at[1:-1].split(","):
-            text = part.strip().format(*(str(arg.value) if isinstance(arg, Lit) else "?" for arg in stage.args[1:]))
+            text = part.strip().format(*(str(arg.value) if isinstance(arg, Lit) else f"<{arg}>" for arg in stage.args[1:]))
             if text == "None":
                 dims.append(1)
             elif ":" in text:
@@ -308,10 +308,10 @@ class Dimensions:
         return tuple(dims) if len(dims) == rank else unknown
 
     def cut(self, dim: Dim, text: str) -> Dim:
-        """The size of a slice: ``x[1:]`` and ``x[:-1]`` are both one less than x."""
+        """The size of a slice: ``x[1:]`` and ``x[:-1]`` are both one less than x; the same slice of two as long is as long."""
         match = re.fullmatch(r"(\d*):(-\d+)?", text)
         if match is None:
-            return self.unknown()
+            return f"{self.equal(dim)}@{text.replace('-', '~')}"
         less = int(match[1] or 0) - int(match[2] or 0)
         if isinstance(dim, int):
             return max(dim - less, 0)

@@ -290,3 +290,24 @@ def test_limits_as_texts(text, number):
 def test_texts_that_are_no_limits(text):
     with pytest.raises(stagegrad.NameChoiceError, match="bytes"):
         memory.limit(text)
+
+
+def leaves_behind_a_record(x: float, n: int) -> float:
+    """A value is recorded before the exit; the trip that ends there changes nothing else, and is not undone."""
+    total, seen = x, 1.0
+    k = 0
+    while k < n:
+        dear = math.exp(math.sin(total))
+        k += 1
+        if dear > 2.0:
+            break
+        total, seen = dear * total + 0.1, total
+    return total * seen
+
+
+@pytest.mark.parametrize("x", [0.3, -0.7, 1.2, 2.9])
+def test_a_record_of_the_trip_that_leaves_is_not_read(x):
+    step = 1e-6
+    _, slope = stagegrad.compile(leaves_behind_a_record, target="python", wrt="x").value_and_grad(x, 6)
+    difference = (leaves_behind_a_record(x + step, 6) - leaves_behind_a_record(x - step, 6)) / (2 * step)
+    assert slope == pytest.approx(difference, rel=1e-7, abs=1e-8)

@@ -471,7 +471,9 @@ class _Recorder:
     def _recording(self, body: Block) -> Block:
         """Records behind the last early exit: a trip that ends there changes nothing, so nothing of it is undone."""
         last = body.stmts[-1] if body.stmts else None
-        side = _exit_side(last, body, self.loop, self.sweep.active) if isinstance(last, If) else None
+        # What a trip that is not counted has put on a tape, the next one overwrites, and nobody reads.
+        active = self.sweep.active - {tape.var for tape in self.kept.values()}
+        side = _exit_side(last, body, self.loop, active) if isinstance(last, If) else None
         if side is None or not isinstance(last, If):
             return self._record_first(body)
         leaving, arm = (last.then, last.orelse) if side == 0 else (last.orelse, last.then)

@@ -158,7 +158,7 @@ def sizes_before(array: Var, shapes: Mapping[Var, Shape], outside: Iterable[Var]
         whole, _, less = str(dim).partition("-")
         if isinstance(dim, int):
             found.append(literal(dim))
-        elif dim in known or whole in known:
+        elif dim in known or (whole in known and "@" not in str(dim)):
             var, axis = known[dim if dim in known else whole]
             size = before.emit("extent", var, axis=axis)
             if dim not in known:  # a slice, or a slice of one ("n-1-2"): shorter, but never less than empty

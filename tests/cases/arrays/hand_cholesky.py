@@ -363,19 +363,17 @@ def f_value_and_grad(A, y):
         dLiizi = -dnum
         # yi = y[i]
         dy[i] += dyi
-        n2 = zi.shape[0]
+        n2 = Lii.shape[0]
         dLii = room(n2)
+        dzi = room(n2)
         for i2 in range(n2):
             zi_i = zi[i2]
             # Liizi = Lii @ zi
             dLii_i = dLiizi * zi_i
-            dLii[i2] = dLii_i
-        m = Lii.shape[0]
-        dzi = room(m)
-        for i2 in range(m):
             Lii_i = Lii[i2]
             # Liizi = Lii @ zi
             dzi_i = dLiizi * Lii_i
+            dLii[i2] = dLii_i
             dzi[i2] = dzi_i
         # zi = z[:i]
         add_row(dz[:i], dzi)
