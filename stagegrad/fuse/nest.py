@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 from stagegrad.fuse.nodes import COMBINED, ZERO, Ahead, Counting, Entry, Node, Nodes, Ref, left_of
 from stagegrad.fuse.order import TITLES, Order, reads
-from stagegrad.fuse.stencil import Filling, Stencil, Writer, filling, stencils
+from stagegrad.fuse.stencil import ARITHMETIC, Filling, Stencil, Writer, filling, stencils
 from stagegrad.ir import (
     INT,
     Atom,
@@ -52,14 +52,12 @@ from stagegrad.shapes import Dim, dimensions
 _LETTERS = "ijklm"
 #: What costs at most so many operations is computed again where another loop needs it.
 _CHEAP = 3
-_ARITHMETIC = frozenset({"add", "sub", "mul", "neg", "square", "where", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not"})
 #: What compiled code says where it finds sizes to differ; Python then says it better, unless it repeats an array of one element.
 UNEQUAL = "operands could not be broadcast together"
 #: Stages that only ask for the size of an array.
 _SIZES = frozenset({"extent", "size", "count", "number_along"})
 
 Item: TypeAlias = "Node | Stencil | Filling | Stmt"
-
 
 #: What becomes loops.
 _LOOPS = (Node, Stencil, Filling)
@@ -116,6 +114,7 @@ class Fuser:
         return changed
 
     def with_loops(self, block: Block, known: dict[Dim, tuple[Var, int]]) -> Block:
+        """A block with loops in the place of its array stages, those of the blocks inside it first."""
         items: list[Item] = []
         found, order = self.found(block, known)
         chains = stencils(block, self.nodes, found)
@@ -140,18 +139,18 @@ class Fuser:
             return Block(tuple(item for item in items if not isinstance(item, _LOOPS)), block.results)
         return Fused(self, block, known, found, order).run(items)
 
-    def found(self, block: Block, known: dict[Dim, tuple[Var, int]]) -> tuple[dict[Var, Node], _Order]:
+    def found(self, block: Block, known: dict[Dim, tuple[Var, int]]) -> tuple[dict[Var, Node], _Known]:
         """The block's nodes; those that rely on what others find to be equal come last."""
         stages = [stmt for stmt in block.stmts if isinstance(stmt, Stage) and not self.nodes.view(stmt)]
         first = [node for stage in stages if stage.op != "load" and (node := self.nodes.node(stage)) is not None]
         self.nodes.met = {pair for node in first for pair in node.met}
         last = [node for stage in stages if stage.op == "load" and (node := self.nodes.node(stage)) is not None]
-        order = _Order(block, known, self.nodes, {node.out for node in (*first, *last)})
+        order = _Known(block, known, self.nodes, {node.out for node in (*first, *last)})
         nodes = [self.nodes.joined(node, order.place) for node in (*first, *last)]
         return {node.out: node for node in nodes if order.knows(node.sizes, node.out)}, order
 
 
-class _Order:
+class _Known:
     """When the sizes of a block are known: after which of its statements."""
 
     def __init__(self, block: Block, known: dict[Dim, tuple[Var, int]], nodes: Nodes, made: set[Var]) -> None:
@@ -180,7 +179,7 @@ class _Order:
 class Fused:
     """One block on its way into loops."""
 
-    def __init__(self, fuser: Fuser, block: Block, known: dict[Dim, tuple[Var, int]], made: dict[Var, Node], order: _Order) -> None:
+    def __init__(self, fuser: Fuser, block: Block, known: dict[Dim, tuple[Var, int]], made: dict[Var, Node], order: _Known) -> None:
         self.fuser, self.block, self.known, self.made, self.order = fuser, block, known, made, order
         self.nodes, self.fresh = fuser.nodes, fuser.fresh
         self.top: list[Stmt] = []
@@ -384,7 +383,7 @@ class Fused:
 
     def cost(self, node: Node, makers: dict[Var, Node], depth: int) -> int:
         """How many operations it takes to compute an element again from what lies in memory; many where it cannot be."""
-        if node.reduces or node.stage.op not in _ARITHMETIC:
+        if node.reduces or node.stage.op not in ARITHMETIC:
             return _CHEAP + 1
         inner = (self.elsewhere(ref, makers, depth) for ref in node.refs)
         return 1 + sum(self.cost(maker, makers, depth) for maker in inner if maker is not None)
@@ -453,9 +452,11 @@ class Fused:
         return self.sizes[dim]
 
     def current(self, atom: Atom) -> Atom:
+        """What stands for a value outside of loops."""
         return self.now.get(atom, atom) if isinstance(atom, Var) else atom
 
     def emit(self, op: str, *args: Atom, name: str = "") -> Var:
+        """Writes a stage, and returns its result."""
         out = self.fresh.var(name, find(op).type_of([arg.type for arg in args], {}))
         self.out.append(Stage(out, op, args))
         return out

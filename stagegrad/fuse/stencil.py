@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Pairs: TypeAlias = "tuple[tuple[Dim, Dim], ...]"
 #: Up to so many operations, a term is computed again for each element that it is added to.
 CHEAP = 12
+#: What is cheap.
 ARITHMETIC = frozenset({"add", "sub", "mul", "neg", "square", "where", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not"})
 
 
