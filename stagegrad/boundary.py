@@ -163,14 +163,15 @@ def _shown(value: Any) -> str:
 class Boundary:
     """What a compiled function accepts: its parameters, what each of them is, and whether it was compiled by Numba.
 
-    Numba's ints have 64 bits, and its arrays are contiguous. `apart` are the leaves that may not share memory with others, `written`
-    those whose final values come back.
+    Numba's ints have 64 bits, and its arrays are contiguous. `apart` are the leaves that may not share memory with others, `altered`
+    those that may not be arrays without axes, `written` those whose final values come back.
     """
 
     parameters: Parameters
     specs: tuple[Spec, ...]
     numba: bool
     apart: tuple[int, ...] = ()
+    altered: tuple[int, ...] = ()
     written: tuple[int, ...] = ()
 
     @cached_property
@@ -209,6 +210,7 @@ class Boundary:
         if type_.bits == 64:
             return self._convert(path, type_.kind, value)
         if isinstance(value, (numbers.Real, sys.modules["numpy"].ndarray)) and getattr(value, "ndim", 0) == 0:
+            self._refuse_altered(path, value)
             return sys.modules["numpy"].float32(value)
         raise self._refused(path, "float", value)
 
@@ -217,9 +219,16 @@ class Boundary:
             return float(value)
         if isinstance(value, (int, numbers.Integral)) or _is_numpy_bool(value):
             return self._from_int(path, kind, value)
-        if type(value).__name__ == "ndarray" and type(value).__module__ == "numpy" and value.ndim == 0:
+        if _is_array(value) and value.ndim == 0:
+            self._refuse_altered(path, value)
             return self._convert(path, kind, value[()])
         raise self._refused(path, kind, value)
+
+    def _refuse_altered(self, path: str, value: Any) -> None:
+        """An array without axes counts as a number, which is wrong where the function changes it in place, for all its names."""
+        if self.altered and _is_array(value) and self.paths.index(path) in self.altered:
+            reason = f"argument `{path}` of {self.parameters.name}() is an array without axes, which the function changes in place"
+            raise ArgumentError(reason, advice=f"float({path})")
 
     def _from_int(self, path: str, kind: str, value: Any) -> float | int | bool:
         """An int or a bool, of Python or of NumPy, as what the parameter is."""
@@ -316,6 +325,11 @@ def _exact(number: int) -> bool:
         return float(number) == number
     except OverflowError:
         return False
+
+
+def _is_array(value: Any) -> bool:
+    # By name, as below.
+    return type(value).__name__ == "ndarray" and type(value).__module__ == "numpy"
 
 
 def _is_numpy_bool(value: Any) -> bool:

@@ -255,7 +255,7 @@ class Staged(Generic[P, R]):
         values = self._parameters.bound(args, kwargs)
         build = self._chosen(values)
         target = self._options.chosen_target
-        boundary = Boundary(self._parameters, build.program.specs, target == "numba", build.program.apart)
+        boundary = Boundary(self._parameters, build.program.specs, target == "numba", build.program.apart, build.program.altered)
         given = boundary.plain(boundary.given(values))
         module, source = build.module(self._shown), build.source(self._shown, target)
         names = [function.name for function in module.functions]
@@ -496,9 +496,8 @@ class Staged(Generic[P, R]):
         kind = "value" if method == "_value" else "value_and_grad"
         compiled = _compiled(build, kind, target, wrt)
         program = build.program
-        boundary = Boundary(
-            self._parameters, program.specs, target == "numba", program.apart, program.written if method == "_value" else ()
-        )
+        written = program.written if method == "_value" else ()
+        boundary = Boundary(self._parameters, program.specs, target == "numba", program.apart, program.altered, written)
         answer = Answer(build.name, build.answer("grad" if method == "grad" else kind, wrt))
         explain = _explaining(build, target, kind, wrt)
         parameters = self._parameters

@@ -595,6 +595,21 @@ def a_number_as_a_view_of_an_array(x):
     return y * x[0]
 
 
+def _kept(x, n: int):
+    z = np.array(0.5)
+    for i in range(n):
+        if x[i] > 1.0:
+            return z, z
+    return z, np.array(1.0)
+
+
+@called_with(X, 3, refused="may hold an array without axes")
+def a_number_in_an_array_is_returned_twice_from_a_loop(x, n: int):
+    z, w = _kept(x, n)
+    w += x[0]
+    return z * w
+
+
 @called_with(X, 0.3, refused="may hold an array without axes")
 def an_axis_put_before_an_array_without_axes(x, s):
     z = np.array(s)
@@ -691,6 +706,94 @@ def a_view_is_filled(x):
     b = a[1:3]
     b.fill(2.0)
     return np.sum(a * x) + np.sum(b)
+
+
+# ---------------------------------------------------------------------------------------------- arguments that are arrays without axes
+
+
+def under_two_names(z: float, x: float):
+    w = z
+    z += x
+    return w * x
+
+
+def in_a_loop(z: float, x: float):
+    while z < 10.0:
+        z *= 2.0
+    return z * x
+
+
+def as_an_array(z: float, x: float):
+    w = np.asarray(z)
+    w += x
+    return z * w
+
+
+def through_a_shape(z: float, x: float):
+    v = np.reshape(z, 1)
+    v[0] = 5.0 * x
+    return z * v[0]
+
+
+def chosen_by_a_test(z: float, x: float):
+    w = z if x > 0.0 else x
+    w *= 2.0
+    return z * w
+
+
+def _moved(z, x):
+    z += x
+    total = 0.0
+    for _ in range(3):
+        total += z if total > 1.0 else 2.0 * z
+    return total
+
+
+def by_a_helper(z: float, x: float):
+    return z * _moved(z, x)
+
+
+def _either(z, x):
+    for i in range(3):
+        if x > i:
+            return z
+        x = x * 0.5
+    return x
+
+
+def from_a_helper(z: float, x: float):
+    w = _either(z, x)
+    w += x
+    return w * z
+
+
+ALTERING = [under_two_names, in_a_loop, as_an_array, through_a_shape, chosen_by_a_test, by_a_helper, from_a_helper]
+
+
+@pytest.mark.parametrize("target", ["numpy", "numba"])
+@pytest.mark.parametrize("function", ALTERING, ids=lambda function: function.__name__)
+def test_an_array_without_axes_that_would_change_in_place_is_refused(function: Any, target: Any) -> None:
+    """NumPy changes it for all its names, the caller's too; a float is right."""
+    made = stagegrad.compile(function, target=target, cache=False)
+    for call in (made, made.value_and_grad):
+        with pytest.raises(stagegrad.ArgumentError, match=r"`z` of .* is an array without axes, which the function changes in place"):
+            call(np.array(2.0), 3.0)
+    assert made(2.0, 3.0) == function(2.0, 3.0)
+    assert made(np.float64(2.0), 3.0) == function(2.0, 3.0)
+
+
+def test_an_array_without_axes_that_nothing_changes_is_a_number() -> None:
+    """A new number under the old name changes no array."""
+
+    def scaled(z, x):
+        w = z
+        z = z * x
+        z += w
+        return z * w
+
+    made = stagegrad.compile(scaled, target="numpy", cache=False)
+    assert made(np.array(2.0), 3.0) == scaled(np.array(2.0), 3.0) == 16.0
+    assert stagegrad.compile(lambda p: p["z"] ** 2, target="numpy", cache=False).grad({"z": np.array(3.0)}) == {"z": 6.0}
 
 
 # ---------------------------------------------------------------------------------------------- what NumPy does otherwise

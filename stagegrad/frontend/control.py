@@ -182,9 +182,9 @@ class Statements(Lists):
             raise self.refusal(stmt, f"this changes the list `{name}` in place; lists that change are not supported",
                                f"{name} = {name} + [...], which makes a new list")  # fmt: skip
         value = self.operate(BINARY.get(type(stmt.op), ""), old, right, stmt)
-        if isinstance(old, Var) and old in self.origins:
-            if not isinstance(value, Var) or value.type != old.type:
-                raise self.refusal(stmt, f"{describe(value)} is written into an array without axes that holds {describe(old)}")
+        if isinstance(old, Var) and self.made_here(old) and (not isinstance(value, Var) or value.type != old.type):
+            raise self.refusal(stmt, f"{describe(value)} is written into an array without axes that holds {describe(old)}")
+        if isinstance(old, Var) and isinstance(value, Var):
             self.same_origins(value, old)
         self.bind(stmt.target.id, value, stmt)
 

@@ -135,6 +135,9 @@ class Region:
         return (self.number, "$broke")
 
 
+# What made an array without axes, or the parameter that may be one.
+Origin = ast.AST | Var
+
 _FLAGS = frozenset({"$exit", "$until", "$broke", "$returned"})
 RETURNED: Key = (0, "$returned")
 RESULT: Key = (0, "$result")
@@ -181,7 +184,8 @@ class Emitter:
         self.words: dict[str, object] = {}  # names in the text, and whose they are
         self.given: list[Var] = []  # the function's parameters
         self.strengths: dict[Var, Strength] = {}  # of numbers that are not weak
-        self.origins: dict[Atom, frozenset[ast.AST]] = {}  # of numbers in arrays without axes: what made the array
+        self.origins: dict[Atom, frozenset[Origin]] = {}  # of numbers that may lie in arrays without axes
+        self.altered: set[Var] = set()  # parameters that, were they arrays without axes, would be changed in place
         self.in_others: set[ast.AST] = set()  # what made views without axes of other arrays
         self._made: dict[Var, tuple[list[Stmt], int]] = {}
         self._regions = 0
@@ -237,17 +241,28 @@ class Emitter:
 
     def same_origins(self, out: Atom, *atoms: Atom) -> None:
         """Notes that a number may lie in the arrays without axes that others lie in."""
-        found = frozenset[ast.AST]().union(*(self.origins.get(atom, frozenset()) for atom in (out, *atoms)))
+        found = frozenset[Origin]().union(*(self.origins.get(atom, frozenset()) for atom in (out, *atoms)))
         if found:
             self.origins[out] = found
 
+    def made_here(self, atom: object) -> frozenset[ast.AST]:
+        """What made the arrays without axes, or the views of one, that a number may lie in; parameters apart."""
+        origins = self.origins.get(atom, ()) if isinstance(atom, Var) else ()
+        return frozenset(origin for origin in origins if isinstance(origin, ast.AST))
+
+    def alters(self, *atoms: Atom) -> None:
+        """Notes that the arrays without axes that the caller may have given are changed in place."""
+        self.altered |= {origin for atom in atoms for origin in self.origins.get(atom, ()) if isinstance(origin, Var)}
+
     def require_one_holder(self, key: Key, value: Value, node: ast.AST) -> None:
         """Refuses to change in place what may be an array without axes, or a view of one, that another variable may hold too."""
-        origins = self.origins.get(value, frozenset()) if isinstance(value, Var) else frozenset()
+        if isinstance(value, Var):
+            self.alters(value)
+        origins = self.made_here(value)
         if not origins:
             return
         others = [slot for other, slot in self.env.items() if other != key]
-        if origins & self.in_others or any(origins & self.origins.get(leaf, frozenset()) for slot in others for leaf in leaves(slot.value)):
+        if origins & self.in_others or any(origins & self.made_here(leaf) for slot in others for leaf in leaves(slot.value)):
             word = self.word_of(key)
             message = f"`{word}` may hold an array without axes, which this changes for other names too"
             raise self.refusal(node, message, f"{word} = {word} + ..., or a number: float({word})")

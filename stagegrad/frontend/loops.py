@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, count
 from typing import TYPE_CHECKING, TypeAlias
 
-from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow, Strength
+from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow, Origin, Strength
 from stagegrad.frontend.lists import OtherNumbers, appended
 from stagegrad.frontend.memory import Memory, buffers_in, key_of
 from stagegrad.frontend.scope import Loop, assigned, has_exit
@@ -61,7 +61,7 @@ class _Carried:
     vars: list[Var]
     bound: Atom = TRUE
     either: bool = False  # whether its numbers are NumPy's on some trips only
-    origins: frozenset[ast.AST] = frozenset()  # what made the arrays without axes that its numbers lie in at the end of a trip
+    origins: frozenset[Origin] = frozenset()  # what made the arrays without axes that its numbers lie in at the end of a trip
 
 
 class LoopLowering:
@@ -441,11 +441,14 @@ class LoopLowering:
         return carry.out if carry else FALSE
 
     def _result_carry(self, body: Arm, carries: list[Carry], results: list[Atom]) -> Slot:
-        slot = body.env[RESULT]
+        low, slot = self.low, body.env[RESULT]
         outs: list[Atom] = []
         for leaf in leaves(slot.value):
-            out = self.low.fresh.var("", leaf.type)
-            carries.append(Carry(self.low.fresh.var("", leaf.type), Lit(None, leaf.type), out))
+            out = low.fresh.var("", leaf.type)
+            carries.append(Carry(low.fresh.var("", leaf.type), Lit(None, leaf.type), out))
+            low.same_origins(out, leaf)
+            if low.strength(leaf) is not Strength.WEAK:
+                low.strengths[out] = low.strength(leaf)
             results.append(leaf)
             outs.append(out)
         return Slot(fill(slot.value, iter(outs)), TRUE, slot.span)

@@ -50,6 +50,7 @@ class Program:
     specs: tuple[Spec, ...] = ()
     written: tuple[int, ...] = ()
     result: Spec | None = None
+    altered: tuple[int, ...] = ()  # leaves without axes that would be changed in place, were they arrays
     apart: tuple[int, ...] = ()  # leaves that share no memory with others: they are written to, if only inside
 
     def __post_init__(self) -> None:

@@ -164,7 +164,8 @@ def _lower(function: types.FunctionType, source: str | None, specs: Mapping[str,
         signature = inspect.signature(function, follow_wrapped=False)
         found = tuple(spec_of(value) for value in main.inputs.values())
         result = None if _is_plain(main.result) else spec_of(main.result)
-        return Program(module, signature, tuple(captures.values()), compilation.text(), found, main.written, result)
+        effects = main.effects
+        return Program(module, signature, tuple(captures.values()), compilation.text(), found, effects.written, result, effects.altered)
 
 
 def _is_plain(value: Value) -> bool:
@@ -172,6 +173,19 @@ def _is_plain(value: Value) -> bool:
     if isinstance(value, Many) and value.display == "tuple":
         return all(map(_is_plain, value.items))
     return isinstance(value, Var | Lit)
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What a function does to what it is given. Positions are those of the leaves of its inputs.
+
+    An argument without axes may be an array all the same: `altered` are those that the function would then change in place.
+    """
+
+    written: tuple[int, ...] = ()  # arrays to which it writes
+    altered: tuple[int, ...] = ()
+    in_arrays: tuple[bool, ...] = ()  # whether its results may lie in arrays without axes that it makes
+    held: tuple[frozenset[int], ...] = ()  # for each result, the inputs in whose array without axes it may lie
 
 
 @dataclass(eq=False)
@@ -188,9 +202,8 @@ class Specialisation:
     failed: bool = False
     in_place: bool = False  # whether it writes to arrays, be they its own
     strengths: tuple[Strength, ...] = ()  # of its results
-    in_arrays: tuple[bool, ...] = ()  # whether its results may lie in arrays without axes
+    effects: Effects = Effects()
     shared: tuple[frozenset[int], ...] = ()  # for each result, the leaves of the inputs whose memory it may lie in
-    written: tuple[int, ...] = ()  # leaves of the inputs that are arrays to which it writes
 
 
 @dataclass(eq=False)
@@ -336,7 +349,7 @@ class Compilation:
         self._fill(new, unit, parent, params, lifted or {})
         while new.failed and new.recursive and others:
             del self.problems[mark:], self.made[made:]
-            new.failed, new.result, new.written = False, others.pop(0), ()
+            new.failed, new.result, new.effects = False, others.pop(0), Effects()
             self._fill(new, unit, parent, params, lifted or {})
         return new
 
@@ -355,17 +368,17 @@ class Compilation:
                 break
             joined = join(new.result, result)
             settled = joined is not None and not isinstance(joined, Unfit) and _same_types(joined, new.result)
-            if settled and lowering.written == new.written:
+            if settled and lowering.effects == new.effects:
                 break
             del self.problems[mark:], self.made[made:]
-            new.written = lowering.written
+            new.effects = lowering.effects
             new.result = result if joined is None else joined
         else:
             self._complain(unit, new.node, "the result of this recursive function has no settled type", "annotated, simpler cases")
             new.failed = True
             return
         new.function, new.result = function, result
-        new.written, new.strengths, new.in_arrays = lowering.written, lowering.returned, lowering.in_arrays
+        new.effects, new.strengths = lowering.effects, lowering.returned
         known = {spec.name: spec.shared for spec in self.made if spec.function is not None and spec is not new}
         new.shared = shared(function, known)
 
@@ -401,9 +414,8 @@ class Lowering(Statements):
         super().__init__(compilation)
         self.memory = memory
         self.is_main = False
-        self.written: tuple[int, ...] = ()
+        self.effects = Effects()
         self.returned: tuple[Strength, ...] = ()
-        self.in_arrays: tuple[bool, ...] = ()
         self._sections, self.list_types, self.busy = {}, {}, []
 
     def function(
@@ -434,14 +446,14 @@ class Lowering(Statements):
             value = fill(value, (self.converted(leaf, type, node) for leaf, type in zip(leaves(value), types, strict=True)))
         results, shape = tuple(leaves(value)), _shape(value)
         self.returned = tuple(map(self.strength, results))
-        self.in_arrays = tuple(result in self.origins for result in results)
         finals = {k: self._final(k, buffer, node) for k, buffer in arrays.items()}
-        self.written = tuple(k for k, final in finals.items() if final != self.given[k] or k in spec.written)
+        written = tuple(k for k, final in finals.items() if final != self.given[k] or k in spec.effects.written)
+        self.effects = self._effects(written, results)
         if len(self.compilation.problems) > problems:
             raise Poisoned
-        if self.written:
-            shape = (shape, *range(len(results), len(results) + len(self.written)))
-            results += tuple(finals[k] for k in self.written)
+        if written:
+            shape = (shape, *range(len(results), len(results) + len(written)))
+            results += tuple(finals[k] for k in written)
         doc = ast.get_docstring(node) or "" if isinstance(node, ast.FunctionDef) else ""
         body = Block(tuple(self.stmts), results)
         function = Function(spec.name, tuple(self.given), body, shape, doc, "python", self.span(node))
@@ -456,6 +468,13 @@ class Lowering(Statements):
         message = version.message if isinstance(version, Unfit) else ""
         self.report(node, message or f"what `{param.name}` holds at the end is not known", "a copy of the parameter: x = x.copy()")
         return param
+
+    def _effects(self, written: tuple[int, ...], results: Sequence[Atom]) -> Effects:
+        """What the function does to what it was given, now that its body is lowered."""
+        position = {var: k for k, var in enumerate(self.given)}
+        held = [{position[origin] for origin in self.origins.get(result, ()) if isinstance(origin, Var)} for result in results]
+        in_arrays = [bool(self.made_here(result)) for result in results]
+        return Effects(written, tuple(sorted(position[var] for var in self.altered)), tuple(in_arrays), tuple(map(frozenset, held)))
 
     def _may_be_int(self, var: Var, node: FunctionNode) -> bool:
         argument = next((arg for arg in parameters(node) if arg.arg == var.name), None)
@@ -472,6 +491,7 @@ class Lowering(Statements):
         vars = [self.fresh.var(name if isinstance(value, Var | Lit) else f"{name}{k}", part.type) for k, part in enumerate(leaves(value))]
         self.guessed |= {var: frozenset({var}) for var in vars if var.type == FLOAT}
         self.given += vars
+        self.origins |= {var: frozenset({var}) for var in vars if not var.type.rank}
         return fill(value, iter(vars))
 
     def _result(self, node: FunctionNode, is_main: bool, problems: int) -> Value:
@@ -526,10 +546,10 @@ class Lowering(Statements):
             raise Poisoned from None
         if spec.failed:
             raise Poisoned
-        if spec.written and self.memory is None:
+        if spec.effects.written and self.memory is None:
             raise NeedsMemory
         short = spec.function is not None and not spec.recursive and _is_short(inner, spec.function)
-        if short or (spec.written and not spec.recursive and _ends_once(inner)):
+        if short or (spec.effects.written and not spec.recursive and _ends_once(inner)):
             return self._inline(inner, unit, parent, params, node)
         return self._call(spec, [value for name, value in params.items() if name not in pinned] + [*lifted.values()], node)
 
@@ -577,17 +597,21 @@ class Lowering(Statements):
         args = tuple(self.converted(atom, type, node) for atom, type in zip(atoms, types, strict=True))
         if any(arg.type.bits == 32 for arg in args) and any(self.strength(arg) is not Strength.WEAK for arg in args):
             raise self.refusal(node, "numbers of 32 bits and NumPy's numbers of 64 bits meet in this call", "float(...) around the latter")
-        if any(atom in self.origins for atom in atoms):
+        if any(map(self.made_here, atoms)):
             raise self.refusal(node, "an array without axes is given to another function", "float(...) around it")
-        written = self._written_by(spec, values, args, node) if spec.written else []
+        effects = spec.effects
+        self.alters(*(atoms[k] for k in effects.altered))
+        written = self._written_by(spec, values, args, node) if effects.written else []
         outs = tuple(self.fresh.var("", leaf.type) for leaf in leaves(spec.result))
         if self.memory is not None:
             through = spec.shared or (frozenset(range(len(args))),) * len(outs)
             for out, positions in zip(outs, through, strict=False):
                 self.memory.lies[out] = frozenset().union(*(self.memory.lies.get(args[k], frozenset()) for k in positions))
         self.strengths |= {out: strength for out, strength in zip(outs, spec.strengths, strict=False) if strength is not Strength.WEAK}
-        self.origins |= {out: frozenset({node}) for out, held in zip(outs, spec.in_arrays, strict=False) if held}
-        finals = tuple(self.fresh.var(self.words_of(ref), args[k].type) for k, ref in zip(spec.written, written, strict=True))
+        self.origins |= {out: frozenset({node}) for out, held in zip(outs, effects.in_arrays, strict=False) if held}
+        for out, inputs in zip(outs, effects.held, strict=False):
+            self.same_origins(out, *(atoms[k] for k in inputs))
+        finals = tuple(self.fresh.var(self.words_of(ref), args[k].type) for k, ref in zip(effects.written, written, strict=True))
         self.append(Call((*outs, *finals), spec.name, args, span=self.span(node)))
         for ref, final in zip(written, finals, strict=True):
             if ref is not None:
@@ -601,7 +625,7 @@ class Lowering(Statements):
         parts = [part for value in values for part in parts_of(value)]
         lies = [memory.lies.get(atom, frozenset()) for atom in args]
         found: list[Ref | None] = []
-        for k in spec.written:
+        for k in spec.effects.written:
             part = parts[k]
             for j in range(len(args)):
                 if j != k and any(memory.meet(a, b) for a in lies[k] for b in lies[j]):

@@ -213,7 +213,11 @@ def _array(low: Arrays, node: ast.AST, object: Value, dtype: Any = None, copy: A
 @word("asarray ascontiguousarray asanyarray asarray_chkfinite")
 def _asarray(low: Arrays, node: ast.AST, a: Value, dtype: Any = None) -> Value:
     made = array_of(low, node, a, element_type(low, node, dtype))
-    return made if made in low.origins else low.without_axes(made, node)
+    if made.type.rank or low.made_here(made):
+        return made
+    array = low.without_axes(made, node)
+    low.same_origins(array, made)  # which is the array itself, where the caller gave one
+    return array
 
 
 @word("copy", method=True)
