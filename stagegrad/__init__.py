@@ -30,7 +30,8 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from stagegrad.gates import gate
-    from stagegrad.staged import Staged, compile, formula, grad, value_and_grad
+    from stagegrad.making import compile, formula, grad, value_and_grad
+    from stagegrad.staged import Staged
 
 __all__ = [
     "ArgumentError",
@@ -53,8 +54,8 @@ __all__ = [
 
 # Everything is imported when it is first used, so that a program that only might use stagegrad starts as fast as without it.
 _LATER = {name: "stagegrad.errors" for name in __all__ if name.endswith("Error")}
-_LATER |= dict.fromkeys(("Staged", "compile", "formula", "grad", "value_and_grad"), "stagegrad.staged")
-_LATER |= {"gate": "stagegrad.gates"}
+_LATER |= dict.fromkeys(("compile", "formula", "grad", "value_and_grad"), "stagegrad.making")
+_LATER |= {"Staged": "stagegrad.staged", "gate": "stagegrad.gates"}
 
 
 def __getattr__(name: str) -> Any:

@@ -31,7 +31,9 @@ LAYERS = (
     ("gates",),
     ("pipeline",),
     ("verify", "circuit"),
+    ("passages", "raw", "entry"),
     ("staged",),
+    ("making",),
     ("stagegrad",),  # the public surface
     ("interop", "show"),
     ("cli", "explorer"),
@@ -47,6 +49,7 @@ ONLY = {
     "straight": set(),  # knows Python's text and Numba
     "runtime": {"errors", "version", "straight"},  # takes text and never sees IR
     "boundary": {"errors", "ir", "frontend"},  # of the frontend the specs alone: what arguments are
+    "entry": {"ir", "frontend", "boundary"},  # of the frontend the specs alone
     "points": {"errors", "ir", "frontend", "boundary", "outputs", "runtime"},  # of the frontend the specs alone
     "outputs": {"errors", "frontend", "boundary"},
     "tracebacks": set(),

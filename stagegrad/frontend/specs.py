@@ -64,6 +64,10 @@ class Known:
 
 
 Spec: TypeAlias = Leaf | Tree | Known
+#: What parameters are, by name.
+Specs: TypeAlias = Mapping[str, Spec]
+#: The same as users write it: ``{"x": "float64[:, :]", "n": "int64"}``; a dict, tuple or list of texts for a container.
+Types: TypeAlias = Mapping[str, Any]
 
 NOTHING = Known(None)
 
@@ -365,6 +369,15 @@ def _parsed(text: str, name: str) -> Leaf:
         raise NameChoiceError(f"the type of {name}, {text!r}, has more than {MOST_DIMENSIONS} dimensions")
     scalar = _WORDS[found["word"]]
     return Leaf(Type(scalar.kind, len(axes), scalar.bits), axes="".join("1" if axis.strip() == "1" else "n" for axis in axes))
+
+
+def parse_all(types: Types, signature: inspect.Signature, title: str) -> Specs:
+    """The specs of the parameters of a function that `types` names, in the order of its signature."""
+    unknown = [name for name in types if name not in signature.parameters]
+    if unknown:
+        names = ", ".join(signature.parameters) or "none"
+        raise NameChoiceError(f"{title}() has no parameter {unknown[0]!r}; its parameters are {names}")
+    return {name: parse(types[name], name) for name in signature.parameters if name in types}
 
 
 def parse_list(text: str) -> dict[str, str]:

@@ -1,0 +1,204 @@
+"""The ways of a call: from a user's arguments to what was compiled, and back to the user's numbers, arrays and exceptions.
+
+A `Passage` is that of a plain call, of a gradient, of both; a `Writing` that of a call with ``out=``; a `Course` that of ``map``.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stagegrad import memory
+from stagegrad.boundary import Answer, Boundary, are_numbers, dtype_of, flat, plain_result, run
+from stagegrad.errors import UnsupportedError
+from stagegrad.frontend.specs import Leaf, Spec, fill, flatten, leaves
+from stagegrad.fuse import UNEQUAL
+from stagegrad.ir import Type
+from stagegrad.outputs import Outputs, Room
+from stagegrad.pipeline import Build, Choice
+from stagegrad.points import PointError, Points, available_threads, run_compiled, run_plainly
+from stagegrad.tracebacks import locate
+
+#: Calls of what runs on Numba's threads wait for one another.
+_spreading = threading.RLock()
+
+
+def _renew_lock() -> None:
+    global _spreading
+    _spreading = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """The way of a call through one compiled function; `entry` takes the same way where the arguments are plain already."""
+
+    boundary: Boundary
+    compiled: Callable[..., Any]
+    second: bool
+    scalar: bool
+    answer: Answer
+    explain: Callable[..., BaseException]
+    entry: Callable[..., Any]
+
+    def __call__(self, values: Sequence[Any]) -> Any:
+        given = self.boundary.given(values)
+        plain: Sequence[Any] = self.boundary.plain(given)
+        raw = run(self.compiled, plain, second=self.second, failed=self.explain)
+        if self.scalar and are_numbers(given):
+            return raw
+        if self.boundary.written:
+            raw, *final = raw
+            self.boundary.write_back(given, final)
+            plain = self.boundary.with_final(plain, final)
+        return self.answer(raw, given, plain)
+
+
+@dataclass(frozen=True)
+class Writing:
+    """The way of a call whose gradients, of this spec, are written to arrays of the caller's.
+
+    `compiled` takes an array for each of them behind the arguments; without, they are copied. `quick` is for plain arguments.
+    """
+
+    passage: Passage
+    spec: Spec
+    compiled: Callable[..., Any] | None
+    quick: Callable[[Sequence[Any], Any], Any] | None
+
+    def __call__(self, values: Sequence[Any], out: Any, method: str) -> tuple[Any, Any]:
+        """The value, and the gradients with the arrays in `out` where it has some."""
+        boundary, answer = self.passage.boundary, self.passage.answer
+        given = boundary.given(values)
+        rooms = [_room(leaf, given) for leaf in leaves(self.spec)]
+        known = zip(boundary.paths, boundary.leaves, given, strict=True)
+        taken = [(f"argument `{path}`", value) for path, leaf, value in known if leaf.type.rank]
+        arrays = Outputs(f"{answer.title}.{method}()", self.spec, tuple(rooms)).given(out, taken)
+        if self.compiled is None:
+            value, gradient = self.passage(values)
+            mine: list[Any] = [None] * len(arrays)
+        else:
+            plain = boundary.plain(given)
+            mine = [_writable(array, room) for array, room in zip(arrays, rooms, strict=True)]
+            rest = [array for array in mine if array is not None]
+            raw = run(self.compiled, (*plain, *rest), second=False, failed=lambda error, _: self.passage.explain(error, plain))
+            value, gradient = answer(raw, given, plain)
+        found = []
+        for array, written, made in zip(arrays, mine, flatten(self.spec, gradient), strict=True):
+            if array is not None and array is not written:
+                array[...] = made
+            found.append(made if array is None else array)
+        return value, fill(self.spec, iter(found))
+
+
+def _room(leaf: Leaf, given: Sequence[Any]) -> Room | None:
+    """What an array for a gradient must be: like the argument; None for the gradient of a number."""
+    if not leaf.type.rank or leaf.like is None:
+        return None
+    argument = given[leaf.like]
+    return Room(argument.shape, argument.dtype if argument.dtype.kind == "f" else dtype_of(leaf.type))
+
+
+def _writable(array: Any, room: Room | None) -> Any:
+    """The array itself where compiled code can write to it, else another one; None for a number."""
+    if room is None:
+        return None
+    if array is not None and array.flags.carray and array.dtype.isnative:
+        return array
+    import numpy  # lazily: it is there where there are arrays
+
+    return numpy.empty(room.shape, room.dtype.newbyteorder("="))
+
+
+@dataclass(frozen=True)
+class Course:
+    """The way of a call of `map`: a loop that Numba compiled, or a function of numbers for one point after the other."""
+
+    answer: Spec
+    types: tuple[Type, ...]
+    compiled: Callable[..., Any]
+    loops: bool
+    explain: Callable[..., BaseException]
+
+    def __call__(self, points: Points, arrays: Sequence[Any], *, parallel: bool) -> None:
+        """Fills the arrays of the results; what the function raises says at which point."""
+        try:
+            if self.loops:
+                run_compiled(self.compiled, points, arrays, threads=available_threads() if parallel else 1)
+            else:
+                run_plainly(self.compiled, points, arrays, flat)
+            return
+        except PointError as found:
+            position, cause = found.position, found.cause
+        error = self.explain(cause, points.at(position))
+        error.add_note(points.describe(position))
+        raise error
+
+
+def load(build: Build, kind: str, target: str, wrt: Choice) -> Callable[..., Any]:
+    """The compiled function; NumPy's warnings are the user's own in a plain call, and of no use in what a gradient computes besides."""
+    loaded = build.loaded(kind, target, wrt)
+    function = loaded.function
+    if target == "numba":
+        return entered(build, function)
+    if build.arrays and kind != "value":
+        function = functools.partial(_quietly, function)
+    return functools.partial(_plainly, function) if build.scalar and "numpy" in loaded.text else function
+
+
+def _alone(compiled: Callable[..., Any], *args: Any) -> Any:
+    """Numba's own threads are there for one call at a time: its simplest threading layer ends the process where there are two."""
+    with _spreading:
+        return compiled(*args)
+
+
+def entered(build: Build, compiled: Callable[..., Any]) -> Callable[..., Any]:
+    """Numba's function as it is called: with denormals taken as zero inside, or on several threads, where that was asked for."""
+    if build.options.parallel:
+        return functools.partial(_alone, compiled)
+    if not build.options.flush_denormals:
+        return compiled
+    from stagegrad.kernels.denormals import flushing  # lazily: it imports Numba
+
+    return flushing(compiled)
+
+
+def explaining(build: Build, target: str, answer: str, wrt: Choice) -> Callable[..., BaseException]:
+    """How an exception of generated code becomes Python's own, at the user's line."""
+
+    def explain(error: Exception, args: tuple[Any, ...]) -> BaseException:
+        if isinstance(error, MemoryError) and target == "numba" and (refused := memory.refused(build.name, error)):
+            return refused
+        python = build.loaded(answer, "python", wrt)
+        if target == "numba" and not isinstance(error, MemoryError):
+            # Compiled code knows neither the line nor all of the message. Python knows both; if it does not raise, Numba was right to.
+            try:
+                python.function(*args)
+            except Exception as found:
+                error = found
+            else:
+                if str(error) == UNEQUAL:
+                    reason = f"{build.name}() repeats a section of one element beside longer ones, which its compiled code does not do"
+                    return UnsupportedError(reason, build.program.module.main.span, 'target="numpy"')
+        names = [function.name for function in build.program.module.functions]
+        return locate(error, python.path, build.source(answer, "python", wrt).spans, names)
+
+    return explain
+
+
+def _plainly(compiled: Callable[..., Any], *args: Any) -> Any:
+    return plain_result(compiled(*args))
+
+
+def _quietly(compiled: Callable[..., Any], *args: Any) -> Any:
+    import numpy  # lazily: it is there where there are arrays
+
+    with numpy.errstate(all="ignore"):
+        return compiled(*args)
