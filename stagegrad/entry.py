@@ -16,6 +16,7 @@ from stagegrad.frontend.specs import Known, Leaf, Spec, Tree, fill, is_number, l
 from stagegrad.ir import Type
 
 _MISSING: Any = inspect.Parameter.empty
+_NARROW = Type("float", 0, 32)
 
 
 def enter(
@@ -33,14 +34,14 @@ def enter(
 
     `second` asks for the second part of the result alone, `answer` says what becomes of it; arrays in it are new ones if it is `fresh`.
     A call goes to `slow(args, named)` where an argument is not plain, or where a name that is `watched` does not hold the same
-    object any more; an exception of the compiled code becomes what `failed(error, args)` returns.
+    object any more; an exception of the compiled code becomes what `failed(error, args)` returns. The function has a function `takes`,
+    which says of a tuple of arguments whether all of them are plain.
     """
     native = _machine_code(compiled)
     scope: dict[str, Any] = {"missing": _MISSING, "compiled": native or compiled, "slow": slow, "failed": failed, "answer": answer}
     words = [f"a{k}" for k in range(len(boundary.specs))]
     tests = [_test(word, spec, boundary.numba, scope) for word, spec in zip(words, boundary.specs, strict=True)]
-    if not boundary.parameters.positional or boundary.apart:
-        tests.append("False")
+    tests += _apart(boundary, words, scope) if boundary.parameters.positional else ["False"]
     taken = [word for word, spec in zip(words, boundary.specs, strict=True) if not isinstance(spec, Known)]
     parameters = ", ".join([*(f"{word}=missing" for word in words), *("/" for _ in words[:1]), "*rest", "**named"])
     alone = not any(isinstance(spec, Tree) for spec in boundary.specs)  # arguments in containers always take the long way
@@ -53,13 +54,32 @@ def enter(
         f"            {'return' if answer is None else 'raw ='} compiled({', '.join(taken)}){'[1]' if second else ''}",
         "        except Exception as error:",
         "            reason = error",
-        *(() if answer is None else _answering(answer, boundary.leaves, taken, plain=plain)),
+        *(() if answer is None else _answering(answer, boundary.leaves, taken, scope, plain=plain)),
         f"        raise failed(reason, {_tuple(taken)})",
         f"    return slow((*(a for a in {_tuple(words)} if a is not missing), *rest), named)",
+        "def takes(args):",
+        f"    if len(args) != {len(words)}: return False",
+        f"    {_tuple(words)} = args",
+        f"    return {' and '.join(tests) or True}",
+        "call.takes = takes",
     ])  # fmt: skip
     exec(compile(text, "<stagegrad call>", "exec"), scope)
     call: Callable[..., Any] = scope["call"]
     return call
+
+
+def _apart(boundary: Boundary, words: Sequence[str], scope: dict[str, Any]) -> list[str]:
+    """The conditions under which no argument that the function writes to shares memory; each lies in one piece, by its own condition."""
+    if not boundary.apart:
+        return []
+    if not boundary.numba or boundary.written or any(isinstance(spec, Tree) for spec in boundary.specs):
+        return ["False"]
+    scope["shared"] = sys.modules["numpy"].may_share_memory
+    leaves_of = {word: spec for word, spec in zip(words, boundary.specs, strict=True) if isinstance(spec, Leaf)}
+    written = [list(leaves_of)[k] for k in boundary.apart]
+    arrays = [word for word, leaf in leaves_of.items() if leaf.type.rank]
+    pairs = {tuple(sorted((one, other))) for one in written for other in arrays if one != other}
+    return [f"not shared({one}, {other})" for one, other in sorted(pairs)]
 
 
 def _machine_code(compiled: Any) -> Callable[..., Any] | None:
@@ -81,19 +101,27 @@ def _watching(watched: Sequence[Capture], scope: dict[str, Any]) -> list[str]:
     return ["    try:", f"        same = {' and '.join(tests)}", "    except Exception:", "        same = False"]
 
 
-def _answering(answer: Answer, given: Sequence[Leaf], taken: Sequence[str], *, plain: bool) -> list[str]:
-    """The lines that make the answer of a raw result; the raw result is the answer where it is `plain` and every array in it fits."""
+def _answering(answer: Answer, given: Sequence[Leaf], taken: Sequence[str], scope: dict[str, Any], *, plain: bool) -> list[str]:
+    """The lines that make the answer of a raw result.
+
+    Where it is `plain` and every array in it fits, the raw result is the answer, but for numbers of 32 bits, which come as Python's.
+    """
     whole = f"return answer(raw, {_tuple(taken)}, {_tuple(taken)})"
     found = [*leaves(answer.spec)]
     if not plain or not _is_raw(answer.spec) or not all(_is_as_given(leaf, given) for leaf in found):
         return [f"        else: {whole}"]
     words = [f"r{k}" for k in range(len(found))]
+    narrow = [leaf.type == _NARROW for leaf in found]
+    if any(narrow):
+        scope["narrow"] = sys.modules["numpy"].float32
+    dressed = (f"narrow({word})" if is_narrow else word for word, is_narrow in zip(words, narrow, strict=True))
+    result = str(fill(answer.spec, dressed)) if any(narrow) else "raw"
     arrays = [(word, taken[leaf.like]) for word, leaf in zip(words, found, strict=True) if leaf.type.rank and leaf.like is not None]
     fits = [f"{word}.shape == {argument}.shape and {word}.flags.carray" for word, argument in arrays]
     return [
         "        else:",
         f"            {fill(answer.spec, iter(words))} = raw".replace("'", ""),
-        f"            if {' and '.join(fits) or True}: return raw",
+        f"            if {' and '.join(fits) or True}: return {result}".replace("'", ""),
         f"            {whole}",
     ]
 
@@ -106,10 +134,10 @@ def _is_raw(spec: Spec) -> bool:
 
 
 def _is_as_given(leaf: Leaf, given: Sequence[Leaf]) -> bool:
-    """Whether a leaf of a compiled result is what the user gets: a number of 64 bits, or an array just like the argument's."""
+    """Whether a leaf of a compiled result is what the user gets: a number, or an array just like the argument's."""
     if leaf.like is None:
-        return is_number(leaf)
-    return leaf.type == given[leaf.like].type and (leaf.type.rank > 0 or is_number(leaf))
+        return is_number(leaf) or leaf.type == _NARROW
+    return leaf.type == given[leaf.like].type and (leaf.type.rank > 0 or is_number(leaf) or leaf.type == _NARROW)
 
 
 def _tuple(words: Sequence[str]) -> str:
@@ -181,6 +209,9 @@ def _test(word: str, spec: Spec, numba: bool, scope: dict[str, Any]) -> str:
             if kind == "int" and numba:
                 return f"type({word}) is int and {-LARGEST - 1} <= {word} <= {LARGEST}"
             return f"type({word}) is {PLAIN[kind].__name__}"
+        case Leaf(type_) if type_ == _NARROW:
+            scope["narrow"] = sys.modules["numpy"].float32
+            return f"type({word}) is narrow"
         case Leaf(type_, axes=axes) if type_.rank:
             dtype = f"{type_.kind}{type_.bits}"
             scope |= {dtype: dtype_of(type_), "ndarray": sys.modules["numpy"].ndarray}

@@ -53,6 +53,8 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
 _NOTHING: Specs = {}
 #: How many combinations of argument types a function is kept compiled for.
 _MOST_BUILDS = 128
+#: How many of them a call finds the fast way to.
+_MOST_ENTRIES = 4
 
 
 class Staged(Generic[P, R]):
@@ -90,6 +92,7 @@ class Staged(Generic[P, R]):
         self._builds: dict[Key, Build] = {}
         self._recent: Specs = self._declared  # the types of the most recent call
         self._passages: dict[tuple[Build, str, Choice], Passage] = {}
+        self._entries: dict[str, list[tuple[Callable[..., Any], Specs]]] = {}  # the fast ways of calls, the latest first
         self._courses: dict[tuple[Build, str, Choice, frozenset[int]], Course] = {}
         self._writings: dict[tuple[Build, Choice], Writing] = {}
         self._write: Callable[[Sequence[Any], Any], Any] | None = None  # the fast way of the most recent call with `out=`
@@ -331,6 +334,7 @@ class Staged(Generic[P, R]):
             oldest = self._builds.pop(next(iter(self._builds)))
             made = (oldest, vars(oldest).get("narrowed"))
             self._passages = {key: kept for key, kept in self._passages.items() if key[0] not in made}
+            self._entries.clear()
             self._courses = {key: kept for key, kept in self._courses.items() if key[0] not in made}
             self._writings = {key: kept for key, kept in self._writings.items() if key[0] not in made}
             self._mapped = {key: kept for key, kept in self._mapped.items() if kept not in made}
@@ -340,6 +344,7 @@ class Staged(Generic[P, R]):
             self.__dict__.pop(method, None)
         self.__dict__.pop("_parameters", None)
         self._passages.clear()
+        self._entries.clear()
         self._courses.clear()
         self._writings.clear()
         self._mapped.clear()
@@ -393,8 +398,23 @@ class Staged(Generic[P, R]):
             return gradient if method == "grad" else (value, gradient)
         passage = self._passage(build, method, wrt)
         if wrt is None:
-            self.__dict__[method] = passage.entry
+            self._install(method, passage.entry, self._recent)
         return passage(values)
+
+    def _install(self, method: str, entry: Callable[..., Any], specs: Specs) -> None:
+        """Makes an entry the one that calls go to first; the others are tried before a call goes the long way."""
+        self._recent = specs
+        self.__dict__[method] = entry
+        others = [(other, of) for other, of in self._entries.get(method, ()) if other is not entry]
+        self._entries[method] = [(entry, specs), *others[: _MOST_ENTRIES - 1]]
+
+    def _entry_for(self, method: str, args: tuple[Any, ...]) -> Callable[..., Any] | None:
+        """An entry for arguments of other types than those of the latest call, where there is one; it is the first from now on."""
+        for entry, specs in self._entries.get(method, ())[1:]:
+            if entry.takes(args):  # type: ignore[attr-defined]
+                self._install(method, entry, specs)
+                return entry
+        return None
 
     def _writing(self, build: Build, wrt: Choice) -> Writing:
         """The way of a call whose gradients are written to the caller's arrays."""
@@ -492,7 +512,8 @@ class Staged(Generic[P, R]):
         def slow(args: tuple[Any, ...], named: dict[str, Any]) -> Any:
             if not named and parameters.positional and parameters.are(program.specs, args) and not program.changed():
                 return passage(args)  # what `_call` would find
-            return self._call(method, args, named)
+            entry = None if named else self._entry_for(method, args)
+            return self._call(method, args, named) if entry is None else entry(*args)
 
         second, shown = method == "grad", None if build.scalar else answer
         # The gradient's arrays are its own, as the text is written (`emit.write`); what a plain function returns may be its argument.

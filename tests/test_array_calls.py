@@ -352,6 +352,76 @@ def test_functions_as_arguments(target):
     assert len(f._builds) == 5
 
 
+def weighed(x, c):
+    return np.sum(x * c)
+
+
+def running(x, c):
+    for i in range(1, len(x)):
+        x[i] += c * x[i - 1]
+    return np.sum(x)
+
+
+def moved(x, y):
+    for i in range(len(x)):
+        x[i] *= y[i]
+    return np.sum(x * y)
+
+
+def _without_the_long_way(monkeypatch):
+    """From now on a call that no entry takes fails."""
+
+    def fail(self, method, args, named):
+        raise AssertionError("this call took the long way")
+
+    monkeypatch.setattr(Staged, "_call", fail)
+
+
+def test_calls_of_several_types_take_turns_on_the_fast_way(monkeypatch):
+    f = stagegrad.compile(weighed, wrt=("x", "c"))
+    calls = [(X, 2.0), (X.astype(np.float32), np.float32(2.0)), (np.ones((2, 2)), 3.0), (X.astype(np.float32), 2.0)]
+    first = [(f.value_and_grad(*call), f(*call), f.grad(*call)) for call in calls]
+    _without_the_long_way(monkeypatch)
+    for _ in range(3):
+        for call, (both, value, slopes) in zip(calls, first, strict=True):
+            for found, known in ((f(*call), value), (f.value_and_grad(*call)[0], both[0]), (f.grad(*call)[1], slopes[1])):
+                assert found == known and type(found) is type(known)
+            same(f.grad(*call)[0], slopes[0])
+            assert f.grad(*call)[0].dtype == call[0].dtype
+    assert f._recent["x"].type.bits == 32  # what the latest call was is what the function shows
+    assert [type(number) for number in (f(*calls[1]), f.grad(*calls[1])[1], f.grad(*calls[3])[1])] == [np.float32, np.float32, float]
+
+
+def test_what_an_entry_refuses_is_no_concern_of_another(monkeypatch):
+    """The entries are gone where a global that the function reads has changed."""
+    monkeypatch.setitem(globals(), "SCALE", 2.0)
+    f = stagegrad.compile(scaled)
+    assert (f(X), f(X.astype(np.float32)), f(X)) == (28.0, 28.0, 28.0)
+    monkeypatch.setitem(globals(), "SCALE", 3.0)
+    assert (f(X.astype(np.float32)), f(X), f(X.astype(np.float32))) == (42.0, 42.0, 42.0)
+
+
+def test_gradients_of_functions_that_write_take_the_fast_way_where_nothing_is_shared(monkeypatch):
+    f, g = stagegrad.compile(running), stagegrad.compile(moved)
+    x, y = X.copy(), 2.0 * X
+    before = f.grad(x, 0.5), g.grad(x, y)
+    with monkeypatch.context() as context:
+        _without_the_long_way(context)
+        same(f.grad(x, 0.5)[0], before[0][0])
+        same(g.grad(x, y)[0], before[1][0])
+        same(g.grad(x, y)[1], before[1][1])
+    same(x, X)
+    for shared in (x, x[::-1][::-1]):
+        with pytest.raises(ArgumentError, match="share memory"):
+            g.grad(x, shared)
+    wide = np.arange(8.0)
+    with pytest.raises(ArgumentError, match="share memory"):
+        g.grad(wide[:3], wide[2:5])
+    same(g.grad(wide[:3], wide[3:6])[0], np.square(wide[3:6]))
+    value = f(x, 0.5)
+    assert value == x.sum() == 1.0 - 1.5 + 2.25
+
+
 def test_old_builds_make_room(monkeypatch):
     monkeypatch.setattr("stagegrad.staged._MOST_BUILDS", 3)
     f = stagegrad.compile(chosen, target="numpy")
