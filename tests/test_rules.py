@@ -18,7 +18,7 @@ import sympy
 from stagegrad import rules as _rules  # noqa: F401  (fills the registry)
 from stagegrad.ir import BOOL, FLOAT, Atom, Fresh, Lit, Stage, Var
 from stagegrad.ops import HELPERS, REGISTRY, Builder, Op, find, helper, literal, partials_of
-from tests.rule_oracle import REFERENCES, attributes, measure, traced
+from tests.rule_oracle import REFERENCES, attributes, measure, traced, upper_tail
 
 POINTS = int(os.environ.get("STAGEGRAD_POINTS", "2000"))
 #: The operations that stagegrad declares; a test of gates may have registered some of its own.
@@ -141,6 +141,15 @@ def test_value_and_slopes_are_accurate(name: str) -> None:
     slow = name in ("polygamma", "digamma", "lgamma", "gamma")
     worst, where = measure(name, POINTS // 4 if slow and POINTS <= 2000 else POINTS)
     assert max(worst) <= 8.0, f"{name}: ulp of the value and of each slope {worst} at {where}"
+
+
+def test_the_tail_that_normal_probabilities_are_measured_by_has_all_its_digits() -> None:
+    import mpmath
+
+    for x in map(mpmath.mpf, (0.01, 1.0, 6.5, 37.0, 99.5)):
+        with mpmath.workdps(60 + int(x * x)):
+            exact = 1 - mpmath.erfc(-x / mpmath.sqrt(2)) / 2
+        assert abs(upper_tail(x) - exact) <= 1e-40 * exact, x
 
 
 def test_digamma_below_zero_is_accurate_absolutely() -> None:

@@ -205,7 +205,7 @@ def power_times(x: float, y: float, factor: float) -> float:
 def _power_times(x: Any, y: Any, factor: Any) -> Any:
     if x != x or y != y or (x < 0.0 and math.isfinite(y) and y % 1.0 != 0.0):
         return math.nan
-    sign = -1.0 if math.copysign(1.0, x) < 0.0 and y % 2.0 == 1.0 and y % 1.0 == 0.0 else 1.0
+    sign = -1.0 if math.copysign(1.0, x) < 0.0 and abs(y) % 2.0 == 1.0 else 1.0
     half = np.power(abs(x), 0.5 * y)
     return sign * factor * half * half
 

@@ -34,7 +34,7 @@ helper(
             return math.nan
         if x < 0.0 and math.isfinite(y) and y % 1.0 != 0.0:
             return math.nan
-        if math.copysign(1.0, x) < 0.0 and y % 2.0 == 1.0:
+        if math.copysign(1.0, x) < 0.0 and abs(y) % 2.0 == 1.0:
             factor = -factor
         size = abs(x)
         if size == 0.0 and y <= 0.0:
@@ -108,7 +108,7 @@ each(
         """factor * x**y in two halves, neither of which overflows before the whole does."""
         half = abs(x) ** (0.5 * y)
         whole = factor * half * half
-        signed = np.where((np.copysign(1.0, x) < 0.0) & (y % 2.0 == 1.0), -whole, whole)
+        signed = np.where((np.copysign(1.0, x) < 0.0) & (abs(y) % 2.0 == 1.0), -whole, whole)
         fractional = np.isfinite(y) & (y % 1.0 != 0.0)
         return np.where((x != x) | (y != y) | ((x < 0.0) & fractional), np.nan, signed)
     ''',
