@@ -8,13 +8,14 @@ of them rounded it may be below zero, and its root nan. So `harmless` follows wh
 - what is *shifted* otherwise may be zero, above it or below it where it would not.
 
 Neither may come to an operation that jumps (a comparison, `floor`), so that branches and counts of trips stay what they are in
-Python; what is shifted may not come to one that has an end, a pole or a kink either (a root, a divisor, `max`). What is not known to be
-smooth counts as jumping.
+Python; what is shifted may not come to one that has an end, a pole or a kink either (a root, a divisor, `max`), unless it stays away from that
+place however it is rounded, as ``dx*dx + dy*dy + 0.01`` does from zero. What is not known to be smooth counts as jumping.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import cached_property
 
 from stagegrad.emit.sharing import SHAPE_ONLY
@@ -36,6 +37,8 @@ _MOVES = frozenset(
 )  # fmt: skip
 #: They hand the relative error of an operand on, but end or have a kink where it is zero.
 _AT_ZERO = _POWERS | {"sqrt", "cbrt", "abs", "relu", "reciprocal", "hypot", "norm"}
+#: Those of them whose end, or pole, is nowhere else.
+_ENDS_AT_ZERO = {"sqrt", "reciprocal"}
 #: They have an end or a kink somewhere else, and make a plain error of a relative one.
 _ELSEWHERE = frozenset({"log", "log2", "log10", "log1p", "max", "min", "maximum", "minimum", "clip"})
 #: Smooth everywhere, and above zero: a small change of an operand is a small relative change of the result.
@@ -47,6 +50,18 @@ _NEVER_NEGATIVE = _ABOVE_ZERO | {"square", "quartic", "abs", "sqrt", "hypot", "n
                                  "zeros_like", "ones_like", "empty_like", "tape_float"}  # fmt: skip
 #: Never negative where none of the numbers is that they are given.
 _KEEP_SIGN = _PRODUCTS | _POWERS | _QUOTIENTS | _MOVES | {"add", "plus", "sum", "mean", "accumulate", "to_float", "min", "minimum"}
+#: What results are not below, where the operands are not below these numbers.
+_LEAST: dict[str, Callable[[Sequence[float]], float]] = {
+    "mul": math.prod,
+    "square": lambda parts: parts[0] * parts[0],
+    "sqrt": lambda parts: math.sqrt(parts[0]),
+    "copy": lambda parts: parts[0],
+    "max": max,
+    "maximum": max,
+    "cosh": lambda _: 1.0,
+}
+#: So far from zero a value must stay lest a shift of its parts bring it there: a root of it, or its reciprocal, is smooth then.
+_AWAY = 1e-20
 #: How many terms of a sum are looked at together for one that is taken away again.
 _MOST_TERMS = 12
 
@@ -82,15 +97,24 @@ class Roundings:
                 fates[out] = max(fates.get(source, SAME) for source in variables((out, *sources)))
         return not any(fates.get(arg, SAME) for call in self.calls for arg in variables(call.args))
 
+    def least(self, atom: Atom) -> float:
+        """What a value is certainly not below, however it is rounded, if it is not nan; 0.0 where that is as good as zero."""
+        found = _least(atom, self._bounds)
+        return found if found >= _AWAY else 0.0
+
     def _fate(self, stage: Stage, given: Sequence[int], changed: bool) -> int | None:
         """What becomes of the result of a stage whose operands have these fates; None where that does harm."""
         worst = max((fate for k, fate in enumerate(given) if k != SHAPE_ONLY.get(stage.op)), default=SAME)
+        if stage.op in _QUOTIENTS and changed:
+            worst = max(worst, ROUNDED)
         if stage.op in SUMS and (changed or worst):
             return ROUNDED if worst < SHIFTED and stage.out in self._positive else SHIFTED
         if worst == SAME or stage.op in _MOVES or stage.op in _PRODUCTS or stage.op == "neg":
             return worst
         if stage.op in _QUOTIENTS:
-            return None if given[1] == SHIFTED else worst
+            return None if given[1] == SHIFTED and not self.least(stage.args[1]) else worst
+        if worst == SHIFTED and stage.op in _ENDS_AT_ZERO and self.least(stage.args[0]):
+            return SHIFTED
         if stage.op in _AT_ZERO or stage.op in _ELSEWHERE:
             return None if worst == SHIFTED else ROUNDED if stage.op in _AT_ZERO else SHIFTED
         return ROUNDED if stage.op in _ABOVE_ZERO else SHIFTED if stage.op in _SMOOTH else None
@@ -103,6 +127,18 @@ class Roundings:
         while size != (size := len(found)):
             found -= {out for out, stage in self.stages.items() if out in found and not _makes_positive(stage, found)}
             found -= {out for out, sources in self.sources.items() if not _are_positive(sources, found)}
+        return found
+
+    @cached_property
+    def _bounds(self) -> Mapping[Var, float]:
+        """`least` of what stages make; of what comes through a branch or a loop nothing is known."""
+        found: dict[Var, float] = {}
+        for out, stage in self.stages.items():
+            parts = [_least(arg, found) for arg in stage.args]
+            if stage.op in ("add", "plus"):
+                found[out] = sum(parts) if _are_positive(stage.args, self._positive) else 0.0
+            elif stage.op in _LEAST:
+                found[out] = _LEAST[stage.op](parts)
         return found
 
     # ------------------------------------------------------------------------------------------ what can be taken together
@@ -159,3 +195,9 @@ def _makes_positive(stage: Stage, positive: Set[Var]) -> bool:
 def _are_positive(atoms: Iterable[Atom], positive: Set[Var]) -> bool:
     """Is each of these never below zero? What is undefined is never read."""
     return all(atom.value is None or atom.value >= 0 if isinstance(atom, Lit) else atom in positive for atom in atoms)
+
+
+def _least(atom: Atom, bounds: Mapping[Var, float]) -> float:
+    if isinstance(atom, Var):
+        return bounds.get(atom, 0.0)
+    return float(atom.value) if isinstance(atom.value, (int, float)) and atom.value > 0 else 0.0
