@@ -8,8 +8,8 @@ of them rounded it may be below zero, and its root nan. So `harmless` follows wh
 - what is *shifted* otherwise may be zero, above it or below it where it would not.
 
 Neither may come to an operation that jumps (a comparison, `floor`), so that branches and counts of trips stay what they are in
-Python; what is shifted may not come to one that has an end, a pole or a kink either (a root, a divisor, `max`), unless it stays away from that
-place however it is rounded, as ``dx*dx + dy*dy + 0.01`` does from zero. What is not known to be smooth counts as jumping.
+Python; what is shifted may not come to one that has an end, a pole or a kink either (a root, a divisor, `max`), unless it stays away
+from that place however it is rounded, as ``dx*dx + dy*dy + 0.01`` does from zero. What is not known to be smooth counts as jumping.
 """
 
 from __future__ import annotations
