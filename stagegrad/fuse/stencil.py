@@ -173,7 +173,7 @@ class Writer:
         fused.slots.remove(self.slot)
         return self.slot.now
 
-    def part(self, indices: tuple[Var, ...], asked: tuple[bool, ...]) -> None:
+    def part(self, indices: tuple[Atom, ...], asked: tuple[bool, ...]) -> None:
         """What is left of the loops: along each axis the elements that all terms reach, and those near the borders."""
         axis = len(indices)
         if axis == len(self.sizes):
@@ -194,10 +194,11 @@ class Writer:
 
         if before + behind:
             fused.trips(axis, ZERO, edge, near)
-        last = fused.emit("sub", size, literal(behind)) if behind else size
-        fused.trips(axis, literal(before), last, lambda index: self.part((*indices, index), (*asked, False)))
+        # Counted from 0, so that Numba sees of no index that is read that it could be negative.
+        inner = fused.emit("sub", size, literal(before + behind)) if before + behind else size
+        fused.trips(axis, ZERO, inner, lambda trip: self.part((*indices, fused.shifted(trip, before)), (*asked, False)))
 
-    def element(self, indices: tuple[Var, ...], asked: tuple[bool, ...]) -> None:
+    def element(self, indices: tuple[Atom, ...], asked: tuple[bool, ...]) -> None:
         fused = self.fused
         total: Atom | None = None
         for term in self.stencil.terms:
@@ -213,7 +214,7 @@ class Writer:
         assert isinstance(self.slot.now, Var)
         fused.sides[self.slot.now] = fused.sides[self.stencil.out]
 
-    def guarded(self, term: Term, indices: tuple[Var, ...], asked: tuple[bool, ...]) -> Atom:
+    def guarded(self, term: Term, indices: tuple[Atom, ...], asked: tuple[bool, ...]) -> Atom:
         """A term's value at an element; near a border 0.0 where the section does not reach it."""
         fused, tests = self.fused, []
         for axis, index in enumerate(indices):
@@ -237,7 +238,7 @@ class Writer:
         fused.out.append(If(test, fused.pruned(Block(tuple(stmts), (value,))), Block((), (zero,)), (out,)))
         return out
 
-    def value(self, term: Term, indices: tuple[Var, ...]) -> Atom:
+    def value(self, term: Term, indices: tuple[Atom, ...]) -> Atom:
         """The element of a term's value that is added to this element of the array."""
         fused = self.fused
         places: list[Atom] = []

@@ -174,17 +174,18 @@ def f_value_and_grad(u0, c, steps):
             # ui2 = u[:-1]
             dnew[i] += pick + pick2
         dnew3 = dnew
-        for i in range(1, n - 1):
+        for i in range(n - 2):
             ipone2 = i + 1
-            new_ = new[ipone2]
-            du_ = du[ipone2]
+            iptwo = i + 2
+            new_ = new[iptwo]
+            du_ = du[iptwo]
+            new_2 = new[ipone2]
+            du_2 = du[ipone2]
+            negdu_ = -du_2
             new_i = new[i]
-            du_i = du[i]
-            negdu_i2 = -du_i
-            new_2 = new[i - 1]
-            sum1 = du_i + c * new_i * negdu_i2 + c * ((new_i - new_2) * negdu_i2)
+            sum1 = du_2 + c * new_2 * negdu_ + c * ((new_2 - new_i) * negdu_)
             # ui2 = u[:-1]
-            dnew3[i] += -(c * new_ * -du_) + sum1
+            dnew3[ipone2] += -(c * new_ * -du_) + sum1
         new2[0] = load1
         # new[0] = u02
         dnewi = dnew2[0]
