@@ -68,8 +68,26 @@ def section(stage: Stage, of: dict[Var, Shape]) -> Shape | None:
     return Dimensions({array: of[array]}, numbers=_SECTIONS).section(read)
 
 
+def shorter(dim: Dim, less: int) -> Dim:
+    """A dimension without so many of its elements, or without all if it has fewer; of several steps, one: ``"d0-3"``."""
+    if isinstance(dim, int):
+        return max(dim - less, 0)
+    whole, before = left_of(dim)
+    return f"{whole}-{before + less}" if before + less else dim
+
+
+def left_of(dim: Dim) -> tuple[Dim, int]:
+    """A dimension as another one and how many elements less: ``"d0-2"`` -> ``("d0", 2)``."""
+    name, _, less = str(dim).rpartition("-")
+    return (name, int(less)) if name and less.isdigit() else (dim, 0)
+
+
 def _is_number(atom: Atom, number: int) -> bool:
     return isinstance(atom, Lit) and atom.value == number
+
+
+def _natural(atom: Atom) -> int | None:
+    return atom.value if isinstance(atom, Lit) and isinstance(atom.value, int) and atom.value >= 0 else None
 
 
 #: Numbers for the sizes of sections, which no walk through a function hands out.
@@ -78,10 +96,14 @@ _SECTIONS = count(-1, -1)
 
 @dataclass
 class Dimensions:
-    """One walk through a block; `sizes` holds the ints that are known to be a dimension, ``n = x.shape[0]``."""
+    """One walk through a block; `sizes` holds the ints that are known to be a dimension, ``n = x.shape[0]``.
+
+    `differences` holds those that are a dimension less a constant, ``n - 2``: no size, for they may be negative.
+    """
 
     of: dict[Var, Shape] = field(default_factory=dict)
     sizes: dict[Var, Dim] = field(default_factory=dict)
+    differences: dict[Var, tuple[Dim, int]] = field(default_factory=dict)
     numbers: count[int] = field(default_factory=count)
     several: set[Dim] = field(default_factory=set)  # certainly not one
     same_as: dict[Dim, Dim] = field(default_factory=dict)
@@ -185,16 +207,29 @@ class Dimensions:
         return self.equal(self.shape(result)[axis]) == self.equal(self.of[var][axis])
 
     def stage(self, stage: Stage) -> None:
-        out = stage.out
-        if not out.type.rank:
-            if stage.op == "extent" and isinstance(stage.args[0], Var):
+        if stage.out.type.rank:
+            self.of[stage.out] = self.made(stage)
+        else:
+            self.number(stage)
+
+    def number(self, stage: Stage) -> None:
+        """Notes a number that is a size, or a size less a constant."""
+        out, first = stage.out, stage.args[0] if stage.args else None
+        if not isinstance(first, Var):
+            return
+        match stage.op:
+            case "extent":
                 axis = dict(stage.attrs)["axis"]
                 assert isinstance(axis, int)
-                self.sizes[out] = self.shape(stage.args[0])[axis]
-            elif stage.op == "size" and isinstance(stage.args[0], Var):
-                self.sizes[out] = self.shape(stage.args[0])[0]
-            return
-        self.of[out] = self.made(stage)
+                self.sizes[out] = self.shape(first)[axis]
+            case "size":
+                self.sizes[out] = self.shape(first)[0]
+            case "sub" if (less := _natural(stage.args[1])) is not None:
+                known = self.differences.get(first) or ((self.sizes[first], 0) if first in self.sizes else None)
+                if known is not None:
+                    self.differences[out] = known[0], known[1] + less
+            case "max" if first in self.differences and _is_number(stage.args[1], 0):
+                self.sizes[out] = shorter(*self.differences[first])
 
     def made(self, stage: Stage) -> Shape:
         args = stage.args
@@ -256,6 +291,8 @@ class Dimensions:
     def size(self, atom: Atom) -> Dim:
         if isinstance(atom, Lit):
             return atom.value if isinstance(atom.value, int) else self.unknown()
+        if atom in self.differences:  # a negative number of elements is an error, or none
+            return shorter(*self.differences[atom])
         return self.sizes.setdefault(atom, self.unknown())
 
     def positive(self, size: Lit) -> Dim:
@@ -313,6 +350,4 @@ class Dimensions:
         if match is None:
             return f"{self.equal(dim)}@{text.replace('-', '~')}"
         less = int(match[1] or 0) - int(match[2] or 0)
-        if isinstance(dim, int):
-            return max(dim - less, 0)
-        return f"{self.equal(dim)}-{less}" if less else dim
+        return shorter(self.equal(dim), less) if less else dim

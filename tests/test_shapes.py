@@ -198,3 +198,20 @@ function f(x.0: float[1], y.0: float[1], b.0: bool) -> 0 from python:
   return s.1
 """
     assert not in_range(module(text, "n", "n", ""))
+
+
+def test_a_number_that_a_slice_leaves_is_the_slice_s_size() -> None:
+    found = known("""
+function f(x.0: float[1]) -> 0 from python:
+  a.0: float[1] = load(x.0) {at='[1:-1]', rank=1}
+  b.0: float[1] = load(a.0) {at='[1:]', rank=1}
+  n.0: int = extent(x.0) {axis=0}
+  m.0: int = sub(n.0, 3)
+  m.1: int = max(m.0, 0)
+  c.0: float[1] = tape_float(m.1)
+  k.0: int = sub(n.0, 2)
+  d.0: float[1] = zeros(k.0)
+  f.0: float = sum(c.0)
+  return f.0
+""")
+    assert found["b.0"] == found["c.0"] != found["a.0"] == found["d.0"]

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from stagegrad.fuse.nodes import COMBINED, ZERO, Ahead, Counting, Entry, Node, Nodes, Ref, left_of
+from stagegrad.fuse.nodes import COMBINED, ZERO, Ahead, Counting, Entry, Node, Nodes, Ref
 from stagegrad.fuse.order import TITLES, Order, reads
 from stagegrad.fuse.stencil import ARITHMETIC, Filling, Stencil, Writer, filling, stencils
 from stagegrad.ir import (
@@ -46,7 +46,7 @@ from stagegrad.ir import (
     with_blocks,
 )  # fmt: skip
 from stagegrad.ops import ANY_ORDER, find
-from stagegrad.shapes import Dim, dimensions
+from stagegrad.shapes import Dim, dimensions, left_of
 
 #: Names of loop indices, outermost first.
 _LETTERS = "ijklm"
@@ -101,8 +101,7 @@ class Fuser:
         """For each dimension an array that has it, and along which axis."""
         found = dict(known)
         for var in vars:
-            for axis, dim in enumerate(self.nodes.dims(var)):
-                found.setdefault(dim, (var, axis))
+            _add_sizes(found, var, self.nodes.dims(var))
         return found
 
     def block(self, block: Block, known: dict[Dim, tuple[Var, int]]) -> Block:
@@ -159,8 +158,7 @@ class _Known:
         for stmt in block.stmts:
             for var in binds(stmt):
                 if var not in made and var not in nodes.views:
-                    for axis, dim in enumerate(nodes.dims(var)):
-                        self.known.setdefault(dim, (var, axis))
+                    _add_sizes(self.known, var, nodes.dims(var))
 
     def place(self, dim: Dim) -> int:
         """The statement that makes the first array with this dimension; -1 for one around the block, the end where there is none."""
@@ -736,6 +734,13 @@ class Fused:
         self.out.append(Stage(out, "load", (array, *index), _at(index)))
         self.loads[-1][array, *index] = out
         return out
+
+
+def _add_sizes(known: dict[Dim, tuple[Var, int]], var: Var, dims: Iterable[Dim]) -> None:
+    """Notes which array can be asked for a dimension; what is only less than a known one is computed from that."""
+    for axis, dim in enumerate(dims):
+        if left_of(dim)[0] not in known:
+            known.setdefault(dim, (var, axis))
 
 
 _SIZE_NAMES = ("n", "m", "l", "n2", "m2", "l2")

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from stagegrad.ir import INT, Atom, Attr, Lit, Stage, Var
 from stagegrad.ops import find
-from stagegrad.shapes import Dim, Dimensions, Shape
+from stagegrad.shapes import Dim, Dimensions, Shape, shorter
 
 ZERO = Lit(0, INT)
 
@@ -387,15 +387,7 @@ def sections_of(stage: Stage, indices: Sequence[Atom], rank: int) -> tuple[tuple
 
 def cut(dim: Dim, before: int, behind: int) -> Dim:
     """The name of the dimension that is left of one (`Dimensions.cut`)."""
-    if isinstance(dim, int):
-        return max(dim - before - behind, 0)
-    return f"{dim}-{before + behind}" if before + behind else dim
-
-
-def left_of(dim: Dim) -> tuple[Dim, int]:
-    """A dimension as another one and how many elements less: ``"d0-2"`` -> ``("d0", 2)``."""
-    name, _, less = str(dim).rpartition("-")
-    return (name, int(less)) if name and less.isdigit() else (dim, 0)
+    return shorter(dim, before + behind)
 
 
 def axes_along(axis: Attr, rank: int) -> set[int]:

@@ -109,9 +109,11 @@ def f_value_and_grad(u0, c, steps):
         u02 = u[0]
         new_was_tape2[s] = new[0]
         new[0] = u02
-        new_was_tape[s] = new[1:]
         n = u0.shape[0]
         m = max(n - 1, 0)
+        for i in range(m):
+            new_ = new[i + 1]
+            new_was_tape[s, i] = new_
         diff1 = room(m)
         for i in range(m):
             u_ = u[i + 1]
@@ -144,10 +146,11 @@ def f_value_and_grad(u0, c, steps):
     for s in range(steps - 1, -1, -1):
         load1 = new_was_tape2[s]
         dnew2 = du.copy()
-        new2 = u
-        new2[1:] = new_was_tape[s]
         n = u0.shape[0]
         m = max(n - 1, 0)
+        for i in range(m):
+            new_was_tape_si = new_was_tape[s, i]
+            u[i + 1] = new_was_tape_si
         for i in range(m):
             # new[1:] = diff1
             dnew2[i + 1] = 0.0
@@ -186,6 +189,7 @@ def f_value_and_grad(u0, c, steps):
             sum1 = du_2 + c * new_2 * negdu_ + c * ((new_2 - new_i) * negdu_)
             # ui2 = u[:-1]
             dnew3[ipone2] += -(c * new_ * -du_) + sum1
+        new2 = u
         new2[0] = load1
         # new[0] = u02
         dnewi = dnew2[0]
