@@ -1,7 +1,8 @@
 """Does a program index its arrays within bounds in every run? What is not certain is checked when it runs.
 
 `in_range` follows indices as intervals: from the ranges of loops, through sums with constants, to the sizes of arrays. Behind
-``if len(x) != len(y): raise ...`` it knows that the sizes are equal.
+``if len(x) != len(y): raise ...`` it knows that the sizes are equal; behind ``x + y`` it does not, for that may run later, in a branch
+that is not taken, or never: a gradient leaves out what it does not need.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from stagegrad.ir import (
     bound,
     with_blocks,
 )  # fmt: skip
-from stagegrad.shapes import Dim, shapes
+from stagegrad.shapes import Dim, Shape, dimensions
 
 #: The largest value of an index: a size of an array (or None for a plain number) and what is added to it.
 Most = tuple[Dim | None, int]
@@ -102,12 +103,13 @@ class _Bounds:
     exact: dict[Var, tuple[Dim, int]] = field(default_factory=dict)  # what is the size of an array, or so much more or less
     tests: dict[Var, Stage] = field(default_factory=dict)
     uncertain: list[Stage] = field(default_factory=list)
+    shapes: dict[Var, Shape] = field(default_factory=dict)
     # (a, b): k says that a is at most b + k, behind a test that would have raised otherwise.
     ordered: dict[tuple[Var | Dim, Dim], int] = field(default_factory=dict)
 
     def found(self) -> list[Stage]:
         """The stages whose indices are not certainly in range."""
-        self.shapes = shapes(self.function)
+        self.shapes = dimensions(self.function, apart=True).of
         self.block(self.function.body)
         return self.uncertain
 

@@ -42,14 +42,15 @@ def shapes(function: Function, *, certain: bool = False) -> dict[Var, Shape]:
     return {var: tuple(map(found.equal, dims)) for var, dims in found.of.items()}
 
 
-def dimensions(function: Function, *, hopeful: bool = False) -> Dimensions:
+def dimensions(function: Function, *, hopeful: bool = False, apart: bool = False) -> Dimensions:
     """The dimensions of every array of a function as each was found, and which of them turned out to be equal.
 
     Where two that had other names are equal, an operation that meets both would have raised otherwise: whoever does without the
     operation has to ask. The `hopeful` take it that sections which meet, ``x[1:] * y[1:]``, are equal too, and none has just one
-    element; they have to ask as well.
+    element; they have to ask as well. Where sizes stay `apart`, none is equal to another for what they meet in: that is for whoever
+    asks before the operation has run, or where it may not run at all.
     """
-    found = Dimensions(hopeful=hopeful)
+    found = Dimensions(hopeful=hopeful, apart=apart)
     for param, axes in zip_longest(function.params, function.axes, fillvalue=""):
         if isinstance(param, Var) and param.type.rank:
             found.of[param] = tuple(found.axis(mark) for mark in axes.ljust(param.type.rank, "?"))
@@ -108,6 +109,7 @@ class Dimensions:
     several: set[Dim] = field(default_factory=set)  # certainly not one
     same_as: dict[Dim, Dim] = field(default_factory=dict)
     hopeful: bool = False
+    apart: bool = False
     ever: dict[Dim, Dim] = field(default_factory=dict)  # as `same_as`, of all blocks together
     inside: dict[int, dict[Dim, Dim]] = field(default_factory=dict)  # as `same_as`, of a block inside others, by its identity
 
@@ -315,7 +317,7 @@ class Dimensions:
                 return first
             return self.unknown() if others else first
         for other in others:
-            if self.is_several(other) and not isinstance(other, int):
+            if self.is_several(other) and not isinstance(other, int) and not self.apart:
                 self.unite(first, other)
         return first  # what meets it has one element, or as many
 

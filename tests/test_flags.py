@@ -386,3 +386,32 @@ def test_sizes_matter_only_where_there_are_trips():
     assert g(np.ones((0, 4)), np.ones(2)) == 0.0 and g(np.ones((4, 0)), np.ones(0)) == 0.0 and g(np.ones((3, 2)), np.ones(2)) == 12.0
     with pytest.raises(IndexError, match="index 2 is out of bounds for axis 0 with size 2"):
         g.value_and_grad(np.ones((2, 3)), np.ones(2))
+
+
+def met_in_a_branch(x, y, both: bool):
+    total = 0.0
+    if both:
+        total += np.sum(x * y)
+    for i in range(len(x)):
+        total += y[i]
+    return total
+
+
+def filled_before_they_meet(x, y):
+    z = np.zeros(len(x))
+    for i in range(len(y)):
+        z[i] = y[i] * y[i]
+    return np.sum(z * y)
+
+
+def test_sizes_that_meet_elsewhere_do_not_let_an_index_pass():
+    long, short = np.ones(2_000), np.ones(2)
+    f = stagegrad.compile(met_in_a_branch)
+    assert f(short, long, False) == 2.0 and f.grad(long, long, True)[1][0] == 2.0
+    for call in (f, f.grad, f.value_and_grad):
+        with pytest.raises(IndexError):
+            call(long, short, False)
+    f = stagegrad.compile(filled_before_they_meet)
+    for call in (f, f.grad, f.value_and_grad):
+        with pytest.raises(IndexError):
+            call(short, long)

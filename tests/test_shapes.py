@@ -215,3 +215,32 @@ function f(x.0: float[1]) -> 0 from python:
   return f.0
 """)
     assert found["b.0"] == found["c.0"] != found["a.0"] == found["d.0"]
+
+
+MEETING = """
+function f(x.0: float[1], y.0: float[1], b.0: bool) -> 0 from python:
+  m.0: int = extent(x.0) {{axis=0}}
+{before}
+  for i.0 in range(0, m.0, 1) carry (s.0: float = 0.0 -> s.1):
+    %2: float = load({array}, i.0)
+    s.2: float = add(s.0, %2)
+    yield s.2
+{behind}
+  return s.1
+"""
+SUM = "  z.0: float[1] = add(x.0, y.0)"
+IN_AN_ARM = "  if b.0 -> ():\n    z.0: float[1] = add(x.0, y.0)\n    yield\n  else:\n    yield"
+
+
+@pytest.mark.parametrize(
+    ("before", "array", "behind", "certain"),
+    [
+        (IN_AN_ARM, "y.0", "", False),
+        ("", "y.0", SUM, False),
+        (SUM, "y.0", "", False),  # a gradient has no need of the sum, and leaves it out
+        (SUM, "z.0", "", True),
+        (SUM, "x.0", "", True),
+    ],
+)
+def test_sizes_that_meet_are_not_compared_for_an_index(before: str, array: str, behind: str, certain: bool) -> None:
+    assert in_range(module(MEETING.format(before=before, array=array, behind=behind), "n", "n", "")) is certain
