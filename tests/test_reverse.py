@@ -116,6 +116,47 @@ function f(x.0: float) -> 0 from python:
     assert Interpreter(adjoint(ir))(0.3) == (value, pytest.approx(slope, rel=1e-14))
 
 
+_PARTS = """function f(x.0: float, y.0: float) -> 0 from python:
+  (a.0: float, b.0: float, c.0: float) = call parts(x.0, y.0, 2.0)
+  {calls}
+  return s.0
+
+function parts(p.0: float, q.0: float, r.0: float) -> (0, 1, 2) from python:
+  u.0: float = mul(p.0, q.0)
+  v.0: float = mul(q.0, r.0)
+  w.0: float = sin(p.0)
+  return u.0, v.0, w.0
+"""
+
+
+def test_a_backward_function_takes_and_returns_what_its_call_needs() -> None:
+    module = adjoint(_PARTS.format(calls="s.0: float = mul(a.0, c.0)"), 0)
+    backward = module["parts_backward"]
+    assert [param.name for param in backward.params] == ["p", "q", "r", "du", "dw"]
+    assert len(backward.body.results) == 1  # y is not asked for, and 2.0 is a constant
+    assert Interpreter(module)(0.5, 3.0) == (1.5 * math.sin(0.5), 3.0 * math.sin(0.5) + math.cos(0.5) * 1.5)
+
+
+def test_calls_that_need_ever_other_parts_share_a_whole_backward_function() -> None:
+    """Seven calls, each of which needs other results than the others; no more than five versions are made, the last of them whole."""
+    chosen = [(1,), (2,), (1, 2), (0,), (0, 1), (0, 2)]
+    lines = []
+    total = "c.0"
+    for k, used in enumerate(chosen):
+        lines.append(f"(a.{k + 1}: float, b.{k + 1}: float, c.{k + 1}: float) = call parts(x.0, y.0, x.0)")
+        for j in used:
+            lines.append(f"t.{3 * k + j}: float = add({total}, {'abc'[j]}.{k + 1})")
+            total = f"t.{3 * k + j}"
+    lines.append(f"s.0: float = mul({total}, 1.0)")
+    module = adjoint(_PARTS.format(calls="\n  ".join(lines)), 0, 1)
+    made = [function for function in module.functions if "backward" in function.name]
+    assert len(made) <= 5 and any(len(function.params) == 6 and len(function.body.results) == 3 for function in made)
+    x, y = 0.5, 3.0
+    value, (dx, dy) = Interpreter(module)(x, y)
+    assert value == pytest.approx(math.sin(x) + 3 * y * x + 3 * math.sin(x) + 3 * x * y)
+    assert (dx, dy) == (pytest.approx(4 * math.cos(x) + 6 * y), pytest.approx(6 * x))
+
+
 def test_functions_that_call_each_other() -> None:
     """main calls g, g calls main: each needs the other's value and the other's backward function."""
     ir = """

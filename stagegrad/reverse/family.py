@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from stagegrad.ir import Block, Function, Lit, Module, Remark, Shape, Var
 from stagegrad.names import Words
@@ -10,27 +10,51 @@ from stagegrad.ops import Builder
 from stagegrad.reverse.loops import without_raises
 from stagegrad.reverse.sweep import ZERO, Gradients, Sweep
 
+#: How many backward functions one function has at most: calls that ask for less than all of it are many in the worst case.
+_MOST_VERSIONS = 4
+
+
+@dataclass(frozen=True)
+class Pullback:
+    """What a backward function is asked for: by position, the results whose gradients it is given, and the parameters whose it returns."""
+
+    name: str
+    seeds: tuple[int, ...]
+    wanted: tuple[int, ...]
+
 
 class Family:
     """The functions of a module and the backward functions that their calls ask for."""
 
     def __init__(self, module: Module) -> None:
         self.module = module
-        self.asked: dict[str, str] = {}
+        self.asked: dict[Pullback, str] = {}
         self.words = Words(function.name for function in module.functions)
 
-    def backward_name(self, name: str) -> str:
-        """The name of the function that pulls a gradient back through a call of `name`."""
-        if name not in self.asked:
-            self.asked[name] = self.words.fresh(f"{name}_backward")
-        return self.asked[name]
+    def backward(self, name: str, seeds: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
+        """The name of a function that pulls a gradient back through a call of `name`, what it takes and what it returns.
+
+        `seeds` are the positions of the results that have a gradient, `wanted` those of the parameters whose gradient is of use.
+        """
+        pullback = Pullback(name, seeds, wanted)
+        if pullback not in self.asked and sum(1 for one in self.asked if one.name == name) >= _MOST_VERSIONS:
+            pullback = self._whole(name)
+        if pullback not in self.asked:
+            self.asked[pullback] = self.words.fresh(f"{name}_backward")
+        return self.asked[pullback], pullback.seeds, pullback.wanted
+
+    def _whole(self, name: str) -> Pullback:
+        """What takes the gradient of every result, and returns that of every parameter."""
+        function = self.module[name]
+        seeds = tuple(k for k, result in enumerate(function.body.results) if result.type.kind == "float")
+        return Pullback(name, seeds, tuple(k for k, param in enumerate(function.params) if param.type.kind == "float"))
 
     def backwards(self) -> list[Function]:
         """The backward function of every call met so far, and of the calls in those."""
-        made: dict[str, Function] = {}
-        while pending := [name for name in self.asked if name not in made]:
-            for name in pending:
-                made[name] = self.pullback(self.module[name])
+        made: dict[Pullback, Function] = {}
+        while pending := [pullback for pullback in self.asked if pullback not in made]:
+            for pullback in pending:
+                made[pullback] = self.pullback(pullback)
         return list(made.values())
 
     def value_and_gradient(self, function: Function, wrt: tuple[int, ...]) -> Function:
@@ -52,22 +76,22 @@ class Family:
         name = self.words.fresh(f"{function.name}_value_and_grad")
         return replace(function, name=name, body=body, shape=shape)
 
-    def pullback(self, function: Function) -> Function:
-        """`g(x)` -> `g_backward(x, dg)`, which returns the gradient of every float parameter."""
-        floats = [p for p in function.params if p.type.kind == "float"]
+    def pullback(self, asked: Pullback) -> Function:
+        """`g(x, y)` -> `g_backward(x, y, dg)`, which returns the gradients that are asked for."""
+        function = self.module[asked.name]
+        floats = [function.params[k] for k in asked.wanted]
         sweep = Sweep(self, function, floats)
         results = function.body.results
         words = [sweep.gradient_word(r) if isinstance(r, Var) else sweep.words.fresh(f"d{function.name}") for r in results]
-        seeds = [sweep.fresh.var(word, r.type) for word, r in zip(words, results, strict=True) if r.type.kind == "float"]
+        seeds = [sweep.fresh.var(words[k], results[k].type) for k in asked.seeds]
         gradients: Gradients = {}
         builder = Builder(sweep.fresh)
-        for seed, result in zip(seeds, (r for r in results if r.type.kind == "float"), strict=True):
-            sweep.add(gradients, result, seed, builder)
+        for seed, position in zip(seeds, asked.seeds, strict=True):
+            sweep.add(gradients, results[position], seed, builder)
         forward, backward = sweep.block(without_raises(function.body).stmts, gradients)
         last = Builder(sweep.fresh)
         answers = tuple(sweep.whole(gradients.get(param, ZERO), param, last) for param in floats)
         backward += last.stmts
         body = Block((Remark("forward pass"), *forward, Remark("backward pass"), *builder.stmts, *backward), answers)
         shape: Shape = 0 if len(answers) == 1 else tuple(range(len(answers)))
-        name = self.backward_name(function.name)
-        return replace(function, name=name, params=(*function.params, *seeds), body=body, shape=shape)
+        return replace(function, name=self.asked[asked], params=(*function.params, *seeds), body=body, shape=shape)

@@ -53,7 +53,7 @@ class Functions(Protocol):
 
     module: Module
 
-    def backward_name(self, name: str) -> str: ...
+    def backward(self, name: str, seeds: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[str, tuple[int, ...], tuple[int, ...]]: ...
 
 
 class Sweep:
@@ -361,14 +361,18 @@ class Sweep:
     def call(self, stmt: Call, gradients: Gradients) -> list[Stmt]:
         """``g(x)`` is undone by ``dx = g_backward(x, dg)``."""
         callee = self.family.module[stmt.fn]
-        if not any(out in gradients for out in stmt.outs):
+        seeded = tuple(k for k, out in enumerate(stmt.outs) if out in gradients)
+        floats = [(k, arg) for k, (p, arg) in enumerate(zip(callee.params, stmt.args, strict=True)) if p.type.kind == "float"]
+        wanted = tuple(k for k, arg in floats if isinstance(arg, Var) and arg in self.active)
+        if not seeded or not wanted:
             return []
+        name, seeded, wanted = self.family.backward(stmt.fn, seeded, wanted)
         first = Builder(self.fresh, describe_call(stmt, self.made))
-        seeds = tuple(self.whole(gradients.pop(out, ZERO), out, first) for out in stmt.outs if out.type.kind == "float")
-        slots = [a for p, a in zip(callee.params, stmt.args, strict=True) if p.type.kind == "float"]
+        seeds = tuple(self.whole(gradients.pop(stmt.outs[k], ZERO), stmt.outs[k], first) for k in seeded)
+        slots = [stmt.args[k] for k in wanted]
         outs = tuple(self.fresh.var(word, slot.type) for word, slot in zip(self._call_words(slots, gradients), slots, strict=True))
         note = describe_call(stmt, self.made)
-        undo = Call(outs, self.family.backward_name(stmt.fn), (*stmt.args, *seeds), note, stmt.span)
+        undo = Call(outs, name, (*stmt.args, *seeds), note, stmt.span)
         builder = Builder(self.fresh, note)
         for out, arg in zip(outs, slots, strict=True):
             self.add(gradients, arg, out, builder)

@@ -32,7 +32,7 @@ def settle_backward(z, limit, dz):
     for trip in range(trips - 1, -1, -1):
         # z = 0.5 * z
         dz = 0.5 * dz
-    return dz, 0.0
+    return dz
 
 
 def f_value_and_grad(x, y):
@@ -51,7 +51,7 @@ def f_value_and_grad(x, y):
     dsettle1y = df
     dsettlexy = df
     # settlexy = settle(xy, 2.0)
-    dxy, _ = settle_backward(xy, 2.0, dsettlexy)
+    dxy = settle_backward(xy, 2.0, dsettlexy)
     # xy = x * y
     dx = y * dxy
     dy = x * dxy
@@ -59,7 +59,7 @@ def f_value_and_grad(x, y):
     dsettle1 = y * dsettle1y
     dy += settle1 * dsettle1y
     # settle1 = settle(xsqrx, 1.0)
-    dxsqrx, _ = settle_backward(xsqrx, 1.0, dsettle1)
+    dxsqrx = settle_backward(xsqrx, 1.0, dsettle1)
     # xsqrx = xsqr * x
     dxsqr = x * dxsqrx
     dx += xsqr * dxsqrx
