@@ -13,7 +13,7 @@ in memory, rather than put into an array first.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -48,7 +48,10 @@ class Term:
 
 @dataclass(frozen=True)
 class Stencil:
-    """``out = array; out[section] += value`` for each of the terms, one after the other."""
+    """``out = array; out[section] += value`` for each of the terms, one after the other.
+
+    `zeroed` is a section of the array that is zero before that, as (before, behind) along each axis: what an assignment undone leaves.
+    """
 
     out: Var
     array: Var
@@ -57,10 +60,13 @@ class Stencil:
     again: frozenset[Var] = frozenset()  # the values of terms that are computed where they are needed
     needs: frozenset[Var] = frozenset()  # what has to lie in memory
     met: Pairs = ()  # dimensions that must be equal although they have two names
+    zeroed: tuple[tuple[int, int], ...] = ()
+    apart: bool = False  # whether the result is an array of its own, because the terms read the old one, or little of it is left
 
     def most(self, axis: int) -> tuple[int, int]:
-        """How many elements at either end are not reached by all terms."""
-        return max(term.before[axis] for term in self.terms), max(term.behind[axis] for term in self.terms)
+        """How many elements at either end are not reached by all terms, or are not zero before."""
+        margins = [(term.before[axis], term.behind[axis]) for term in self.terms] + [*self.zeroed[axis : axis + 1]]
+        return max(before for before, _ in margins), max(behind for _, behind in margins)
 
 
 def stencils(block: Block, views: Nodes, nodes: Mapping[Var, Node]) -> dict[Var, Stencil]:
@@ -79,8 +85,22 @@ def stencils(block: Block, views: Nodes, nodes: Mapping[Var, Node]) -> dict[Var,
         if before is None:
             before = Stencil(array, array, ())
         found[stmt.out] = Stencil(stmt.out, before.array, (*before.terms, term), before.inside | {array})
-    shifted = {out: one for out, one in found.items() if any(any(t.before) or any(t.behind) for t in one.terms) and _whole(one, views)}
-    return {out: _with_needs(one, views, nodes) for out, one in shifted.items()}
+    shifted = {out: one for out, one in found.items() if any(any(t.before) or any(t.behind) for t in one.terms)}
+    makers = {stmt.out: stmt for stmt in block.stmts if isinstance(stmt, Stage) and counts[stmt.out] == 1}
+    whole = {out: one for out, old in shifted.items() if _whole(one := _with_zeroed(old, makers, views), views)}
+    return {out: _with_needs(one, views, nodes) for out, one in whole.items()}
+
+
+def _with_zeroed(stencil: Stencil, makers: Mapping[Var, Stage], views: Nodes) -> Stencil:
+    """The stencil with the assignment of zeros to a section right before it, if there is one."""
+    made = makers.get(stencil.array)
+    if made is None or made.op != "store" or not isinstance(made.args[0], Var):
+        return stencil
+    parts = sections_of(made, made.args[1:-1], stencil.array.type.rank)
+    margins = [part for part in parts or () if isinstance(part, tuple)]
+    if not literal_is(views.ref(made.args[-1]).base, 0.0) or len(margins) < stencil.array.type.rank:
+        return stencil
+    return replace(stencil, array=made.args[0], inside=stencil.inside | {stencil.array}, zeroed=tuple(margins))
 
 
 def _whole(stencil: Stencil, views: Nodes) -> bool:
@@ -101,10 +121,17 @@ def _with_needs(stencil: Stencil, views: Nodes, nodes: Mapping[Var, Node]) -> St
             needs |= {ref.base for node in cheap for ref in node.refs if isinstance(ref.base, Var)} - {node.out for node in cheap}
             met += [pair for node in cheap for pair in node.met]
         else:
-            base = views.ref(term.value).base
-            needs |= {base} if isinstance(base, Var) else set()
-    inside = stencil.inside - {stencil.array}
-    return replace(stencil, inside=inside, again=frozenset(again), needs=frozenset(needs), met=tuple(dict.fromkeys(met)))
+            value = views.ref(term.value).base
+            needs |= {value} if isinstance(value, Var) else set()
+    read = {ref.base for value in again for node in chain(value, views, nodes) or () for ref in node.refs}
+    return replace(
+        stencil,
+        inside=stencil.inside - {stencil.array},
+        again=frozenset(again),
+        needs=frozenset(needs),
+        met=tuple(dict.fromkeys(met)),
+        apart=bool(stencil.zeroed) or base in read,
+    )
 
 
 def _term(stage: Stage, nodes: Nodes) -> Term | None:
@@ -156,17 +183,16 @@ class Writer:
         self.fused, self.stencil, self.nodes = fused, stencil, nodes
         self.sizes = [fused.size(dim) for dim in fused.nodes.dims(stencil.array)]
         self.fills = False
+        self.old: Atom | None = None
 
     def write(self) -> Atom:
         """Writes them; returns the array that they filled."""
         fused, type_ = self.fused, self.stencil.out.type
         base = fused.nodes.ref(self.stencil.array).base
-        self.fills = not isinstance(base, Var) and literal_is(base, 0.0)  # each element is written once, to an array of its own
-        if self.fills:
-            start: Atom = fused.array(self.stencil.out.name, type_, self.sizes)
-        else:
-            assert isinstance(base, Var)
-            start = fused.current(base)
+        self.old = fused.current(base) if isinstance(base, Var) else None
+        self.fills = self.old is None or self.stencil.apart  # each element is written once, to an array of its own
+        start = fused.array(self.stencil.out.name, type_, self.sizes) if self.fills else self.old
+        assert start is not None
         self.slot = fused.carried(start)
         with fused.guarded(self.stencil.met, self.stencil.terms[0].span):
             self.part((), ())
@@ -210,33 +236,64 @@ class Writer:
             fused.out.append(Stage(out, "add", (total, value), note=term.note))
             total = out
         assert total is not None
+        old = self.kept(indices, asked) if self.fills else None
+        if old is not None:
+            total = fused.emit("add", old, total)
         fused.write("store" if self.fills else "accumulate", self.slot, indices, total, self.stencil.terms[0].note)
         assert isinstance(self.slot.now, Var)
         fused.sides[self.slot.now] = fused.sides[self.stencil.out]
 
+    def kept(self, indices: tuple[Atom, ...], asked: tuple[bool, ...]) -> Atom | None:
+        """What the element was before; None where it was zero."""
+        old = self.old
+        if old is None:
+            return None
+        if not self.stencil.zeroed:
+            return self.fused.load(old, indices)
+        test = self.reached(self.stencil.zeroed, indices, asked)
+        return None if test is None else self.either(test, lambda: self.zero, lambda: self.fused.load(old, indices))
+
     def guarded(self, term: Term, indices: tuple[Atom, ...], asked: tuple[bool, ...]) -> Atom:
         """A term's value at an element; near a border 0.0 where the section does not reach it."""
+        test = self.reached(tuple(zip(term.before, term.behind, strict=True)), indices, asked)
+        if test is None:
+            return self.value(term, indices)
+        return self.either(test, lambda: self.value(term, indices), lambda: self.zero)
+
+    def reached(self, margins: tuple[tuple[int, int], ...], indices: tuple[Atom, ...], asked: tuple[bool, ...]) -> Atom | None:
+        """Whether a section reaches an element, which need only be `asked` along some axes; None where it is known to."""
         fused, tests = self.fused, []
-        for axis, index in enumerate(indices):
-            if asked[axis] and term.before[axis]:
-                tests.append(fused.emit("ge", index, literal(term.before[axis])))
-            if asked[axis] and term.behind[axis]:
-                last = fused.emit("sub", self.sizes[axis], literal(term.behind[axis]))
+        for axis, (index, (before, behind)) in enumerate(zip(indices, margins, strict=True)):
+            if asked[axis] and before:
+                tests.append(fused.emit("ge", index, literal(before)))
+            if asked[axis] and behind:
+                last = fused.emit("sub", self.sizes[axis], literal(behind))
                 tests.append(fused.emit("lt", index, last))
         if not tests:
-            return self.value(term, indices)
+            return None
         test = tests[0]
         for other in tests[1:]:
             test = fused.emit("and", test, other)
+        return test
+
+    @property
+    def zero(self) -> Lit:
+        return Lit(0.0, replace(self.stencil.out.type, rank=0))
+
+    def either(self, test: Atom, yes: Callable[[], Atom], no: Callable[[], Atom]) -> Atom:
+        """A branch, whose arms write what they need."""
+        out = self.fused.fresh.var("", replace(self.stencil.out.type, rank=0))
+        self.fused.out.append(If(test, self.arm(yes), self.arm(no), (out,)))
+        return out
+
+    def arm(self, value: Callable[[], Atom]) -> Block:
+        fused = self.fused
         outer, fused.out = fused.out, []
         fused.loads.append({})
-        value = self.value(term, indices)
+        result = value()
         fused.loads.pop()
         stmts, fused.out = fused.out, outer
-        out = fused.fresh.var("", replace(self.stencil.out.type, rank=0))
-        zero = Lit(0.0, out.type)
-        fused.out.append(If(test, fused.pruned(Block(tuple(stmts), (value,))), Block((), (zero,)), (out,)))
-        return out
+        return fused.pruned(Block(tuple(stmts), (result,)))
 
     def value(self, term: Term, indices: tuple[Atom, ...]) -> Atom:
         """The element of a term's value that is added to this element of the array."""
