@@ -35,6 +35,7 @@ from stagegrad.ir import (
 )  # fmt: skip
 from stagegrad.names import Words
 from stagegrad.ops import Builder, literal
+from stagegrad.reverse.joined import joined
 from stagegrad.reverse.records import NEVER, RECORD, Step, price_of_record, sizes_before, to_record, work
 
 if TYPE_CHECKING:
@@ -248,7 +249,7 @@ class LoopReversal:
                 arriving = Carry(record.found, carry.out, self.fresh.like(record.found))
                 extra.append((arriving, mapping[self.copy.carries[record.carry].var]))
         core = substitute(core, mapping)
-        whole = needed(Block((*inside.stmts, *core.stmts), (*core.results, *(result for _, result in extra))))
+        whole = needed(joined(Block((*inside.stmts, *core.stmts), (*core.results, *(result for _, result in extra)))))
         carries = (*(c for _, c in kept), *(carry for carry, _ in extra))
         return [replace(backwards.header, carries=carries, body=whole, span=loop.span)]
 

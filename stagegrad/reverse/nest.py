@@ -42,6 +42,7 @@ from stagegrad.ir import (
     walk,
 )  # fmt: skip
 from stagegrad.ops import Builder, literal
+from stagegrad.reverse.joined import joined
 from stagegrad.reverse.loops import ONE, ZERO, _Range, position_of
 from stagegrad.reverse.records import sizes_before
 
@@ -403,7 +404,7 @@ class _Trips:
         forward = self._forward_loop()
         body = substitute(Block((*again, *self.core.stmts), self.core.results), self.mapping)
         back = tuple(result for _, result in self.back_extra)
-        whole = Block((*self.inside.stmts, *body.stmts), (*body.results, *back))
+        whole = joined(Block((*self.inside.stmts, *body.stmts), (*body.results, *back)))
         carries = (*self.carries, *(carry for carry, _ in self.back_extra))
         backward = replace(self.range.header, carries=carries, body=whole, span=self.loop.span)
         self.owner.nest.uses += self.mine
