@@ -415,3 +415,17 @@ def test_sizes_that_meet_elsewhere_do_not_let_an_index_pass():
     for call in (f, f.grad, f.value_and_grad):
         with pytest.raises(IndexError):
             call(short, long)
+
+
+# ---------------------------------------------------------------------------------------------- the lock of the interpreter
+
+
+def test_other_threads_run_during_loops_and_not_during_a_few_lines():
+    for answer in ("value", "value_and_grad"):
+        assert "nogil" not in text_of(own_sigmoid, answer=answer)
+    for function, types in ((logistic_map, None), (dot, PAIR), (recursive, None)):
+        assert text_of(function, types).count("nogil=True") == text_of(function, types).count("@njit(") > 0
+
+
+def recursive(x: float, n: int) -> float:
+    return x if n <= 0 else x + recursive(x * x, n - 1)

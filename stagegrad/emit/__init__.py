@@ -18,8 +18,10 @@ from stagegrad.ir import Block, Call, For, Function, If, Module, Span, Stage, St
 from stagegrad.names import Words, operation_words, words_of
 from stagegrad.ops import HELPERS
 
-#: IEEE arithmetic (inf and nan where Python raises), and the lock of the interpreter released.
-NUMBA_OPTIONS = 'cache=True, error_model="numpy", nogil=True'
+#: IEEE arithmetic: inf and nan where Python raises.
+NUMBA_OPTIONS = 'cache=True, error_model="numpy"'
+#: Other threads of Python may run meanwhile; to let them takes as long as a short function does.
+UNLOCKED = ", nogil=True"
 #: Where not every index is known to be in range: then Numba asks, and raises IndexError as Python does.
 CHECKED = ", boundscheck=True"
 #: Where a product need not be rounded before it is added; nothing else is computed otherwise than Python does.
@@ -64,15 +66,16 @@ def write(module: Module, target: str, *, checked: bool = False, fresh: frozense
     if target == "python" and module.main.origin == "formula" and any("math.exp(" in line.text for _, t in texts for line in t.lines):
         helpers = _with_needs([*helpers, "exp"], target)
     body: list[Line] = []
+    long = _may_take_long(module)
     for name in helpers:
         helper = HELPERS[name]
-        body += _decorated(target, EACH_DECORATOR if helper.each else _njit())
+        body += _decorated(target, EACH_DECORATOR if helper.each else _njit(long=long))
         body += [Line(0, line) for line in helper.for_target(target).splitlines()] + _gap()
     start = 0
     about_loops: set[str] = set()
     used = {word for _, text in texts for line in text.lines for word in _WORD.findall(line.text)}
     for function, text in texts:
-        body += _decorated(target, _njit(checked=checked, contract=function.name in freely, parallel=_is_parallel(function)))
+        body += _decorated(target, _njit(long=long, checked=checked, contract=function.name in freely, parallel=_is_parallel(function)))
         opening = [word for word in _opening(function, text) if word not in used] if target == "numba" else []
         about_loops |= {*opening, *(sum_words(function) if target == "numba" else ()), *(["PRANGE_ALONE"] * _is_parallel(function))}
         start = len(body) + len(opening) if function is module.main else start
@@ -109,8 +112,16 @@ def _decorated(target: str, decorator: str) -> list[Line]:
     return [Line(0, decorator)] if target == "numba" else []
 
 
-def _njit(*, checked: bool = False, contract: bool = False, parallel: bool = False) -> str:
-    freedoms = f"{CHECKED if checked else ''}{CONTRACTED if contract else ''}{PARALLEL if parallel else ''}"
+def _may_take_long(module: Module) -> bool:
+    """Is there more than a few lines of arithmetic with numbers to do?"""
+    if any(param.type.rank for function in module.functions for param in function.params):
+        return True
+    stmts = (stmt for function in module.functions for stmt in walk(function.body))
+    return any(isinstance(stmt, (For, While, Call)) or (isinstance(stmt, Stage) and stmt.out.type.rank > 0) for stmt in stmts)
+
+
+def _njit(*, long: bool, checked: bool = False, contract: bool = False, parallel: bool = False) -> str:
+    freedoms = f"{UNLOCKED if long else ''}{CHECKED if checked else ''}{CONTRACTED if contract else ''}{PARALLEL if parallel else ''}"
     return f"@njit({NUMBA_OPTIONS}{freedoms})"
 
 

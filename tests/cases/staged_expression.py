@@ -51,7 +51,7 @@ from math import exp
 from numba import njit
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
+@njit(cache=True, error_model="numpy", fastmath={"contract"})
 def f_value_and_grad(x, y):
     # forward pass
     sigy = 1.0 / (1.0 + exp(-y))  # (1) sigmoid
