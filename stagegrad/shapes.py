@@ -99,12 +99,16 @@ _SECTIONS = count(-1, -1)
 class Dimensions:
     """One walk through a block; `sizes` holds the ints that are known to be a dimension, ``n = x.shape[0]``.
 
-    `differences` holds those that are a dimension less a constant, ``n - 2``: no size, for they may be negative.
+    `differences` holds those that are a dimension less a constant, ``n - 2``: no size, for they may be negative; `multiples` those that
+    are so many times a dimension. `spans` says of a section between two multiples, ``x[n:2 * n]``, which dimension it is as long as
+    unless it is cut short; None of what lies behind the last, ``x[2 * n:]``.
     """
 
     of: dict[Var, Shape] = field(default_factory=dict)
     sizes: dict[Var, Dim] = field(default_factory=dict)
     differences: dict[Var, tuple[Dim, int]] = field(default_factory=dict)
+    multiples: dict[Atom, tuple[Dim, int]] = field(default_factory=dict)
+    spans: dict[Dim, Dim | None] = field(default_factory=dict)
     numbers: count[int] = field(default_factory=count)
     several: set[Dim] = field(default_factory=set)  # certainly not one
     same_as: dict[Dim, Dim] = field(default_factory=dict)
@@ -217,15 +221,19 @@ class Dimensions:
     def number(self, stage: Stage) -> None:
         """Notes a number that is a size, or a size less a constant."""
         out, first = stage.out, stage.args[0] if stage.args else None
+        if stage.op in ("mul", "mul_int"):
+            for times, var in (stage.args, stage.args[::-1]):
+                if var in self.multiples and (number := _natural(times)) is not None:
+                    self.multiples[out] = self.multiples[var][0], self.multiples[var][1] * number
         if not isinstance(first, Var):
             return
         match stage.op:
-            case "extent":
-                axis = dict(stage.attrs)["axis"]
+            case "extent" | "size":
+                axis = dict(stage.attrs).get("axis", 0)
                 assert isinstance(axis, int)
                 self.sizes[out] = self.shape(first)[axis]
-            case "size":
-                self.sizes[out] = self.shape(first)[0]
+                if self.sizes[out] != 1:
+                    self.multiples[out] = self.sizes[out], 1
             case "sub" if (less := _natural(stage.args[1])) is not None:
                 known = self.differences.get(first) or ((self.sizes[first], 0) if first in self.sizes else None)
                 if known is not None:
@@ -248,6 +256,8 @@ class Dimensions:
             case "arange" if _is_number(args[0], 0) and _is_number(args[2], 1) and isinstance(args[1], Var):
                 return (self.size(args[1]),)
             case "broadcast_like" | "unbroadcast":
+                if self.hopeful and stage.op == "unbroadcast":
+                    self.broadcast([self.shape(arg) for arg in args])  # the second was repeated to the shape of the first
                 return self.shape(args[1])
             case "full_of":
                 return tuple(self.size(arg) for arg in args[1:])
@@ -306,20 +316,30 @@ class Dimensions:
 
     def met(self, dims: list[Dim]) -> Dim:
         """The size that operands of these sizes broadcast to; sizes that are not one are equal, or the operation raises."""
-        found = sorted({self.equal(dim) for dim in dims} - {1}, key=lambda dim: (not self.is_several(dim), str(dim)))
+        known = {self.equal(dim) for dim in dims} - {1}
+        found = sorted(known, key=lambda dim: (not self.is_several(dim), self.spans.get(dim) is None, str(dim)))
         if not found:
             return 1
         first, *others = found
         if not self.is_several(first):
-            if self.hopeful and all("-" in str(dim) and "@" not in str(dim) for dim in found):
+            shifted = all("-" in str(dim) and "@" not in str(dim) for dim in found)
+            if self.hopeful and (shifted or (first in self.spans and all(self.as_long(other, first) for other in others))):
                 for other in others:
                     self.unite(first, other)
                 return first
             return self.unknown() if others else first
         for other in others:
-            if self.is_several(other) and not isinstance(other, int) and not self.apart:
+            whole = self.is_several(other) and not isinstance(other, int) and not self.apart
+            if whole or (self.hopeful and self.as_long(other, first)):
                 self.unite(first, other)
         return first  # what meets it has one element, or as many
+
+    def as_long(self, section: Dim, dim: Dim) -> bool:
+        """Is a section between multiples of a dimension as long as what it meets, if the section is not cut short?"""
+        if section not in self.spans:
+            return False
+        span, other = self.spans[section], self.spans.get(dim, dim)
+        return span is None or other is None or self.equal(span) == self.equal(other)
 
     def section(self, stage: Stage) -> Shape:
         """What ``a[i, :]`` keeps: whole axes behind whole indices; of anything else nothing is known."""
@@ -336,15 +356,29 @@ class Dimensions:
         dims: list[Dim] = []
         axes = iter(source)
         for part in at[1:-1].split(","):
-            text = part.strip().format(*(str(arg.value) if isinstance(arg, Lit) else f"<{arg}>" for arg in stage.args[1:]))
+            text = part.strip().format(*(str(arg.value) if isinstance(arg, Lit) else f"<{arg}>" for arg in indices))
             if text == "None":
                 dims.append(1)
             elif ":" in text:
                 dims.append(self.cut(next(axes), text))
+                self.spanned(dims[-1], part.strip(), indices)
             else:
                 next(axes)
         dims += axes
         return tuple(dims) if len(dims) == rank else unknown
+
+    def spanned(self, section: Dim, text: str, indices: tuple[Atom, ...]) -> None:
+        """Notes of a section between multiples of a dimension how long it is."""
+        match = re.fullmatch(r"(?:\{(\d)\})?:(?:\{(\d)\})?", text)
+        if match is None or "@" not in str(section):
+            return
+        begin, end = (self.multiples.get(indices[int(k)]) if k else None for k in match.groups())
+        if begin is None and match[1] is None and end is not None:
+            begin = end[0], 0
+        if begin is not None and match[2] is None:
+            self.spans[section] = None
+        elif begin is not None and end is not None and begin[0] == end[0] and end[1] - begin[1] == 1:
+            self.spans[section] = begin[0]
 
     def cut(self, dim: Dim, text: str) -> Dim:
         """The size of a slice: ``x[1:]`` and ``x[:-1]`` are both one less than x; the same slice of two as long is as long."""

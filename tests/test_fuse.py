@@ -219,6 +219,23 @@ def test_a_section_of_one_element_is_refused_and_not_misread():
     assert stagegrad.compile(sections_that_meet, target="numpy").value_and_grad(np.ones(2), np.ones(5))[0] == 4.0
 
 
+def gates(z, r):
+    hidden = len(r)
+    taken, kept, new = z[:, :hidden], z[:, hidden : 2 * hidden], z[:, 2 * hidden :]
+    return np.sum(np.exp(taken) * np.tanh(new) + kept * r) + np.sum(new * new)
+
+
+def test_sections_of_one_width_share_a_loop():
+    rng = np.random.default_rng(6)
+    for hidden in (3, 0, 1, 2):
+        for width in (3 * hidden, 3 * hidden + 2, 3 * hidden - 2, hidden + 1):
+            if width != 2 * hidden + 1 or hidden == 1:  # one element is repeated by NumPy, and refused by compiled code
+                assert_alike(gates, (rng.normal(size=(4, max(width, 0))), rng.normal(size=hidden)))
+    with pytest.raises(stagegrad.UnsupportedError, match="section of one element"):
+        stagegrad.compile(gates, target="numba").value_and_grad(np.ones((4, 7)), np.ones(3))
+    assert len(loops(fused_module(gates, M, V))) == 2
+
+
 def in_an_arm_only(x, y, together: bool):
     """The sizes of x and y are equal in one arm; in the other nothing may rely on it."""
     total = np.sum(x * 2.0) + np.sum(y * 3.0)
