@@ -105,14 +105,14 @@ def gauss(x: Lane) -> Lane:
     """exp(-x**2); the rounding error of the square would show in the exponential."""
     size = between(abs(x), 0.0, x.form.pick(28.0, 10.5))
     high, low = two_product(size, size)
-    n, p, q = exp_pair(-high, -low)
-    return scaled(p + q, n)
+    bits, p, q = exp_pair(-high, -low)
+    return scaled(p + q, bits)
 
 
 def bell(x: Lane) -> Lane:
     """exp(-x**2/2) / sqrt(2 pi), the standard normal density."""
-    n, p, q = _half_square(between(abs(x), 0.0, x.form.pick(40.0, 14.8)))
-    return scaled(near(p, BELL, q * BELL), n)
+    bits, p, q = _half_square(between(abs(x), 0.0, x.form.pick(40.0, 14.8)))
+    return scaled(near(p, BELL, q * BELL), bits)
 
 
 def _half_square(x: Lane) -> tuple[Lane, Lane, Lane]:
@@ -145,7 +145,7 @@ def _slope(square: Lane) -> Lane:
 
 def _tail(x: Lane, factor: float, power: tuple[Lane, Lane, Lane]) -> Lane:
     """``factor * erfcx(x) * power`` for x from `NEAR` to 28."""
-    n, p, q = power
+    bits, p, q = power
     t = (x - 4.0) / (x + 4.0)
     # The last two steps one after the other: the sum of the others is small against them.
     series = near(t, near(t, polynomial(t, C[2:]), C[1]), C[0])
@@ -155,4 +155,4 @@ def _tail(x: Lane, factor: float, power: tuple[Lane, Lane, Lane]) -> Lane:
     inverse = 1.0 / below
     ratio = above * inverse
     rest = fma(-ratio, below, above) + (above_lost + near(q, series, -ratio * below_lost))
-    return scaled(near(rest, inverse, ratio), n)
+    return scaled(near(rest, inverse, ratio), bits)

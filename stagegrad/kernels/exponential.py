@@ -35,11 +35,14 @@ def power_of_two(n: Lane) -> Lane:
     return ((n + n.form.bias) << n.form.fraction).number
 
 
-def scaled(x: Lane, n: Lane) -> Lane:
-    """``x * 2**n`` for x near 1: in two steps, so that a result beyond the normal numbers is rounded once, to a subnormal or to inf."""
-    half, bits = nearest(n * 0.5)
-    _, rest = nearest(n - half)
-    return x * power_of_two(bits) * power_of_two(rest)
+def scaled(x: Lane, bits: Lane) -> Lane:
+    """``x * 2**n`` for x near 1 and the bits of n (see `nearest`), rounded once where it is no normal number.
+
+    Two powers of two whose product is 2**n are normal numbers always: their biased exponents are the halves of ``n + 2 * bias``.
+    """
+    both = bits + 2 * x.form.bias
+    half = both.down(1)
+    return x * (half << x.form.fraction).number * ((both - half) << x.form.fraction).number
 
 
 def _ln2(form: Format) -> tuple[float, float]:
@@ -47,13 +50,13 @@ def _ln2(form: Format) -> tuple[float, float]:
     return high, low
 
 
-def _split(x: Lane) -> tuple[Lane, Lane, Lane, Lane]:
-    """The integer n (as a number, and its bits), and the rest ``x - n log 2`` in two parts."""
+def _split(x: Lane) -> tuple[Lane, Lane, Lane]:
+    """The bits of the integer n, and the rest ``x - n log 2`` in two parts."""
     n, bits = nearest(x * LOG2_E)
     high, low = _ln2(x.form)
     first = fma(n, -high, x)
     rest = fma(n, -low, first)
-    return n, bits, rest, fma(n, -low, first - rest)
+    return bits, rest, fma(n, -low, first - rest)
 
 
 def _exp_of_rest(r: Lane, low: Lane | None = None) -> Lane:
@@ -65,21 +68,24 @@ def _exp_of_rest(r: Lane, low: Lane | None = None) -> Lane:
 def exp(x: Lane) -> Lane:
     """exp(x), subnormal results included."""
     limit = x.form.pick(800.0, 110.0)
-    n, _, r, _ = _split(between(x, -limit, limit))
-    return scaled(_exp_of_rest(r) + 1.0, n)
+    bits, r, _ = _split(between(x, -limit, limit))
+    return scaled(_exp_of_rest(r) + 1.0, bits)
 
 
 def exp_pair(x: Lane, low: Lane) -> tuple[Lane, Lane, Lane]:
-    """``exp(x + low)`` as ``2**n * (p + q)``, q the rounding error of p; x must be within the range of `exp`, `low` a few units of x."""
-    n, _, r, rest = _split(x)
+    """``exp(x + low)`` as ``2**n * (p + q)``, q the rounding error of p: the bits of n, p and q.
+
+    x must be within the range of `exp`, `low` a few units of x.
+    """
+    bits, r, rest = _split(x)
     r, rest = quick_two_sum(r, rest + low)
     p, q = quick_two_sum(r.constant(1.0), r)
-    return n, p, q + fma(r * r, polynomial(r, r.form.pick(P_64, P_32)), rest)
+    return bits, p, q + fma(r * r, polynomial(r, r.form.pick(P_64, P_32)), rest)
 
 
 def exp_inside(x: Lane) -> Lane:
     """exp(x) where neither x nor the result is near the ends of the range."""
-    _, bits, r, _ = _split(x)
+    bits, r, _ = _split(x)
     return ((_exp_of_rest(r) + 1.0).raw + (bits << x.form.fraction)).number
 
 
@@ -87,24 +93,24 @@ def exp2(x: Lane) -> Lane:
     """2**x, exact for whole x."""
     limit = x.form.pick(1100.0, 160.0)
     x = between(x, -limit, limit)
-    n, _ = nearest(x)
+    n, bits = nearest(x)
     high, low = _ln2(x.form)
     r, error = two_product(x - n, high)
-    return scaled(_exp_of_rest(r, near(x - n, low, error)) + 1.0, n)
+    return scaled(_exp_of_rest(r, near(x - n, low, error)) + 1.0, bits)
 
 
 def expm1(x: Lane) -> Lane:
     """exp(x) - 1 without the loss near 0: ``2 (2**(n-1) - 1/2 + 2**(n-1) (exp(r) - 1))``, the error of the sum added back."""
     form = x.form
     top = form.pick(709.9, 88.8)
-    n, bits, r, low = _split(between(x, form.pick(-50.0, -25.0), top))
+    bits, r, low = _split(between(x, form.pick(-50.0, -25.0), top))
     tail = fma(r * r, polynomial(r, form.pick(P_64, P_32)), low)
     scale = power_of_two(bits - 1)
     base, change = scale - 0.5, scale * r
     total = base + change
     error = where(abs(base) > abs(change), change - (total - base), base - (total - change))
     found = (total + fma(scale, tail, error)) * 2.0
-    found = where(n.equals(0.0), r + tail, found)
+    found = where(scale.equals(0.5), r + tail, found)
     found = where(x.equals(0.0), x, found)
     return where(x > top, math.inf, found)
 
@@ -143,8 +149,8 @@ def cosh(x: Lane) -> Lane:
 
 def _halves(x: Lane) -> tuple[Lane, Lane]:
     """exp(|x|) / 2 and exp(-|x|) / 2 (of float64)."""
-    n, p, q = exp_pair(between(abs(x), 0.0, 711.0), x.constant(0.0))
-    large = scaled(p + q, n - 1.0)
+    bits, p, q = exp_pair(between(abs(x), 0.0, 711.0), x.constant(0.0))
+    large = scaled(p + q, bits - 1)
     return large, 0.25 / large
 
 

@@ -157,6 +157,10 @@ class Lane:
     def __rshift__(self, count: int) -> Lane:
         return self.of(self.builder.ashr(self.llvm, self.like(count)))
 
+    def down(self, count: int) -> Lane:
+        """These bits moved towards the lowest, zeros taking their place; `>>` keeps the sign, which takes some processors several steps."""
+        return self.of(self.builder.lshr(self.llvm, self.like(count)))
+
     # ------------------------------------------------------------------------------------------ comparisons
 
     def _compare(self, sign: str, other: Operand) -> Lane:

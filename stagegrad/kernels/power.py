@@ -28,7 +28,8 @@ def _power(x: Lane, y: Lane) -> Lane:
     product = between(product, -2000.0, 2000.0)
     n, _ = nearest(product * LOG2_E)
     r = fma(n, -LN2_64[1], fma(n, -LN2_64[0], product)) + rest
-    return scaled(fma(r * r, polynomial(r, P_64), r) + 1.0, between(n, -1200.0, 1200.0))
+    _, bits = nearest(between(n, -1200.0, 1200.0))
+    return scaled(fma(r * r, polynomial(r, P_64), r) + 1.0, bits)
 
 
 def _log(x: Lane) -> tuple[Lane, Lane]:
