@@ -4,7 +4,7 @@ A loop's tape grows with the number of its trips, so a gradient may need far mor
 together would exceed the limit, a call raises `MemoryLimitError` before the machine begins to swap. The limit is three quarters of
 the machine's memory (or of the container's), or what the environment variable ``STAGEGRAD_MEMORY_LIMIT`` says, such as "8GB".
 
-What an array of 1 MB or more has used is kept for the next one, whichever function and thread asks: up to an eighth of the machine's
+What an array of 32 KB or more has used is kept for the next one, whichever function and thread asks: up to an eighth of the machine's
 memory, at most 2 GiB, or what ``STAGEGRAD_MEMORY_KEPT`` says. All of it belongs to the process, and is a matter of the numba target.
 """
 
@@ -18,7 +18,7 @@ from stagegrad.errors import MemoryLimitError, NameChoiceError
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of large arrays (1 MB or more): in use, kept for the next ones, and the limits of both."""
+    """Bytes of large arrays (32 KB or more): in use, kept for the next ones, and the limits of both."""
 
     used: int
     kept: int

@@ -197,6 +197,21 @@ def test_small_tapes_take_no_part():
     assert memory.usage().kept == 0
 
 
+def test_many_results_leave_a_tape_where_it_is_kept():
+    f, g = stagegrad.compile(tanh_steps), stagegrad.compile(swings)
+    memory.release()
+    f.value_and_grad(0.3, 0.9, LONG)
+    tape = memory.usage().kept
+    results = [g.grad(np.full(5_000 + 2_000 * k, 0.5)) for k in range(40)]
+    assert memory.usage().used > 0.9 * sum(result.nbytes for result in results) and memory.usage().kept == tape
+    del results
+    gc.collect()
+    kept = memory.usage().kept
+    assert tape < kept and memory.usage().used == 0
+    f.value_and_grad(0.3, 0.9, LONG)
+    assert memory.usage().kept == kept  # nothing was asked of the system, nothing given back
+
+
 def test_no_more_is_kept_than_may_be():
     f = stagegrad.compile(tanh_steps)
     memory.limit(kept="1MB")

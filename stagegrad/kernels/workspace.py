@@ -1,9 +1,10 @@
 """Large arrays of compiled code, from memory that is kept: ``room(n)`` is ``np.empty(n)``, but for what becomes of its memory.
 
-Fresh memory costs a page fault for every 4 KB, which is up to 3.5 times what it takes to write a tape and to read it. So what an
-array of 1 MB or more has held is kept when the array is gone, and given to the next one that needs about as much, whichever function
-and thread asks. Memory is taken and given by single atomic exchanges on a table: no lock that a thread could hold, or a fork could
-copy. An array that leaves its function, as a gradient does, gives its memory back when Python lets go of it.
+Fresh memory costs a page fault for every 4 KB, which is up to 3.5 times what it takes to write a tape and to read it; and the C library
+gives memory back to the system as soon as some 100 KB at the end of it are free. So what an array of 32 KB or more has held is kept when
+the array is gone, and given to the next one that needs about as much, whichever function and thread asks. Memory is taken and given by
+single atomic exchanges on a table: no lock that a thread could hold, or a fork could copy. An array that leaves its function, as a
+gradient does, gives its memory back when Python lets go of it.
 
 The table also counts what is in use. An array that would exceed the limit raises MemoryError before the machine begins to swap.
 
@@ -44,16 +45,16 @@ lower_builtin: Callable[..., Decorator] = numba.extending.lower_builtin
 overload_classmethod: Callable[..., Decorator] = numba.extending.overload_classmethod
 
 #: Arrays of so many bytes or more are made of memory that is kept.
-LARGE = 2**20
-#: How many pieces of memory are kept at most.
-SLOTS = 32
-#: The entries of the table before its slots: four amounts in bytes, then the slot whose turn it is to be emptied.
+LARGE = 2**15
+#: How many pieces of memory are kept at most of each of two kinds, those of less than 1 MB and the others: few tapes among many results.
+SLOTS, TAPE = 32, 2**20
+#: The entries of the table before its slots: five amounts in bytes, then the slot whose turn it is to be emptied.
 LIMIT, MOST_KEPT, USED, KEPT, REFUSED, TURN, FIRST = range(7)
 #: A piece of memory says how long it is, then where it was allocated, in front of what it is used for: 48 bytes in which Numba
 #: counts references, and from a multiple of 64 on the elements.
 HEADER, COUNTED, ALIGNED = 16, 48, 64
 
-TABLE = (ctypes.c_int64 * (FIRST + SLOTS))()
+TABLE = (ctypes.c_int64 * (FIRST + 2 * SLOTS))()
 
 
 def machine_memory() -> int:
@@ -217,7 +218,8 @@ def _take(size: Any, _: Any) -> Any:
         _added(USED, -need)
         _swapped(REFUSED, need)
         return 0
-    for slot in range(FIRST, FIRST + SLOTS):
+    first = FIRST if need < TAPE else FIRST + SLOTS
+    for slot in range(first, first + SLOTS):
         piece = _swapped(slot, 0)
         if piece != 0:
             length = _word(piece)
@@ -247,18 +249,19 @@ def _give(address: Any, _: Any) -> Any:
     _added(USED, -length)
     kept, most = _added(KEPT, length) + length, _added(MOST_KEPT, 0)
     tries = 0
-    while kept > most and tries < SLOTS and length <= most:
-        other = _swapped(FIRST + _added(TURN, 1) % SLOTS, 0)
+    while kept > most and tries < 2 * SLOTS and length <= most:
+        other = _swapped(FIRST + _added(TURN, 1) % (2 * SLOTS), 0)
         tries += 1
         if other != 0:
             freed = _word(other)
             kept = _added(KEPT, -freed) - freed
             _freed(_word(other + 8))
     if kept <= most:
-        for slot in range(FIRST, FIRST + SLOTS):
+        first = FIRST if length < TAPE else FIRST + SLOTS
+        for slot in range(first, first + SLOTS):
             if _filled(slot, piece):
                 return 0
-        other = _swapped(FIRST + _added(TURN, 1) % SLOTS, piece)
+        other = _swapped(first + _added(TURN, 1) % SLOTS, piece)
         if other == 0:
             return 0
         piece, length = other, _word(other)
@@ -270,7 +273,7 @@ def _give(address: Any, _: Any) -> Any:
 def _emptied(_: Any) -> Any:
     """Frees everything that is kept; the number of bytes."""
     total = 0
-    for slot in range(FIRST, FIRST + SLOTS):
+    for slot in range(FIRST, FIRST + 2 * SLOTS):
         piece = _swapped(slot, 0)
         if piece != 0:
             length = _word(piece)
