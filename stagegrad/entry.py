@@ -187,6 +187,65 @@ def enter_writing(
     return write
 
 
+def enter_mapping(
+    count: int,
+    dtype: Any,
+    compiled: Callable[..., Any],
+    spec: Spec,
+    types: Sequence[Type],
+    *,
+    watched: Sequence[Capture],
+    rooms: Callable[[int], tuple[Any, ...]],
+) -> Callable[[Sequence[Any], Any], Any] | None:
+    """A function ``(args, out)`` that runs a loop over points: `count` arrays of this dtype and of one length, all without gaps.
+
+    The results, of this spec and these types, are the arrays in `out`; where that is None, what `rooms` makes for a number of points. It
+    returns None where an argument or `out` is not such, and where the loop raises; there is none where results are not plain tuples.
+    """
+    if not _is_raw(spec):
+        return None
+    numpy = sys.modules["numpy"]
+    scope: dict[str, Any] = {"compiled": _machine_code(compiled) or compiled, "rooms": rooms, "dtype": dtype}
+    scope |= {"ndarray": numpy.ndarray, "shared": numpy.may_share_memory, **{f"t{k}": dtype_of(type_) for k, type_ in enumerate(types)}}
+    words, outs = [f"a{k}" for k in range(count)], [f"r{k}" for k in range(len(types))]
+    kinds = {**dict.fromkeys(words, "dtype"), **{out: f"t{k}" for k, out in enumerate(outs)}}
+    plain = [f"type({word}) is ndarray and {word}.dtype is {kinds[word]} and {word}.flags.carray" for word in kinds]
+    alike = [f"{word}.shape == a0.shape" for word in kinds]
+    apart = [f"not shared({out}, {other})" for k, out in enumerate(outs) for other in (*words, *outs[:k])]
+    answer = str(fill(spec, iter(outs))).replace("'", "")
+    text = "\n".join([
+        "def map(args, out):",
+        *_watching(watched, scope),
+        f"    if {' and '.join([*(['same'] if watched else []), f'len(args) == {count}'])}:",
+        f"        {_tuple(words)} = args",
+        f"        if {' and '.join([*plain[:count], 'a0.ndim == 1', *alike[1:count]])}:",
+        "            try:",
+        "                if out is None:",
+        f"                    {_tuple(outs)} = rooms(len(a0))",
+        f"                elif {' and '.join(_unpacking(spec, 'out')) or True}:",
+        f"                    {answer} = out",
+        f"                    if not ({' and '.join([*plain[count:], *alike[count:], *apart])}): return None",
+        "                else:",
+        "                    return None",
+        f"                compiled({', '.join([*words, *outs])})",
+        "            except Exception:",
+        "                return None",
+        f"            return {answer}",
+        "    return None",
+    ])  # fmt: skip
+    exec(compile(text, "<stagegrad call>", "exec"), scope)
+    found: Callable[[Sequence[Any], Any], Any] = scope["map"]
+    return found
+
+
+def _unpacking(spec: Spec, word: str) -> list[str]:
+    """The conditions under which something can be taken apart as tuples of this structure."""
+    if not isinstance(spec, Tree):
+        return []
+    parts = [test for k, part in enumerate(spec.parts) for test in _unpacking(part, f"{word}[{k}]")]
+    return [f"type({word}) is tuple and len({word}) == {len(spec.parts)}", *parts]
+
+
 def _fitting(outs: Sequence[str], parts: Sequence[Leaf], taken: Sequence[str], given: Sequence[Leaf]) -> list[str]:
     """The conditions under which arrays can be written to: each is like its argument, and apart from all of them and the other arrays."""
     arrays = [word for word, leaf in zip(taken, given, strict=True) if leaf.type.rank]

@@ -28,8 +28,8 @@ LEAST_POINTS = 2**14
 #: Chunks for each thread, so that those that are through early take over from the others.
 _CHUNKS = 4
 FLOAT32 = Type("float", 0, 32)
-#: From this many points on, an array of results has a megabyte or so.
-_LARGE = 2**17
+#: From this many points on, an array of results is one whose memory is kept (`stagegrad.kernels.workspace`).
+_LARGE = 2**12
 _EXAMPLES: dict[str, float | int | bool] = {"f": 1.0, "i": 1, "u": 1, "b": True}
 
 
@@ -237,23 +237,38 @@ def results(points: Points, spec: Spec, types: Sequence[Type], out: Any, *, comp
 def _kept_room(shape: tuple[int, ...], dtype: Any) -> Any:
     """An array as compiled code makes it, in memory that earlier ones have left: fresh memory takes longer than most functions do."""
     try:
-        return _maker(str(dtype))(_count(shape)).reshape(shape)
+        return _maker(str(dtype))(_count(shape))[0].reshape(shape)
     except MemoryError:  # beyond the limit of that memory
         return _numpy().empty(shape, dtype)
 
 
+def rooms(types: Sequence[Type]) -> Callable[[int], tuple[Any, ...]]:
+    """What makes an array for each result of a loop that Numba compiled, of so many points."""
+    empty, kinds = _numpy().empty, [dtype_of(type_) for type_ in types]
+    words = tuple(map(str, kinds))
+
+    def made(count: int) -> tuple[Any, ...]:
+        if count < _LARGE:
+            return tuple([empty(count, kind) for kind in kinds])
+        found: tuple[Any, ...] = _maker(*words)(count)
+        return found
+
+    return made
+
+
 @cache
-def _maker(word: str) -> Callable[[int], Any]:
-    """The compiled function that makes an array of so many elements of a dtype."""
+def _maker(*words: str) -> Callable[[int], Any]:
+    """The compiled function that makes arrays of so many elements, one of each of these dtypes."""
+    arrays = "".join(f"room(n, np.{word if word != 'bool' else 'bool_'}), " for word in words)
     lines = [
         "import numpy as np",
         "from numba import njit",
         "from stagegrad.kernels.workspace import room\n\n",
         "@njit(cache=True, nogil=True)",
-        "def new_array(n):",
-        f"    return room(n, np.{word if word != 'bool' else 'bool_'})\n",
+        "def new_arrays(n):",
+        f"    return ({arrays})\n",
     ]
-    return runtime.load("\n".join(lines), "new_array", target="numba", types=("int",)).function
+    return runtime.load("\n".join(lines), "new_arrays", target="numba", types=("int",)).function
 
 
 # ---------------------------------------------------------------------------------------------- going through the points

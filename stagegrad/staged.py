@@ -20,13 +20,13 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar
 from stagegrad import pipeline
 from stagegrad.boundary import Answer, Boundary, Parameters
 from stagegrad.cost import Cost, count, tape_names
-from stagegrad.entry import enter, enter_writing
+from stagegrad.entry import enter, enter_mapping, enter_writing
 from stagegrad.errors import ArgumentError, MissingPackageError, NameChoiceError, NeedsTypes, Problem, StagegradError, UnsupportedError
 from stagegrad.frontend.program import Program
 from stagegrad.frontend.specs import Spec, Specs, Types, fill, is_number, parse_all, word_of
 from stagegrad.passages import Course, Passage, Writing, entered, explaining, load
 from stagegrad.pipeline import Build, Choice, Options
-from stagegrad.points import Points, are_narrow, one_point, plain_dtype, results
+from stagegrad.points import Points, are_narrow, one_point, plain_dtype, results, rooms
 from stagegrad.raw import NumbaFunctions
 from stagegrad.tracing import Trace, trace
 from stagegrad.version import __version__
@@ -51,6 +51,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
 
 
 _NOTHING: Specs = {}
+_MAP_OPTIONS = {"answer", "wrt", "out", "parallel"}
 #: How many combinations of argument types a function is kept compiled for.
 _MOST_BUILDS = 128
 #: How many of them a call finds the fast way to.
@@ -97,6 +98,7 @@ class Staged(Generic[P, R]):
         self._writings: dict[tuple[Build, Choice], Writing] = {}
         self._write: Callable[[Sequence[Any], Any], Any] | None = None  # the fast way of the most recent call with `out=`
         self._mapped: dict[Any, Build] = {}  # what `map` computes with where all points are of one dtype
+        self._maps: dict[Any, Callable[[Sequence[Any], Any], Any]] = {}  # the fast way of such a call
         self._shown = "value_and_grad"
 
     # ------------------------------------------------------------------------------------------ calls
@@ -145,6 +147,10 @@ class Staged(Generic[P, R]):
         What the function raises at a point is raised, with a note that has the first such point's index; `out` then holds whatever was
         computed. Raises ArgumentError for arguments of the wrong kind, shapes that do not broadcast and an `out` that does not fit.
         """
+        if self._maps and answer == "value_and_grad" and wrt is None and not parallel and not named:
+            for quick in self._maps.values():
+                if (found := quick(args, out)) is not None:
+                    return found
         given = {"answer": answer != "value_and_grad", "wrt": wrt is not None, "out": out is not None, "parallel": parallel}
         if True in given.values():
             self._require_clear(given)
@@ -152,6 +158,8 @@ class Staged(Generic[P, R]):
         course = self._course(build, answer, wrt, points.same)
         arrays = results(points, course.answer, course.types, out, compiled=course.loops)
         course(points, arrays, parallel=parallel)
+        if wrt is None and answer == "value_and_grad":
+            self._quicken(build, course)
         return fill(course.answer, iter(arrays))
 
     # ------------------------------------------------------------------------------------------ code
@@ -338,6 +346,7 @@ class Staged(Generic[P, R]):
             self._courses = {key: kept for key, kept in self._courses.items() if key[0] not in made}
             self._writings = {key: kept for key, kept in self._writings.items() if key[0] not in made}
             self._mapped = {key: kept for key, kept in self._mapped.items() if kept not in made}
+            self._maps = {}
 
     def _forget(self) -> None:
         for method in ("_value", "grad", "value_and_grad"):
@@ -348,6 +357,7 @@ class Staged(Generic[P, R]):
         self._courses.clear()
         self._writings.clear()
         self._mapped.clear()
+        self._maps = {}
         self._write = None
         self._builds.clear()
 
@@ -455,6 +465,16 @@ class Staged(Generic[P, R]):
                 return build, Points.of(Boundary(parameters, build.program.specs, numba=True), values)
             self._mapped[dtype] = build
         return build, Points.plain(parameters.name, parameters.names, args)
+
+    def _quicken(self, build: Build, course: Course) -> None:
+        """Makes the fast way of calls of `map` such as the one that just went this way, if it was of plain arrays."""
+        names = self._parameters.names
+        for dtype, mapped in [*self._mapped.items()]:
+            if mapped is build and dtype is not None and dtype not in self._maps and course.loops and not _MAP_OPTIONS & {*names}:
+                watched, compiled, types = build.program.captures, course.compiled, course.types
+                quick = enter_mapping(len(names), dtype, compiled, course.answer, types, watched=watched, rooms=rooms(types))
+                if quick is not None:
+                    self._maps = {**self._maps, dtype: quick}  # not in place: another thread may be going through them
 
     def _course(self, build: Build, answer: str, wrt: Choice, same: frozenset[int]) -> Course:
         """The way of a call of `map` for some parameters that are the `same` at all points."""

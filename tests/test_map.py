@@ -338,9 +338,12 @@ def _refused_outs():
     }
 
 
+@pytest.mark.parametrize("before", [None, np.ones(4)])
 @pytest.mark.parametrize("case", _refused_outs())
-def test_an_out_that_does_not_fit_is_refused(case):
+def test_an_out_that_does_not_fit_is_refused(case, before):
     f = stagegrad.compile(parabola)
+    if before is not None:
+        f.map(before)  # from now on such calls go a shorter way
     x, out, reason = _refused_outs()[case]
     with pytest.raises(ArgumentError, match=reason) as refusal:
         f.map(x, out=out)
@@ -358,7 +361,88 @@ def test_interleaved_memory_is_not_shared():
     assert (both == 1.0).all()
 
 
+# ---------------------------------------------------------------------------------------------- again with plain arrays
+
+
+@pytest.fixture
+def long_way(monkeypatch):
+    """How often a call of `map` reads its arguments one by one."""
+    counted = []
+    read = stagegrad.Staged._points
+    monkeypatch.setattr(stagegrad.Staged, "_points", lambda *args: counted.append(1) or read(*args))
+    return counted
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("count", [0, 1, 2, 5000])
+def test_a_second_call_is_the_same_by_a_shorter_way(count, dtype, long_way):
+    f = stagegrad.formula(CS231N, target="numba")
+    x, y = np.random.default_rng(2).normal(size=(2, count)).astype(dtype)
+    f.map(np.ones(2, dtype), np.ones(2, dtype))
+    first = flat(f.map(x, y, parallel=True))
+    assert len(long_way) == 2
+    second, third = flat(f.map(x, y)), flat(f.map(x, y, out=(np.ones(count, dtype), (np.ones(count, dtype), np.ones(count, dtype)))))
+    assert len(long_way) == 2
+    for one, again, written in zip(first, second, third, strict=True):
+        assert one.dtype == again.dtype == dtype and one.shape == again.shape and not np.may_share_memory(one, again)
+        np.testing.assert_array_equal(one, again)
+        np.testing.assert_array_equal(one, written)
+
+
+def test_one_array_is_the_answer_of_a_function_of_one_number():
+    f = stagegrad.formula("x**2", target="numba")
+    x = np.arange(5.0)
+    for _ in range(2):
+        value, slope = f.map(x)
+        np.testing.assert_array_equal(value, x**2)
+        np.testing.assert_array_equal(slope, 2.0 * x)
+
+
+def test_what_is_not_plain_goes_the_long_way():
+    f = stagegrad.formula("x*y", target="numba")
+    x = np.arange(4.0)
+    f.map(x, x)
+    fixed, table = x.copy(), np.arange(16.0).reshape(4, 4)
+    fixed.flags.writeable = False
+    for one, other in ((fixed, x), (x, table[:, 1]), (table, table), (x, 2.0), (np.arange(4), x), (x.astype(">f8"), x), (x, x[:1])):
+        value, (dx, dy) = f.map(one, other)
+        np.testing.assert_array_equal(value, one * other)
+        np.testing.assert_array_equal(dx, np.broadcast_to(other, value.shape))
+        np.testing.assert_array_equal(dy, np.broadcast_to(one, value.shape))
+    for arguments in ((x, np.ones(3)), (x,), (x, x, x), (x, [1.0])):
+        with pytest.raises((ArgumentError, TypeError)):
+            f.map(*arguments)
+    x64, x32 = f.map(x, x)[0], f.map(x.astype(np.float32), x.astype(np.float32))[0]
+    assert (x64.dtype, x32.dtype, f.map(x, x)[0].dtype) == (np.float64, np.float32, np.float64)
+
+
+def test_a_second_call_notices_a_global_that_changed(monkeypatch):
+    monkeypatch.setitem(globals(), "_FACTOR", 2.0)
+    f = stagegrad.compile(lambda x: _FACTOR * x, target="numba")  # noqa: F821  # set above
+    x = np.ones(3)
+    for _ in range(2):
+        np.testing.assert_array_equal(f.map(x)[1], [2.0] * 3)
+    monkeypatch.setitem(globals(), "_FACTOR", 5.0)
+    for _ in range(2):
+        np.testing.assert_array_equal(f.map(x)[1], [5.0] * 3)
+
+
 # ---------------------------------------------------------------------------------------------- errors
+
+
+def test_a_second_call_names_the_point_that_raises_too():
+    @stagegrad.compile(target="numba")
+    def root(x: float) -> float:
+        if x < 0.0:
+            raise ValueError(f"x is {x}")
+        return math.sqrt(x)
+
+    x = np.arange(7.0)
+    root.map(x)
+    x[3] = -3.0
+    with pytest.raises(ValueError, match=r"x is -3\.0") as caught:
+        root.map(x)
+    assert caught.value.__notes__ == ["at the point [3] of root.map(): x = -3.0"]
 
 
 def test_an_exception_points_to_the_line_and_the_point(target):
