@@ -12,14 +12,14 @@ it runs along.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from stagegrad.fuse.nodes import COMBINED, ZERO, Ahead, Counting, Entry, Node, Nodes, Ref
 from stagegrad.fuse.order import TITLES, Order, reads
-from stagegrad.fuse.stencil import ARITHMETIC, Filling, Stencil, Writer, filling, stencils
+from stagegrad.fuse.stencil import ARITHMETIC, Filling, Stencil, Writer, counted, filling, stencils
 from stagegrad.ir import (
     INT,
     Atom,
@@ -116,7 +116,8 @@ class Fuser:
         """A block with loops in the place of its array stages, those of the blocks inside it first."""
         items: list[Item] = []
         found, order = self.found(block, known)
-        chains = stencils(block, self.nodes, found)
+        counts = counted(block)
+        chains = stencils(block, counts, self.nodes, found)
         chains = {out: one for out, one in chains.items() if order.knows({*self.nodes.dims(one.array), *_flat(one.met)}, out)}
         inside = frozenset[Var]().union(*(stencil.inside for stencil in chains.values()))
         for stmt in block.stmts:
@@ -129,6 +130,8 @@ class Fuser:
             node: Node | Filling | None = found.get(stmt.out) or filling(stmt, self.nodes) if isinstance(stmt, Stage) else None
             if isinstance(node, Filling) and not order.knows({*node.axes, *_flat(node.met)}, node.out):
                 node = None
+            if isinstance(node, Filling) and self.shares(node, counts, found):
+                node = self.nodes.joined(node.node, order.place)
             if node is None:
                 around = self.sized(known, inner_binds(stmt))
                 stmt = with_blocks(stmt, lambda inner, around=around: self.block(inner, around))  # type: ignore[misc]
@@ -137,6 +140,17 @@ class Fuser:
         if not any(isinstance(item, _LOOPS) for item in items):
             return Block(tuple(item for item in items if not isinstance(item, _LOOPS)), block.results)
         return Fused(self, block, known, found, order).run(items)
+
+    def shares(self, filling: Filling, counts: Mapping[Var, int], found: Mapping[Var, Node]) -> bool:
+        """Can an assignment share a loop, as a record does with what it records?
+
+        It can if nobody else reads the array that it changes. It should where the loop makes or reads what is assigned: a loop that
+        comes later might find it changed in place, and a copy would be made.
+        """
+        array, value = filling.stage.args[0], filling.value.base
+        if not isinstance(array, Var) or counts[array] > 1 or array in self.nodes.views or array in found:
+            return False
+        return value in found or any(ref.base == value for node in found.values() if node.axes == filling.axes for ref in node.refs)
 
     def found(self, block: Block, known: dict[Dim, tuple[Var, int]]) -> tuple[dict[Var, Node], _Known]:
         """The block's nodes; those that rely on what others find to be equal come last."""
@@ -212,7 +226,7 @@ class Fused:
                 side = int(item.text == TITLES[1])
                 continue
             self.sides.update(dict.fromkeys(_binds(item), side))
-            self.virtual |= {item.out} if isinstance(item, Node) else set()
+            self.virtual |= {item.out} if isinstance(item, Node) and not item.into else set()
             found.append(item)
         return found
 
@@ -280,7 +294,8 @@ class Fused:
                         time = max(time, found[id(maker)][0])
                     else:
                         time = max(time, ready.get(ref.base, 0))
-                makers[item.out] = item
+                if not item.into:
+                    makers[item.out] = item
                 found[id(item)] = time, dim
                 ready[item.out] = time + 1
                 continue
@@ -308,6 +323,8 @@ class Fused:
                 readers.setdefault(base, []).append(item)
         for item in reversed(items):
             if not isinstance(item, Node) or levels[id(item)][1] is None or depth not in item.kept or item.out in self.memory:
+                continue
+            if item.into:
                 continue
             own = readers.get(item.out, [])
             if not own or item.out in self.wanted or not all(self.follows(reader, item, levels, depth) for reader in own):
@@ -523,6 +540,9 @@ class Fused:
         for item in others:
             read |= _reads(item) if isinstance(item, Node) else self.reading(item)
         for node in group:
+            if node.into and not depth:
+                slot = self.carried(self.current(node.stage.args[0]))
+                self.memory[node.out] = _Memory(slot, tuple(range(node.out.type.rank)))
             makes_its_own = node.reduces and node.first_gone == depth
             if node.out not in read or node.out in self.memory or makes_its_own:
                 continue
@@ -637,6 +657,13 @@ class Fused:
     def compute(self, node: Node, indices: tuple[Atom, ...], values: dict[Var, Atom]) -> None:
         """One element of a node."""
         args = tuple(self.element(ref, indices, values) for ref in node.refs)
+        if node.into:
+            slot = self.memory[node.out].slot
+            place = tuple(self.entry(entry, indices, values) for entry in node.into)
+            self.write("store", slot, place, args[0], node.stage.note)
+            assert isinstance(slot.now, Var)
+            self.sides[slot.now] = self.sides[node.out]
+            return
         if node.reduces and node.first_gone < len(node.axes):
             self.combine(node, args[0], indices)
             return

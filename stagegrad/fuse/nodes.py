@@ -92,7 +92,8 @@ class Ref:
 class Node:
     """A stage that runs over `axes`; ``place[k]`` is the axis that walks along axis k of the result, or a fixed index.
 
-    `refs` are the operands in terms of the axes; `met` are pairs of dimensions that must be equal although they have two names.
+    `refs` are the operands in terms of the axes; `met` are pairs of dimensions that must be equal although they have two names. One that
+    writes to a section of an array has the element's indices in `into`.
     """
 
     stage: Stage
@@ -100,6 +101,7 @@ class Node:
     refs: tuple[Ref, ...]
     place: tuple[int | Atom, ...]
     met: tuple[tuple[Dim, Dim], ...] = ()
+    into: tuple[Entry, ...] = ()
 
     @property
     def out(self) -> Var:
@@ -107,8 +109,9 @@ class Node:
 
     @property
     def reads(self) -> Iterator[Ref]:
-        """The operands, and what says where they are read."""
-        return (seen for ref in self.refs for seen in ref.bases)
+        """The operands, what says where they are read, and the array that is written to."""
+        written = Ref(self.stage.args[0], self.into, ()).bases if self.into else ()
+        return (seen for seen in (*(seen for ref in self.refs for seen in ref.bases), *written))
 
     @property
     def sizes(self) -> set[Dim]:

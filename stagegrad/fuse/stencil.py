@@ -69,10 +69,15 @@ class Stencil:
         return max(before for before, _ in margins), max(behind for _, behind in margins)
 
 
-def stencils(block: Block, views: Nodes, nodes: Mapping[Var, Node]) -> dict[Var, Stencil]:
-    """The chains of such sums in a block, by the result of the last; what stands between is read by nobody else."""
+def counted(block: Block) -> Counter[Var]:
+    """How many statements of a block read each value; its results count as well."""
     counts = Counter(var for stmt in block.stmts for var in reads(stmt))
     counts.update(variables(block.results))
+    return counts
+
+
+def stencils(block: Block, counts: Mapping[Var, int], views: Nodes, nodes: Mapping[Var, Node]) -> dict[Var, Stencil]:
+    """The chains of such sums in a block, by the result of the last; what stands between is read by nobody else."""
     found: dict[Var, Stencil] = {}
     for stmt in block.stmts:
         term = _term(stmt, views) if isinstance(stmt, Stage) else None
@@ -339,6 +344,11 @@ class Filling:
         read = (seen.base for seen in self.value.bases)
         return frozenset(atom for atom in (array, *fixed, *read) if isinstance(atom, Var))
 
+    @property
+    def node(self) -> Node:
+        """The same as a node, for where nobody reads the old array: then it shares the loop in which the values are made."""
+        return Node(self.stage, self.axes, (self.value,), tuple(range(len(self.axes))), self.met, self.index)
+
     def write(self, fused: Fused) -> Atom:
         """Writes the loops; returns the array that they filled."""
         slot = fused.carried(fused.current(self.stage.args[0]))
@@ -384,4 +394,4 @@ def filling(stage: Stage, nodes: Nodes) -> Filling | None:
     return Filling(stage, tuple(axes), tuple(index), seen, met)
 
 
-__all__ = ["Filling", "Stencil", "Term", "Writer", "filling", "stencils"]
+__all__ = ["Filling", "Stencil", "Term", "Writer", "counted", "filling", "stencils"]
