@@ -36,7 +36,12 @@ Most = tuple[Dim | None, int]
 
 def in_range(module: Module) -> bool:
     """Is every element that the module reads or writes certainly there, counted from the front?"""
-    return not any(_Bounds(function).found() for function in module.functions)
+    return not any(uncertain(function) for function in module.functions)
+
+
+def uncertain(function: Function) -> list[Stage]:
+    """The stages of a function that read or write an element which may not be there."""
+    return _Bounds(function).found()
 
 
 def guarded(module: Module) -> Module:
@@ -55,7 +60,7 @@ class _Guards:
 
     def __init__(self, function: Function) -> None:
         self.fresh = Fresh(function)
-        self.uncertain = set(map(id, _Bounds(function).found()))
+        self.uncertain = set(map(id, uncertain(function)))
 
     def of(self, block: Block) -> Block:
         """The block with guards before the loops in it."""

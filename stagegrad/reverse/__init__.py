@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from stagegrad import rules as _rules  # noqa: F401  (fills the registry)
 from stagegrad.errors import ArgumentError
 from stagegrad.ir import Call, Function, Module, walk
+from stagegrad.reverse.elements import elements_as_numbers
 from stagegrad.reverse.family import Family
 
 
@@ -30,6 +31,8 @@ def reverse(module: Module, wrt: Sequence[int]) -> Module:
     main = module.main
     if main.shape != 0 or len(main.body.results) != 1 or main.body.results[0].type.rank:
         raise ArgumentError(f"{main.name}() returns {_answer(main)}; a gradient needs one number", main.span, "return a single float")
+    module = elements_as_numbers(module)
+    main = module.main
     family = Family(module)
     gradient = family.value_and_gradient(main, tuple(wrt))
     functions = (gradient, *family.backwards(), *module.functions[1:])

@@ -1,0 +1,265 @@
+"""An element that a loop computes in place, trip by trip, is a number while the loop runs.
+
+    for k in range(j):                    ->    aij = a[i, j]
+        a[i, j] -= a[i, k] * a[j, k]            for k in range(j):
+                                                    aij -= a[i, k] * a[j, k]
+                                                a[i, j] = aij
+
+The backward pass then has one write to undo, not one for each trip. This takes a proof that nothing else that the loop reads is that
+element: here, that k is less than j. And the element must be asked for beside the loop too, or be there for certain: a loop without
+trips asks for nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from stagegrad.bounds import uncertain
+from stagegrad.ir import (
+    INT,
+    Atom,
+    Block,
+    Carry,
+    For,
+    Fresh,
+    Function,
+    Lit,
+    Module,
+    Stage,
+    Stmt,
+    Var,
+    binds,
+    bound,
+    read,
+    rename,
+    substitute,
+    variables,
+    walk,
+    with_blocks,
+)
+from stagegrad.names import count_reads
+
+#: What may stand between a loop and what asks for its element: it raises nothing before that does.
+_QUIET = frozenset({"add", "sub", "mul", "neg", "copy", "load", "store"})
+
+
+def elements_as_numbers(module: Module) -> Module:
+    """The module with a number in place of each element that a loop computes in place."""
+    return Module(tuple(_Elements(function).done() for function in module.functions))
+
+
+@dataclass(frozen=True)
+class _InPlace:
+    """What a trip does to an array: it reads `element`, writes it, and reads others that lie apart from it."""
+
+    element: Stage
+    write: Stage  # the last one
+    versions: frozenset[Var]  # of the array
+
+
+class _Elements:
+    """One walk through a function, innermost loops first."""
+
+    def __init__(self, function: Function) -> None:
+        self.function, self.fresh = function, Fresh(function)
+        self.indices = _Indices(function)
+
+    def done(self) -> Function:
+        loops = [stmt for stmt in walk(self.function.body) if isinstance(stmt, For)]
+        if not any(isinstance(stmt, Stage) and stmt.op == "store" for loop in loops for stmt in loop.body.stmts):
+            return self.function
+        stages = {id(stmt) for stmt in walk(self.function.body) if isinstance(stmt, Stage)}
+        self.certain = stages - set(map(id, uncertain(self.function)))  # what these ask for is there
+        return replace(self.function, body=self.block(self.function.body))
+
+    def block(self, block: Block) -> Block:
+        stmts: list[Stmt] = []
+        for position, stmt in enumerate(block.stmts, 1):
+            stmt = with_blocks(stmt, self.block)
+            if isinstance(stmt, For) and stmt.until is None:
+                stmts += self.loop(stmt, stmts, block.stmts[position:])
+            else:
+                stmts.append(stmt)
+        return replace(block, stmts=tuple(stmts))
+
+    def loop(self, loop: For, before: Sequence[Stmt], after: Sequence[Stmt]) -> list[Stmt]:
+        """The loop with a number for the element of each array that it computes in place; around it, what reads and writes them."""
+        first: list[Stmt] = []
+        last: list[Stmt] = []
+        for place, carry in enumerate(loop.carries):
+            found = self.in_place(loop, place)
+            if found is None or not isinstance(carry.init, Var):
+                continue
+            index = found.element.args[1:]
+            certain = id(found.element) in self.certain or _asked(before, carry.init, found.element)
+            if certain or _asked_first(after, carry.out, found.element):
+                number = Carry(*(self.fresh.like(found.element.out) for _ in range(3)))
+                assert isinstance(number.init, Var)
+                first.append(replace(found.element, out=number.init, args=(carry.init, *index)))
+                last.append(replace(found.write, out=carry.out, args=(carry.init, *index, number.out)))
+                loop = self.as_number(loop, place, found, number)
+        return [*first, loop, *last]
+
+    def in_place(self, loop: For, place: int) -> _InPlace | None:
+        """What a loop does to an array that it carries, if that is to compute one element in place."""
+        array = loop.carries[place].var
+        inside = {*bound(loop.body), loop.index, *(carry.var for carry in loop.carries)}
+        versions, reads, writes = [array], [], []
+        for stmt in loop.body.stmts if array.type.rank else ():
+            if read(Block((stmt,))).isdisjoint(versions):
+                continue
+            if not isinstance(stmt, Stage) or _axes(stmt) is None or stmt.args[0] != versions[-1] or stmt.args[-1] in versions:
+                return None
+            if stmt.op == "store":
+                writes.append(stmt)
+                versions.append(stmt.out)
+            else:
+                reads.append(stmt)
+        ends = [result for result in loop.body.results if result in versions]
+        if not writes or ends != versions[-1:] or loop.body.results[place] != versions[-1]:
+            return None
+        where = _axes(writes[0])
+        element = reads[0] if reads and reads[0].args[0] == array else None
+        element = next((one for one in reads if one.args[0] == array and _axes(one) == where), element)
+        if where is None or element is None or _axes(element) != where or not inside.isdisjoint(variables(where)):
+            return None
+        same = all(_axes(one) == where and one.args[-1].type == element.out.type for one in writes)
+        others = (_axes(one) for one in reads if _axes(one) != where)
+        if not same or not all(axes is not None and self.indices.differ(axes, where) for axes in others):
+            return None
+        return _InPlace(element, writes[-1], frozenset(versions))
+
+    def as_number(self, loop: For, place: int, found: _InPlace, number: Carry) -> For:
+        """The loop that carries a number for the element, and reads the others of the array that it began with."""
+        array = loop.carries[place]
+        mapping: dict[Var, Atom] = {}
+        now: Atom = number.var
+        stmts: list[Stmt] = []
+        for stmt in loop.body.stmts:
+            if not isinstance(stmt, Stage) or found.versions.isdisjoint(variables(stmt.args[:1])):
+                stmts.append(stmt)
+            elif stmt.op == "store":
+                now = _as_it_is(stmt.args[-1], mapping)
+            elif _axes(stmt) == _axes(found.element):
+                mapping[stmt.out] = now
+            else:
+                stmts.append(replace(stmt, args=(array.init, *stmt.args[1:])))
+        results = (*loop.body.results[:place], now, *loop.body.results[place + 1 :])
+        body = self.named(substitute(Block(tuple(stmts), results), mapping), place, number.var)
+        return replace(loop, carries=(*loop.carries[:place], number, *loop.carries[place + 1 :]), body=body)
+
+    def named(self, body: Block, place: int, number: Var) -> Block:
+        """The body in which what becomes of the number has its name, unless it is read under a name of its own."""
+        end = body.results[place]
+        makes = any(isinstance(stmt, Stage) and end in binds(stmt) for stmt in body.stmts)
+        if not isinstance(end, Var) or not makes or count_reads(body)[end] != 1:
+            return body
+        return rename(body, {end: self.fresh.like(number)})
+
+
+def _as_it_is(atom: Atom, mapping: dict[Var, Atom]) -> Atom:
+    return mapping.get(atom, atom) if isinstance(atom, Var) else atom
+
+
+def _axes(stage: Stage) -> tuple[Atom, ...] | None:
+    """The indices of the one element that a stage reads or writes, an atom for each axis; None for any other stage."""
+    if stage.op not in ("load", "store"):
+        return None
+    indices = stage.args[1:] if stage.op == "load" else stage.args[1:-1]
+    attrs = dict(stage.attrs)
+    parts = str(attrs.get("at", "[{0}]"))[1:-1].split(", ")
+    if attrs.get("gather") or len(parts) != stage.args[0].type.rank or any(atom.type != INT for atom in indices):
+        return None
+    if not all(re.fullmatch(r"\{\d+\}|-?\d+", part) for part in parts):
+        return None
+    return tuple(indices[int(part[1:-1])] if part[0] == "{" else Lit(int(part), INT) for part in parts)
+
+
+# ---------------------------------------------------------------------------------------------- is the element there?
+
+
+def _asked(before: Sequence[Stmt], array: Var, element: Stage) -> bool:
+    """Has one of these statements, no branch around it, asked for the element already?"""
+    for stmt in reversed(before):
+        if isinstance(stmt, Stage) and array in (stmt.out, stmt.args[0] if stmt.args else None):
+            if _axes(stmt) is not None and _axes(stmt) == _axes(element):
+                return True
+            if stmt.op == "store" and stmt.out == array and isinstance(stmt.args[0], Var):
+                array = stmt.args[0]
+    return False
+
+
+def _asked_first(after: Sequence[Stmt], array: Var, element: Stage) -> bool:
+    """Do these statements ask for the element before they do anything that raises?"""
+    for stmt in after:
+        if not isinstance(stmt, Stage) or stmt.op not in _QUIET:
+            return False
+        if stmt.op in ("load", "store") and stmt.args[0] == array:
+            return _axes(stmt) is not None and _axes(stmt) == _axes(element)
+    return False
+
+
+# ---------------------------------------------------------------------------------------------- are they two elements?
+
+
+class _Indices:
+    """What is known of the ints of a function: sums with constants, and the ends of ranges."""
+
+    def __init__(self, function: Function) -> None:
+        self.makers = {stmt.out: stmt for stmt in walk(function.body) if isinstance(stmt, Stage) and stmt.out.type == INT}
+        self.loops = {stmt.index: stmt for stmt in walk(function.body) if isinstance(stmt, For)}
+
+    def differ(self, some: Sequence[Atom], others: Sequence[Atom]) -> bool:
+        """Are these certainly the indices of two elements?"""
+        return any(self.apart(a, b) for a, b in zip(some, others, strict=True))
+
+    def apart(self, a: Atom, b: Atom) -> bool:
+        """Are two indices of one axis, neither of them counted from the end, certainly not the same?"""
+        return self.least(a) >= 0 and self.least(b) >= 0 and (self.below(a, b) or self.below(b, a))
+
+    def below(self, a: Atom, b: Atom) -> bool:
+        """Is one index certainly less than the other?"""
+        (base, more), (other, further) = self.as_sum(a), self.as_sum(b)
+        if base == other:
+            return more < further
+        most, least = self.ends(base)[1], self.ends(other)[0]
+        return (most is not None and most[0] == other and most[1] + more < further) or (
+            least is not None and least[0] == base and more < least[1] + further
+        )
+
+    def as_sum(self, atom: Atom) -> tuple[Var | None, int]:
+        """``n + 2`` -> (n, 2); a constant is so much more than None."""
+        if isinstance(atom, Lit):
+            return None, int(atom.value or 0)
+        made = self.makers.get(atom)
+        if made is not None and made.op in ("add", "sub"):
+            first, second = made.args
+            if isinstance(second, Lit):
+                base, more = self.as_sum(first)
+                return base, more + int(second.value or 0) * (1 if made.op == "add" else -1)
+            if isinstance(first, Lit) and made.op == "add":
+                base, more = self.as_sum(second)
+                return base, more + int(first.value or 0)
+        return atom, 0
+
+    def ends(self, index: Var | None) -> tuple[tuple[Var | None, int] | None, tuple[Var | None, int] | None]:
+        """The least and the largest value of a loop's index, as sums; None where it is not one, or its step is not known."""
+        loop = self.loops.get(index) if index is not None else None
+        step = loop.step.value if loop is not None and isinstance(loop.step, Lit) else None
+        if loop is None or not isinstance(step, int) or step == 0:
+            return None, None
+        start, stop = self.as_sum(loop.start), self.as_sum(loop.stop)
+        return (start, (stop[0], stop[1] - 1)) if step > 0 else ((stop[0], stop[1] + 1), start)
+
+    def least(self, atom: Atom) -> int:
+        """What an index is certainly not less than; far below zero where nothing is known."""
+        base, more = self.as_sum(atom)
+        if base is None:
+            return more
+        low = self.ends(base)[0]
+        if low is not None:
+            return more + (self.least(low[0]) if low[0] is not None else 0) + low[1]
+        made = self.makers.get(base)
+        return more if made is not None and made.op in ("extent", "size", "count") else -(2**62)

@@ -1,0 +1,188 @@
+"""An element that a loop computes in place is a number while the loop runs, and undone in one step; traps where it must not be."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+import stagegrad
+
+MATRIX, VECTOR = {"m": "float64[:, :]"}, {"x": "float64[:]"}
+
+
+def cholesky(m):
+    a = m.copy()
+    total = 0.0
+    for j in range(a.shape[0]):
+        for k in range(j):
+            a[j, j] -= a[j, k] * a[j, k]
+        a[j, j] = math.sqrt(a[j, j])
+        total += math.log(a[j, j])
+        for i in range(j + 1, a.shape[0]):
+            for k in range(j):
+                a[i, j] -= a[i, k] * a[j, k]
+            a[i, j] /= a[j, j]
+    return total
+
+
+def product(m):
+    n = m.shape[0]
+    c = np.zeros((n, n))
+    for i in range(n):
+        for j in range(n):
+            for k in range(m.shape[1]):
+                c[i, j] += m[i, k] * math.sin(m[j, k])
+    return np.sum(c * c)
+
+
+def back_substitution(m):
+    """What lies behind the element is read; the loops run down."""
+    n = m.shape[0]
+    x = m[:, 0].copy()
+    for i in range(n - 1, -1, -1):
+        for k in range(i + 1, n):
+            x[i] -= m[i, k] * x[k]
+        x[i] = x[i] / (2.0 + m[i, i])
+    return np.sum(x * x)
+
+
+def two_of_them(m):
+    x, y = m[0].copy(), m[1].copy()
+    for i in range(1, len(x)):
+        for k in range(i):
+            x[i] += 0.1 * y[k] * x[k]
+            y[i] = 0.5 * y[i] + x[i] * x[k]
+    return np.sum(x) + np.sum(y * y)
+
+
+# ---------------------------------------------------------------------------------------------- traps
+
+
+def itself_among_them(m):
+    """The last trip reads the element that it writes."""
+    a = m.copy()
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            for k in range(j + 1):
+                a[i, j] -= 0.1 * a[i, k] * a[i, k]
+    return np.sum(a * a)
+
+
+def counted_from_the_end(m):
+    """Where k is 0, the element before it is the last one."""
+    a = m.copy()
+    n = a.shape[1]
+    for i in range(a.shape[0]):
+        for k in range(n - 1):
+            a[i, n - 1] += 0.5 * a[i, k - 1] * a[i, n - 1]
+    return np.sum(a * a)
+
+
+def other_rows(m):
+    """Nothing says that i and j differ."""
+    a = m.copy()
+    for i in range(a.shape[0]):
+        for j in range(a.shape[0]):
+            for k in range(a.shape[1]):
+                a[i, 0] += 0.1 * a[j, k] * a[i, 0]
+    return np.sum(a * a)
+
+
+def element_that_moves(m):
+    a = m.copy()
+    for i in range(a.shape[0]):
+        for k in range(1, a.shape[1]):
+            a[i, k] += a[i, k - 1] * a[i, k]
+    return np.sum(a * a)
+
+
+def read_in_a_branch(m):
+    a = m.copy()
+    for i in range(a.shape[0]):
+        for k in range(1, a.shape[1]):
+            a[i, 0] += 0.3 * a[i, k]
+            if a[i, 0] > 0.2:
+                a[i, 0] *= 0.5
+    return np.sum(a * a)
+
+
+def old_version(m):
+    """Another name for the element's value before the loop, and one for it after a trip."""
+    a = m.copy()
+    s = 0.0
+    for i in range(a.shape[0]):
+        was = a[i, 0]
+        for k in range(1, a.shape[1]):
+            a[i, 0] = a[i, 0] * a[i, k] + was
+            s += a[i, 0] * was
+    return s + np.sum(a * a)
+
+
+GOOD = [cholesky, product, back_substitution, two_of_them]
+TRAPS = [itself_among_them, counted_from_the_end, other_rows, element_that_moves, read_in_a_branch, old_version]
+
+
+def positive(n):
+    draw = np.random.default_rng(n).normal(size=(n, n))
+    return 0.3 * draw @ draw.T + n * np.eye(n) if n > 1 else np.array([[1.5]])
+
+
+@pytest.mark.parametrize("function", GOOD + TRAPS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("target", ["numpy", "numba"])
+def test_gradients_are_those_of_differences(function, target):
+    f = stagegrad.compile(function, types=MATRIX, target=target)
+    for n in (2, 3, 5):
+        m = positive(n) / n
+        value, slopes = f.value_and_grad(m)
+        assert value == pytest.approx(function(m), rel=1e-12)
+        way = np.random.default_rng(7).normal(size=m.shape)
+        ends = [function(m + by * way) for by in (2e-6, 1e-6, -1e-6, -2e-6)]
+        assert np.sum(slopes * way) == pytest.approx((-ends[0] + 8 * ends[1] - 8 * ends[2] + ends[3]) / 1.2e-5, rel=1e-6, abs=1e-7)
+
+
+@pytest.mark.parametrize("function", GOOD[:3], ids=lambda f: f.__name__)
+def test_no_trip_of_the_innermost_loop_is_recorded(function):
+    n = 12
+    cost = stagegrad.compile(function, types=MATRIX, target="numpy").cost(positive(n))
+    assert cost.recorded <= 13 * n, cost
+
+
+@pytest.mark.parametrize("function", TRAPS[:-1], ids=lambda f: f.__name__)
+def test_what_may_be_the_element_itself_keeps_it_in_the_array(function):
+    text = stagegrad.compile(function, types=MATRIX, target="numpy").source()
+    inner = text.partition("# backward pass")[0].rpartition("in range(")[2]
+    assert re.search(r"^ +a\[.*\] = ", inner, re.MULTILINE), text
+
+
+def beyond(x, n: int, at: int):
+    y = x.copy()
+    for k in range(n):
+        y[at] += x[k] * y[at]
+    return np.sum(y)
+
+
+@pytest.mark.parametrize("target", ["numpy", "numba"])
+def test_a_loop_without_trips_asks_for_no_element(target):
+    f = stagegrad.compile(beyond, wrt="x", target=target)
+    assert f.value_and_grad(np.ones(3), 0, 7)[0] == 3.0
+    with pytest.raises(IndexError):
+        f.value_and_grad(np.ones(3), 2, 7)
+    assert f.value_and_grad(np.ones(3), 2, -1)[0] == 6.0
+
+
+def narrow(x, w):
+    y = x.copy()
+    for i in range(len(x)):
+        for k in range(i):
+            y[i] += x[k] * w
+    return np.sum(y)
+
+
+def test_a_narrow_element_is_rounded_on_every_trip():
+    x = np.linspace(0.1, 1.7, 9, dtype=np.float32)
+    for target in ("numpy", "numba"):
+        value, (slopes, _) = stagegrad.compile(narrow, target=target).value_and_grad(x, 0.3)
+        assert value == pytest.approx(narrow(x, 0.3), rel=3e-7) and slopes.dtype == np.float32
