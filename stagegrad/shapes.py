@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from itertools import count, zip_longest
 
-from stagegrad.ir import Atom, Block, Call, For, Function, If, Lit, Raise, Remark, Stage, Type, Var, While
+from stagegrad.ir import Atom, Block, Call, For, Function, If, Lit, Module, Raise, Remark, Stage, Type, Var, While, walk
 from stagegrad.ops import find
 
 #: A size: a number, or a name for one that is only known when the program runs.
@@ -42,20 +42,31 @@ def shapes(function: Function, *, certain: bool = False) -> dict[Var, Shape]:
     return {var: tuple(map(found.equal, dims)) for var, dims in found.of.items()}
 
 
-def dimensions(function: Function, *, hopeful: bool = False, apart: bool = False) -> Dimensions:
+def dimensions(function: Function, *, hopeful: bool = False, apart: bool = False, even: Module | None = None) -> Dimensions:
     """The dimensions of every array of a function as each was found, and which of them turned out to be equal.
 
     Where two that had other names are equal, an operation that meets both would have raised otherwise: whoever does without the
     operation has to ask. The `hopeful` take it that sections which meet, ``x[1:] * y[1:]``, are equal too, and none has just one
     element; they have to ask as well. Where sizes stay `apart`, none is equal to another for what they meet in: that is for whoever
-    asks before the operation has run, or where it may not run at all.
+    asks before the operation has run, or where it may not run at all. Where all is `even`, so is whatever meets and is not known to
+    have one element, and functions of the module given are looked into where they are called.
     """
-    found = Dimensions(hopeful=hopeful, apart=apart)
+    found = Dimensions(hopeful=hopeful, apart=apart, even=even)
     for param, axes in zip_longest(function.params, function.axes, fillvalue=""):
         if isinstance(param, Var) and param.type.rank:
             found.of[param] = tuple(found.axis(mark) for mark in axes.ljust(param.type.rank, "?"))
     found.block(function.body)
     return found
+
+
+def reshaped(function: Function, module: Module) -> set[Var]:
+    """The arrays that a loop carries and that may have another shape in the next trip.
+
+    It is taken that no axis grows because it was repeated: what begins with one element and grows so does not fit where it is recorded,
+    and that raises.
+    """
+    carried = (carry.var for stmt in walk(function.body) if isinstance(stmt, (For, While)) for carry in stmt.carries)
+    return dimensions(function, even=module).changing if any(var.type.rank for var in carried) else set()
 
 
 def section(stage: Stage, of: dict[Var, Shape]) -> Shape | None:
@@ -91,6 +102,8 @@ def _natural(atom: Atom) -> int | None:
     return atom.value if isinstance(atom, Lit) and isinstance(atom.value, int) and atom.value >= 0 else None
 
 
+#: Functions within functions are looked into so far.
+_DEEP = 3
 #: Numbers for the sizes of sections, which no walk through a function hands out.
 _SECTIONS = count(-1, -1)
 
@@ -114,6 +127,9 @@ class Dimensions:
     same_as: dict[Dim, Dim] = field(default_factory=dict)
     hopeful: bool = False
     apart: bool = False
+    even: Module | None = None
+    calling: tuple[str, ...] = ()
+    changing: set[Var] = field(default_factory=set)  # what loops carry and reshape
     ever: dict[Dim, Dim] = field(default_factory=dict)  # as `same_as`, of all blocks together
     inside: dict[int, dict[Dim, Dim]] = field(default_factory=dict)  # as `same_as`, of a block inside others, by its identity
 
@@ -147,8 +163,9 @@ class Dimensions:
 
     def equal(self, dim: Dim) -> Dim:
         """The first of the dimensions that a dimension has turned out to be equal to."""
-        while dim in self.same_as:
-            dim = self.same_as[dim]
+        names = self.same_as if self.even is None else self.ever
+        while dim in names:
+            dim = names[dim]
         return dim
 
     def unknown(self) -> Dim:
@@ -176,18 +193,36 @@ class Dimensions:
                 case For() | While():
                     self.loop(stmt)
                 case Call():
-                    for out in stmt.outs:
-                        self.fresh(out)
+                    self.call(stmt)
                 case Raise() | Remark():
                     pass
                 case _:
                     raise TypeError(f"not a statement: {stmt!r}")
 
+    def call(self, call: Call) -> None:
+        """What a function returns has the dimensions that it gives to arguments like these, if it may be looked into."""
+        if self.even is None or call.fn in self.calling or len(self.calling) == _DEEP:
+            for out in call.outs:
+                self.fresh(out)
+            return
+        callee = self.even[call.fn]
+        given = {param: self.shape(arg) for param, arg in zip(callee.params, call.args, strict=True) if param.type.rank}
+        bound = zip(callee.params, call.args, strict=True)
+        sizes = {param: self.sizes[arg] for param, arg in bound if isinstance(arg, Var) and arg in self.sizes}
+        inner = Dimensions(given, sizes, numbers=self.numbers, several=set(self.several), ever=dict(self.ever), even=self.even)
+        inner.calling = (*self.calling, call.fn)
+        inner.block(callee.body)
+        self.several |= inner.several
+        for out, result in zip(call.outs, callee.body.results, strict=True):
+            if out.type.rank:
+                self.of[out] = tuple(map(inner.equal, inner.shape(result)))
+
     def join(self, out: Var, first: Atom, second: Atom) -> None:
         """A value that comes from one of two: what both have in common; what is undefined is an empty array in the text."""
         if out.type.rank:
             known = [self.shape(atom) for atom in (first, second)]
-            self.of[out] = tuple(dims[0] if len(set(dims)) == 1 else self.unknown() for dims in zip(*known, strict=True))
+            pairs = zip(*known, strict=True)
+            self.of[out] = tuple(a if self.equal(a) == self.equal(b) else self.unknown() for a, b in pairs)
 
     def loop(self, loop: For | While) -> None:
         """Assumes that what a loop carries keeps its shape, and drops what a trip refutes, until nothing more is refuted."""
@@ -195,7 +230,10 @@ class Dimensions:
         own: set[tuple[Var, int]] = set()  # axes that change: each has a dimension of its own, which no trip can refute
         for carry, _ in arrays:
             self.of[carry.var] = self.shape(carry.init)
+        ever = dict(self.ever)
         while True:
+            if self.even is not None:
+                self.ever = dict(ever)
             if isinstance(loop, While):
                 self.block(loop.test)
             self.scoped(loop.body)
@@ -206,11 +244,20 @@ class Dimensions:
             for var, k in sorted(refuted, key=lambda pair: (pair[0].name, pair[0].version, pair[1])):
                 dims = self.of[var]
                 self.of[var] = (*dims[:k], self.unknown(), *dims[k + 1 :])
+        self.changing -= {carry.var for carry, _ in arrays}
+        self.changing |= {var for var, _ in own} | {carry.var for carry, _ in arrays if isinstance(carry.init, Lit)}
         for carry, _ in arrays:
-            self.of[carry.out] = self.of[carry.var]
+            # An axis that changes has one size in each trip, and another behind the loop.
+            axes = enumerate(self.of[carry.var])
+            self.of[carry.out] = tuple(self.unknown() if (carry.var, k) in own else dim for k, dim in axes)
 
     def keeps(self, var: Var, result: Atom, axis: int) -> bool:
-        return self.equal(self.shape(result)[axis]) == self.equal(self.of[var][axis])
+        before, behind = self.equal(self.of[var][axis]), self.equal(self.shape(result)[axis])
+        return before == behind or (self.even is not None and self.may_agree(before, behind))
+
+    def may_agree(self, dim: Dim, other: Dim) -> bool:
+        """Are two sizes equal for all that is known, and is the other one never 1, so that it is noticed if they are not?"""
+        return isinstance(dim, str) and self.is_several(other) and not re.search("[-@]", f"{dim}{other}")
 
     def stage(self, stage: Stage) -> None:
         if stage.out.type.rank:
@@ -252,9 +299,15 @@ class Dimensions:
         attrs = dict(stage.attrs)
         if stage.op in _REDUCED:
             return self.reduced(self.shape(args[0]), attrs.get("axis"), bool(attrs.get("keepdims")))
+        if self.even is not None and stage.op == "matmul":
+            self.met([self.shape(args[0])[-1], self.shape(args[1])[max(args[1].type.rank - 2, 0)]])
         match stage.op:
             case "arange" if _is_number(args[0], 0) and _is_number(args[2], 1) and isinstance(args[1], Var):
                 return (self.size(args[1]),)
+            case "array_of":
+                sizes = attrs["shape"]
+                assert isinstance(sizes, tuple)
+                return tuple(size for size in sizes if isinstance(size, int))
             case "broadcast_like" | "unbroadcast":
                 if self.hopeful and stage.op == "unbroadcast":
                     self.broadcast([self.shape(arg) for arg in args])  # the second was repeated to the shape of the first
@@ -323,7 +376,8 @@ class Dimensions:
         first, *others = found
         if not self.is_several(first):
             shifted = all("-" in str(dim) and "@" not in str(dim) for dim in found)
-            if self.hopeful and (shifted or (first in self.spans and all(self.as_long(other, first) for other in others))):
+            fit = shifted or (first in self.spans and all(self.as_long(other, first) for other in others))
+            if self.even is not None or (self.hopeful and fit):
                 for other in others:
                     self.unite(first, other)
                 return first

@@ -74,7 +74,7 @@ function f(x.0: float[1], n.0: int) -> 0 from python:
 """
     assert known(loop.format("a.2: float[1] = sin(a.0)"), "n")["a.1"] == known(loop.format("a.2: float[1] = sin(a.0)"), "n")["x.0"]
     found = known(loop.format("a.2: float[1] = load(a.0) {at='[1:]', rank=1}"), "n")
-    assert found["a.1"] == found["a.0"] != found["x.0"]
+    assert len({found["a.1"], found["a.0"], found["x.0"]}) == 3  # behind the loop, in each trip, before the loop
 
 
 def test_an_index_that_a_reshape_follows_says_nothing() -> None:

@@ -16,7 +16,7 @@ from stagegrad.emit.lanes import in_lanes
 from stagegrad.emit.sharing import IN_PLACE
 from stagegrad.emit.spelling import AND, COMPARE, OR, TERNARY, Text, constant, fill
 from stagegrad.emit.storage import assign
-from stagegrad.emit.undefined import handed_on
+from stagegrad.emit.undefined import handed_on, read_before_bound
 from stagegrad.emit.width import must_stay_narrow, narrow_operand, narrow_result, narrow_template
 from stagegrad.ir import (
     INT,
@@ -91,6 +91,8 @@ class _Writer:
         self.storage = assign(found)
         self.in_lanes = in_lanes(found.function) if lanes else frozenset()
         self.handed_on = handed_on(found, self.storage)
+        if target == "numba":
+            self.handed_on |= read_before_bound(found, self.storage)
         self.unread = "_" if "_" not in words_of(found.function) else Words(words_of(found.function)).fresh("unread")
         self.lines: list[Line] = []
         self.depth = 0

@@ -53,10 +53,11 @@ class LoopReversal:
         again = replace(loop, body=without_raises(loop.body))
         copied, mapping = clone(Block((again,)), self.fresh)
         self.original = {new: old for old, new in mapping.items()}
-        for facts in (sweep.active, sweep.conditional):
+        for facts in (sweep.active, sweep.conditional, sweep.reshaped):
             facts |= {new for old, new in mapping.items() if old in facts}
         sweep.unbounded |= {new for old, new in mapping.items() if old in sweep.unbounded}
-        sweep.shapes.update({new: sweep.shapes[old] for old, new in mapping.items() if old in sweep.shapes})
+        for known in (sweep.shapes, sweep.certain):
+            known.update({new: known[old] for old, new in mapping.items() if old in known})
         sweep.made.update({stmt.out: stmt for stmt in walk(copied) if isinstance(stmt, Stage)})
         copy = copied.stmts[0]
         assert isinstance(copy, (For, While))
@@ -198,7 +199,7 @@ class LoopReversal:
         sweep, outside = self.sweep, self.sweep.outside_of(self.loop)
         if var in sweep.conditional:
             return None
-        return sizes_before(var, sweep.shapes, (array for array in sweep.scopes if array in outside), before)
+        return sizes_before(var, sweep.certain, (array for array in sweep.scopes if array in outside), before)
 
     def _restores(self, body: Block) -> list[int]:
         """The positions of the carries whose value at the start of a trip the reverse body reads."""

@@ -243,9 +243,10 @@ def _again(sweep: Sweep, level: Level, atom: Atom, state: dict[Var, Atom], build
 
 def same_facts(sweep: Sweep, copies: dict[Var, Var]) -> None:
     """What is known of a value is true of its copy."""
-    for facts in (sweep.active, sweep.conditional, sweep.unbounded):
+    for facts in (sweep.active, sweep.conditional, sweep.reshaped, sweep.unbounded):
         facts |= {new for old, new in copies.items() if old in facts}
-    sweep.shapes.update({new: sweep.shapes[old] for old, new in copies.items() if old in sweep.shapes})
+    for known in (sweep.shapes, sweep.certain):
+        known.update({new: known[old] for old, new in copies.items() if old in known})
     sweep.made.update({new: replace(sweep.made[old], out=new) for old, new in copies.items() if old in sweep.made})
 
 
@@ -621,7 +622,7 @@ class _Trips:
     def _sizes_before(self, array: Var) -> list[Atom] | None:
         """The sizes of an array, computed before the nest; None where they may change from trip to trip."""
         nest, sweep = self.owner.nest, self.sweep
-        return sizes_before(array, sweep.shapes, (var for var in sweep.scopes if var in nest.outside), nest.before)
+        return sizes_before(array, sweep.certain, (var for var in sweep.scopes if var in nest.outside), nest.before)
 
 
 def _product(builder: Builder, sizes: Sequence[Atom]) -> Atom:

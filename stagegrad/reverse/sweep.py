@@ -40,7 +40,7 @@ from stagegrad.reverse.arrays import ARRAY_RULES
 from stagegrad.reverse.loops import LoopReversal
 from stagegrad.reverse.nest import WRITES, Level, Nest, NestReversal, Use, lineages, needed_with, read_again, same_facts
 from stagegrad.reverse.one_pass import one_pass
-from stagegrad.shapes import Shape, section, shapes
+from stagegrad.shapes import Shape, reshaped, section, shapes
 
 #: The gradient that has reached each value so far.
 Gradients = dict[Var, Atom]
@@ -75,6 +75,7 @@ class Sweep:
         self.made = {stmt.out: stmt for stmt in walk(function.body) if isinstance(stmt, Stage)}
         self.shapes: dict[Var, Shape] = shapes(function)
         self.certain: dict[Var, Shape] = shapes(function, certain=True)
+        self.reshaped = reshaped(function, family.module)
         self.scopes = _scopes(function)
         self.function = function
         self.lineages = lineages(function.params, function.body)
@@ -214,8 +215,9 @@ class Sweep:
             was = kept.stage("load", (array, *stage.args[1:-1]), attrs)
             assert isinstance(was, Var)
             self.tape_words[was] = f"{array.name or 'it'}_was"
-            if (dims := section(stage, self.shapes)) is not None:
-                self.shapes[was] = dims
+            for known in (self.shapes, self.certain):
+                if (dims := section(stage, known)) is not None:
+                    known[was] = dims
             before = self.current.get(stage.out, stage.out)
             back = restore.stage("store", (before, *stage.args[1:-1], was), attrs, array.name)
             if isinstance(back, Var):
@@ -500,13 +502,17 @@ class Sweep:
 
     def loop(self, loop: For | While, gradients: Gradients) -> tuple[list[Stmt], list[Stmt]]:
         """Runs the trips again, last first: restore what a trip began with, run its body, undo its body."""
-        if self.nest is not None or self.lineages.written_in(loop.body):
+        if self.nest is not None or self.lineages.written_in(loop.body) or self.reshaping(loop):
             return NestReversal(self, loop).run(gradients)
         if not any(c.out in gradients and c.out in self.active for c in loop.carries):
             for carry in loop.carries:
                 gradients.pop(carry.out, None)
             return [loop], []
         return LoopReversal(self, loop).run(gradients)
+
+    def reshaping(self, loop: For | While) -> bool:
+        """Does an array that a loop carries have another shape behind a trip than before it, or may it?"""
+        return any(carry.var in self.reshaped for carry in loop.carries)
 
     def set_aside(self, body: Block) -> tuple[tuple[Stmt, ...], Atom, Atom]:
         """``return x`` -> ``f = x; return f`` where a loop carried x: the backward pass restores x's earlier values."""
@@ -516,7 +522,6 @@ class Sweep:
             return body.stmts, result, result
         kept = Stage(self.fresh.var(self.words.fresh("f"), result.type), "copy", (result,))
         return (*body.stmts, kept), kept.out, result
-
 
 
 @dataclass(frozen=True)
