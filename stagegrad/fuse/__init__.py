@@ -9,15 +9,17 @@
 
 For Numba, where a loop is as fast as the machine and a temporary array is not. `fuse` is ``Module -> Module``, and leaves alone what
 it does not know: products of matrices, sorting, whatever is read or written at computed places. `expand` writes composite operations
-in terms of simpler ones, `nodes` says over which axes a stage runs and which elements it reads, and `nest` puts the stages into loops.
+in terms of simpler ones, `nodes` says over which axes a stage runs and which elements it reads, `stencil` gathers sums into sections,
+`blocks` finds what becomes loops, `schedule` says when and in which, and `nest` writes them.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from stagegrad.fuse.blocks import Fuser
 from stagegrad.fuse.expand import expanded
-from stagegrad.fuse.nest import UNEQUAL, Fuser
+from stagegrad.fuse.nest import UNEQUAL
 from stagegrad.ir import Function, Module, bound
 
 __all__ = ["UNEQUAL", "fuse"]

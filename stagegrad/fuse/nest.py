@@ -1,9 +1,7 @@
-"""Puts the stages of a block into loops.
+"""Writes the loops of a block, which `schedule` puts in order, one depth after the other.
 
-All stages whose first axis has the same dimension, and that need nothing that is only known after such a loop, share one loop over it;
-inside it, the same question is asked again of what is left of them, one axis deeper. What is computed and read in the same trip is a
-number. What is read in another loop lies in an array: one for all trips, made before the nest. A reduction is carried by the loop that
-it runs along.
+What is computed and read in the same trip is a number. What is read in another loop lies in an array: one for all trips, made before
+the nest. A reduction is carried by the loop that it runs along.
 
     max_i = -inf                       what softmax comes to: three loops over a row, while it is in the cache
     for j in range(m): ...
@@ -12,14 +10,16 @@ it runs along.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
 
+from stagegrad.fuse.items import Item, binds_of, reads_of
 from stagegrad.fuse.nodes import COMBINED, ZERO, Ahead, Counting, Entry, Node, Nodes, Ref
 from stagegrad.fuse.order import TITLES, Order, reads
-from stagegrad.fuse.stencil import ARITHMETIC, Filling, Stencil, Writer, counted, filling, stencils
+from stagegrad.fuse.schedule import Schedule
+from stagegrad.fuse.sizes import Known, Sizes
+from stagegrad.fuse.stencil import Filling, Stencil, Writer
 from stagegrad.ir import (
     INT,
     Atom,
@@ -28,7 +28,6 @@ from stagegrad.ir import (
     Carry,
     For,
     Fresh,
-    Function,
     If,
     Lit,
     Raise,
@@ -38,29 +37,19 @@ from stagegrad.ir import (
     Stmt,
     Type,
     Var,
-    binds,
-    inner_binds,
     read,
     substitute,
     variables,
-    with_blocks,
 )  # fmt: skip
 from stagegrad.ops import ANY_ORDER, find
-from stagegrad.shapes import Dim, dimensions, left_of
+from stagegrad.shapes import Dim, left_of
 
 #: Names of loop indices, outermost first.
 _LETTERS = "ijklm"
-#: What costs at most so many operations is computed again where another loop needs it.
-_CHEAP = 3
 #: What compiled code says where it finds sizes to differ; Python then says it better, unless it repeats an array of one element.
 UNEQUAL = "operands could not be broadcast together"
 #: Stages that only ask for the size of an array.
 _SIZES = frozenset({"extent", "size", "count", "number_along"})
-
-Item: TypeAlias = "Node | Stencil | Filling | Stmt"
-
-#: What becomes loops.
-_LOOPS = (Node, Stencil, Filling)
 
 
 @dataclass(eq=False)
@@ -85,115 +74,12 @@ class _Frame:
     carried: list[tuple[Slot, Atom, Var]] = field(default_factory=list)
 
 
-class Fuser:
-    """Fuses the blocks of one function."""
-
-    def __init__(self, function: Function) -> None:
-        self.function = function
-        self.nodes = Nodes(dimensions(function, hopeful=True))
-        self.fresh = Fresh(function)
-
-    def body(self) -> Block:
-        """The function's body with loops in the place of array stages."""
-        return self.block(self.function.body, self.sized({}, self.function.params))
-
-    def sized(self, known: dict[Dim, tuple[Var, int]], vars: Iterable[Var]) -> dict[Dim, tuple[Var, int]]:
-        """For each dimension an array that has it, and along which axis."""
-        found = dict(known)
-        for var in vars:
-            _add_sizes(found, var, self.nodes.dims(var))
-        return found
-
-    def block(self, block: Block, known: dict[Dim, tuple[Var, int]]) -> Block:
-        """A block with loops; `known` are the dimensions of the arrays around it. What it finds to be equal holds inside it alone."""
-        found = self.nodes.dimensions
-        before, found.same_as = found.same_as, found.inside.get(id(block), found.same_as)
-        changed = self.with_loops(block, known)
-        found.same_as = before
-        return changed
-
-    def with_loops(self, block: Block, known: dict[Dim, tuple[Var, int]]) -> Block:
-        """A block with loops in the place of its array stages, those of the blocks inside it first."""
-        items: list[Item] = []
-        found, order = self.found(block, known)
-        counts = counted(block)
-        chains = stencils(block, counts, self.nodes, found)
-        chains = {out: one for out, one in chains.items() if order.knows({*self.nodes.dims(one.array), *_flat(one.met)}, out)}
-        inside = frozenset[Var]().union(*(stencil.inside for stencil in chains.values()))
-        for stmt in block.stmts:
-            if isinstance(stmt, Stage) and (stmt.out in chains or stmt.out in inside):
-                items += [chains[stmt.out]] if stmt.out in chains else []
-                continue
-            if isinstance(stmt, Stage) and stmt.out in self.nodes.views:
-                items.append(stmt)
-                continue
-            node: Node | Filling | None = found.get(stmt.out) or filling(stmt, self.nodes) if isinstance(stmt, Stage) else None
-            if isinstance(node, Filling) and not order.knows({*node.axes, *_flat(node.met)}, node.out):
-                node = None
-            if isinstance(node, Filling) and self.shares(node, counts, found):
-                node = self.nodes.joined(node.node, order.place)
-            if node is None:
-                around = self.sized(known, inner_binds(stmt))
-                stmt = with_blocks(stmt, lambda inner, around=around: self.block(inner, around))  # type: ignore[misc]
-                known = self.sized(known, (var for var in binds(stmt) if var not in self.nodes.views))
-            items.append(node or stmt)
-        if not any(isinstance(item, _LOOPS) for item in items):
-            return Block(tuple(item for item in items if not isinstance(item, _LOOPS)), block.results)
-        return Fused(self, block, known, found, order).run(items)
-
-    def shares(self, filling: Filling, counts: Mapping[Var, int], found: Mapping[Var, Node]) -> bool:
-        """Can an assignment share a loop, as a record does with what it records?
-
-        It can if nobody else reads the array that it changes. It should where the loop makes or reads what is assigned: a loop that
-        comes later might find it changed in place, and a copy would be made.
-        """
-        array, value = filling.stage.args[0], filling.value.base
-        if not isinstance(array, Var) or counts[array] > 1 or array in self.nodes.views or array in found:
-            return False
-        return value in found or any(ref.base == value for node in found.values() if node.axes == filling.axes for ref in node.refs)
-
-    def found(self, block: Block, known: dict[Dim, tuple[Var, int]]) -> tuple[dict[Var, Node], _Known]:
-        """The block's nodes; those that rely on what others find to be equal come last."""
-        stages = [stmt for stmt in block.stmts if isinstance(stmt, Stage) and not self.nodes.view(stmt)]
-        first = [node for stage in stages if stage.op != "load" and (node := self.nodes.node(stage)) is not None]
-        self.nodes.met = {pair for node in first for pair in node.met}
-        last = [node for stage in stages if stage.op == "load" and (node := self.nodes.node(stage)) is not None]
-        order = _Known(block, known, self.nodes, {node.out for node in (*first, *last)})
-        nodes = [self.nodes.joined(node, order.place) for node in (*first, *last)]
-        return {node.out: node for node in nodes if order.knows(node.sizes, node.out)}, order
-
-
-class _Known:
-    """When the sizes of a block are known: after which of its statements."""
-
-    def __init__(self, block: Block, known: dict[Dim, tuple[Var, int]], nodes: Nodes, made: set[Var]) -> None:
-        self.makers = {var: k for k, stmt in enumerate(block.stmts) for var in binds(stmt)}
-        self.known = dict(known)
-        for stmt in block.stmts:
-            for var in binds(stmt):
-                if var not in made and var not in nodes.views:
-                    _add_sizes(self.known, var, nodes.dims(var))
-
-    def place(self, dim: Dim) -> int:
-        """The statement that makes the first array with this dimension; -1 for one around the block, the end where there is none."""
-        if isinstance(dim, int):
-            return -1
-        if dim in self.known:
-            return self.makers.get(self.known[dim][0], -1)
-        whole, less = left_of(dim)
-        return self.place(whole) if less else len(self.makers)
-
-    def knows(self, dims: Iterable[Dim], out: Var) -> bool:
-        """Are these sizes known before a value is made?"""
-        return all(self.place(dim) < self.makers[out] for dim in dims)
-
-
 class Fused:
     """One block on its way into loops."""
 
-    def __init__(self, fuser: Fuser, block: Block, known: dict[Dim, tuple[Var, int]], made: dict[Var, Node], order: _Known) -> None:
-        self.fuser, self.block, self.known, self.made, self.order = fuser, block, known, made, order
-        self.nodes, self.fresh = fuser.nodes, fuser.fresh
+    def __init__(self, nodes: Nodes, fresh: Fresh, block: Block, made: dict[Var, Node], known: Sizes, order: Known) -> None:
+        self.nodes, self.fresh = nodes, fresh
+        self.block, self.made, self.known, self.order = block, made, known, order
         self.top: list[Stmt] = []
         self.out = self.top
         self.slots: list[Slot] = []
@@ -225,7 +111,7 @@ class Fused:
             if isinstance(item, Remark):
                 side = int(item.text == TITLES[1])
                 continue
-            self.sides.update(dict.fromkeys(_binds(item), side))
+            self.sides.update(dict.fromkeys(binds_of(item), side))
             self.virtual |= {item.out} if isinstance(item, Node) and not item.into else set()
             found.append(item)
         return found
@@ -241,11 +127,11 @@ class Fused:
             if isinstance(item, Stage) and item.out in self.nodes.views and item.out not in needed:
                 continue
             kept.append(item)
-            if not (isinstance(item, Stage) and self._sizes_of(item) is not None):
+            if not (isinstance(item, Stage) and self.sizes_of(item) is not None):
                 needed |= set(item.needs) if isinstance(item, (Stencil, Filling)) else reads(item)
         return kept[::-1]
 
-    def _sizes_of(self, stage: Stage) -> tuple[Dim, ...] | None:
+    def sizes_of(self, stage: Stage) -> tuple[Dim, ...] | None:
         """The dimensions that a stage needs of an array that is none in memory; None where it reads an array, or needs none."""
         if stage.args[0] not in self.nodes.views and stage.args[0] not in self.virtual:
             return None  # an array in memory, which can be asked itself
@@ -261,159 +147,14 @@ class Fused:
             return None
         return dims if dims and self.order.knows(dims, stage.out) else None
 
-    # ------------------------------------------------------------------------------------------ order
-
     def scope(self, items: Sequence[Item], indices: tuple[Atom, ...], values: dict[Var, Atom]) -> None:
         """Writes what is left of these at one depth: numbers as they are, the rest in loops."""
-        depth = len(indices)
-        levels = self.levels(items, depth)
-        self.sink(items, levels, depth)
-        items = self.computed_again(items, levels, depth)
-        for time in range(max((level for level, _ in levels.values()), default=-1) + 1):
-            for item in items:
-                if levels[id(item)] == (time, None):
-                    self.single(item, indices, values)
-            dims = dict.fromkeys(levels[id(item)][1] for item in items if levels[id(item)][0] == time)
-            for dim in dims:
-                if dim is not None:
-                    group = [item for item in items if isinstance(item, Node) and levels[id(item)] == (time, dim)]
-                    self.loop(group, [item for item in items if item not in group], indices, values)
-
-    def levels(self, items: Sequence[Item], depth: int) -> dict[int, tuple[int, Dim | None]]:
-        """For each item the time at which it can run, and the dimension of the loop that it runs in (None: in none)."""
-        found: dict[int, tuple[int, Dim | None]] = {}
-        makers: dict[Var, Node] = {}
-        ready: dict[Atom | Counting, int] = {}
-        for item in items:
-            if isinstance(item, Node) and len(item.axes) > depth:
-                dim = item.axes[depth]
-                time = max((self.provided(size, ready) for size in item.sizes), default=0)
-                for ref in item.reads:
-                    maker = makers.get(ref.base) if isinstance(ref.base, Var) else None
-                    if maker is not None and maker.axes[depth] == dim and _in_step(maker, ref, depth):
-                        time = max(time, found[id(maker)][0])
-                    else:
-                        time = max(time, ready.get(ref.base, 0))
-                if not item.into:
-                    makers[item.out] = item
-                found[id(item)] = time, dim
-                ready[item.out] = time + 1
-                continue
-            made = _binds(item)
-            time = max((ready.get(atom, 0) for atom in _reads(item)), default=0)
-            if isinstance(item, Stage) and (dims := self._sizes_of(item)) is not None:
-                time = max((self.provided(dim, ready) for dim in dims), default=0)
-                time = max([time, *(ready.get(arg, 0) for arg in item.args[1:])])
-            elif isinstance(item, (Stencil, Filling)):
-                time = max([time, *(self.provided(dim, ready) for dim in self.asked_by(item))])
-            found[id(item)] = time, None
-            ready.update(dict.fromkeys(made, time))
-        return found
-
-    def asked_by(self, item: Stencil | Filling) -> set[Dim]:
-        """The dimensions that its loops have to know."""
-        axes = item.axes if isinstance(item, Filling) else self.nodes.dims(item.array)
-        return {*axes, *_flat(item.met)}
-
-    def sink(self, items: Sequence[Item], levels: dict[int, tuple[int, Dim | None]], depth: int) -> None:
-        """Puts stages into the loop that reads them, rather than into the first that could run them and an array."""
-        readers: dict[Atom | Counting, list[Item]] = {}
-        for item in items:
-            for base in _reads(item):
-                readers.setdefault(base, []).append(item)
-        for item in reversed(items):
-            if not isinstance(item, Node) or levels[id(item)][1] is None or depth not in item.kept or item.out in self.memory:
-                continue
-            if item.into:
-                continue
-            own = readers.get(item.out, [])
-            if not own or item.out in self.wanted or not all(self.follows(reader, item, levels, depth) for reader in own):
-                continue
-            time, dim = levels[id(item)]
-            later = min(levels[id(reader)][0] for reader in own)
-            stuck = {
-                ref.base for ref in item.reads for reader in readers[ref.base] if reader is not item and levels[id(reader)][0] < later
-            } & {other.out for other in items if isinstance(other, Node) and depth in other.kept and other.out not in self.memory}
-            if later > time and len(stuck) <= 1:
-                levels[id(item)] = later, dim
-
-    def follows(self, reader: Item, maker: Node, levels: dict[int, tuple[int, Dim | None]], depth: int) -> bool:
-        """Does it read, in each trip of a loop over the same dimension, what the maker would make in that trip?"""
-        if not isinstance(reader, Node) or levels[id(reader)][1] != levels[id(maker)][1]:
-            return False
-        return all(_in_step(maker, ref, depth) for ref in reader.reads if ref.base == maker.out)
-
-    def provided(self, dim: Dim, ready: dict[Atom | Counting, int]) -> int:
-        """When a size is known."""
-        if dim in self.sizes or isinstance(dim, int):
-            return 0
-        if dim not in self.known:
-            return self.provided(left_of(dim)[0], ready)
-        return ready.get(self.known[dim][0], 0)
-
-    def computed_again(self, items: Sequence[Item], levels: dict[int, tuple[int, Dim | None]], depth: int) -> list[Item]:
-        """Cheap stages that another loop needs are put there once more, rather than into an array; those that nobody reads are gone."""
-        makers = {item.out: item for item in items if isinstance(item, Node) and len(item.axes) > depth}
-        found: list[Item] = []
-        copies: dict[tuple[Var, tuple[int, Dim | None]], Node] = {}
-
-        def again(node: Node, where: tuple[int, Dim | None]) -> Node:
-            if (node.out, where) not in copies:
-                refs = tuple(renewed(ref, where) for ref in node.refs)
-                out = self.fresh.like(node.out)
-                self.sides[out] = self.sides[node.out]
-                copy = replace(node, stage=replace(node.stage, out=out, note=""), refs=refs)
-                copies[node.out, where] = copy
-                levels[id(copy)] = where
-                found.append(copy)
-            return copies[node.out, where]
-
-        def renewed(ref: Ref, where: tuple[int, Dim | None]) -> Ref:
-            maker = self.elsewhere(ref, makers, depth)
-            return ref if maker is None or levels[id(maker)] == where else replace(ref, base=again(maker, where).out)
-
-        for item in items:
-            where = levels[id(item)]
-            if isinstance(item, Node) and where[1] is not None:
-                refs = list(item.refs)
-                for k, ref in enumerate(refs):
-                    maker = self.elsewhere(ref, makers, depth)
-                    if maker is None or levels[id(maker)] == where or maker.axes != item.axes[: len(maker.axes)]:
-                        continue
-                    if self.cost(maker, makers, depth) <= _CHEAP:
-                        refs[k] = renewed(ref, where)
-                if tuple(refs) != item.refs:
-                    item = replace(item, refs=tuple(refs))
-                    levels[id(item)] = where
-                    makers[item.out] = item
-            found.append(item)
-        return self.live(found, depth)
-
-    def elsewhere(self, ref: Ref, makers: dict[Var, Node], depth: int) -> Node | None:
-        """The node behind an operand that could be computed again, element by element, where the operand is read."""
-        maker = makers.get(ref.base) if isinstance(ref.base, Var) else None
-        if maker is None or maker.out in self.memory or depth not in maker.kept or not _in_step_at_all(maker, ref):
-            return None
-        return maker
-
-    def cost(self, node: Node, makers: dict[Var, Node], depth: int) -> int:
-        """How many operations it takes to compute an element again from what lies in memory; many where it cannot be."""
-        if node.reduces or node.stage.op not in ARITHMETIC:
-            return _CHEAP + 1
-        inner = (self.elsewhere(ref, makers, depth) for ref in node.refs)
-        return 1 + sum(self.cost(maker, makers, depth) for maker in inner if maker is not None)
-
-    def live(self, items: Sequence[Item], depth: int) -> list[Item]:
-        """The items without nodes that nobody reads."""
-        read: set[Atom | Counting] = set() if depth else set(self.block.results)
-        kept: list[Item] = []
-        for item in reversed(items):
-            kept_anyway = (read, self.memory, self.running)
-            if isinstance(item, Node) and not any(item.out in where for where in kept_anyway):
-                continue
-            read |= _reads(item)
-            kept.append(item)
-        return kept[::-1]
+        plan = Schedule(self, items, len(indices))
+        for singles, groups in plan.times():
+            for item in singles:
+                self.single(item, indices, values)
+            for group in groups:
+                self.loop(group, [item for item in plan.items if item not in group], indices, values)
 
     # ------------------------------------------------------------------------------------------ statements
 
@@ -425,7 +166,7 @@ class Fused:
             self.now[item.out] = item.write(self)
         elif isinstance(item, Stencil):
             self.now[item.out] = Writer(self, item, self.made).write()
-        elif isinstance(item, Stage) and (dims := self._sizes_of(item)) is not None:
+        elif isinstance(item, Stage) and (dims := self.sizes_of(item)) is not None:
             self.sized(item, dims)
         else:
             self.out += substitute(Block((item,)), self.now).stmts
@@ -538,7 +279,7 @@ class Fused:
         """An array for each value of a group that is read outside of its loop."""
         read: set[Atom | Counting] = set() if depth else set(self.block.results)
         for item in others:
-            read |= _reads(item) if isinstance(item, Node) else self.reading(item)
+            read |= reads_of(item) if isinstance(item, Node) else self.reading(item)
         for node in group:
             if node.into and not depth:
                 slot = self.carried(self.current(node.stage.args[0]))
@@ -553,7 +294,7 @@ class Fused:
         """The values that an item needs as arrays."""
         if isinstance(item, (Stencil, Filling)):
             return set(item.needs)
-        return set() if isinstance(item, Stage) and item.op in _SIZES and self._sizes_of(item) is not None else reads(item)
+        return set() if isinstance(item, Stage) and item.op in _SIZES and self.sizes_of(item) is not None else reads(item)
 
     def room(self, node: Node, depth: int, op: str = "empty_of", value: Atom | None = None) -> _Memory:
         """An array for what a node makes from this depth on, made before the nest and carried through the loops that are open."""
@@ -763,13 +504,6 @@ class Fused:
         return out
 
 
-def _add_sizes(known: dict[Dim, tuple[Var, int]], var: Var, dims: Iterable[Dim]) -> None:
-    """Notes which array can be asked for a dimension; what is only less than a known one is computed from that."""
-    for axis, dim in enumerate(dims):
-        if left_of(dim)[0] not in known:
-            known.setdefault(dim, (var, axis))
-
-
 _SIZE_NAMES = ("n", "m", "l", "n2", "m2", "l2")
 
 
@@ -780,28 +514,3 @@ def _at(index: Sequence[Atom]) -> tuple[tuple[str, str | int], ...]:
 def _named(node: Node, indices: Sequence[Atom]) -> str:
     letters = "".join(i.name for i in indices if isinstance(i, Var))
     return f"{node.out.name}_{letters}" if node.out.name and letters else node.out.name
-
-
-def _flat(met: Iterable[tuple[Dim, Dim]]) -> set[Dim]:
-    return {dim for pair in met for dim in pair}
-
-
-def _reads(item: Item) -> set[Atom | Counting]:
-    """Every value that an item reads, through its views."""
-    if isinstance(item, (Stencil, Filling)):
-        return {*item.needs}
-    return {ref.base for ref in item.reads} if isinstance(item, Node) else {*reads(item)}
-
-
-def _binds(item: Item) -> tuple[Var, ...]:
-    """The values that an item makes."""
-    return (item.out,) if isinstance(item, _LOOPS) else binds(item)
-
-
-def _in_step(maker: Node, ref: Ref, depth: int) -> bool:
-    """Does the reader need, in each trip along this axis, what the maker made in the same trip?"""
-    return any(axis == depth and ref.index[k] == depth for k, axis in enumerate(maker.place))
-
-
-def _in_step_at_all(maker: Node, ref: Ref) -> bool:
-    return all(axis == ref.index[k] for k, axis in enumerate(maker.place) if isinstance(axis, int))

@@ -1,0 +1,193 @@
+"""When the items of a block run, and in which loops.
+
+All stages whose first axis has the same dimension, and that need nothing that is only known after such a loop, share one loop over it;
+inside it, the same question is asked again of what is left of them, one axis deeper. A stage that only a later loop reads is computed
+in that loop, and one that is cheap in each loop that reads it, rather than put into an array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from stagegrad.fuse.items import Item, binds_of, dims_in, reads_of
+from stagegrad.fuse.nodes import Counting, Node, Ref
+from stagegrad.fuse.stencil import ARITHMETIC, Filling, Stencil
+from stagegrad.ir import Atom, Stage, Var
+from stagegrad.shapes import Dim, left_of
+
+if TYPE_CHECKING:
+    from stagegrad.fuse.nest import Fused
+
+#: A time, and the dimension of the loop in which something runs then; None: in no loop.
+Level: TypeAlias = "tuple[int, Dim | None]"
+#: What costs at most so many operations is computed again where another loop needs it.
+_CHEAP = 3
+
+
+class Schedule:
+    """The order of what is left of some items at one depth; `levels` has the level of each, by its identity."""
+
+    def __init__(self, fused: Fused, items: Sequence[Item], depth: int) -> None:
+        self.fused, self.depth = fused, depth
+        self.levels = self.earliest(items)
+        self.sink(items)
+        self.items = self.computed_again(items)
+
+    def times(self) -> Iterator[tuple[list[Item], list[list[Node]]]]:
+        """What runs at each time: the items that run in no loop, then the loops with their nodes."""
+        for time in range(max((level for level, _ in self.levels.values()), default=-1) + 1):
+            now = [item for item in self.items if self.levels[id(item)][0] == time]
+            dims = dict.fromkeys(self.levels[id(item)][1] for item in now)
+            groups = (
+                [item for item in now if isinstance(item, Node) and self.levels[id(item)][1] == dim] for dim in dims if dim is not None
+            )
+            yield [item for item in now if self.levels[id(item)][1] is None], list(groups)
+
+    def earliest(self, items: Sequence[Item]) -> dict[int, Level]:
+        """For each item the first time at which it can run, and the dimension of the loop that it runs in (None: in none)."""
+        found: dict[int, Level] = {}
+        makers: dict[Var, Node] = {}
+        ready: dict[Atom | Counting, int] = {}
+        for item in items:
+            if not isinstance(item, Node) or len(item.axes) <= self.depth:
+                found[id(item)] = self.first_time(item, ready), None
+                ready.update(dict.fromkeys(binds_of(item), found[id(item)][0]))
+                continue
+            dim = item.axes[self.depth]
+            time = max((self.provided(size, ready) for size in item.sizes), default=0)
+            for ref in item.reads:
+                maker = makers.get(ref.base) if isinstance(ref.base, Var) else None
+                if maker is not None and maker.axes[self.depth] == dim and _in_step(maker, ref, self.depth):
+                    time = max(time, found[id(maker)][0])
+                else:
+                    time = max(time, ready.get(ref.base, 0))
+            if not item.into:
+                makers[item.out] = item
+            found[id(item)] = time, dim
+            ready[item.out] = time + 1
+        return found
+
+    def first_time(self, item: Item, ready: dict[Atom | Counting, int]) -> int:
+        """When an item that runs in no loop at this depth has all that it reads."""
+        if isinstance(item, Stage) and (dims := self.fused.sizes_of(item)) is not None:
+            return max((*(self.provided(dim, ready) for dim in dims), *(ready.get(arg, 0) for arg in item.args[1:])), default=0)
+        asked = self.asked_by(item) if isinstance(item, (Stencil, Filling)) else ()
+        return max((*(ready.get(atom, 0) for atom in reads_of(item)), *(self.provided(dim, ready) for dim in asked)), default=0)
+
+    def asked_by(self, item: Stencil | Filling) -> set[Dim]:
+        """The dimensions that its loops have to know."""
+        axes = item.axes if isinstance(item, Filling) else self.fused.nodes.dims(item.array)
+        return {*axes, *dims_in(item.met)}
+
+    def provided(self, dim: Dim, ready: dict[Atom | Counting, int]) -> int:
+        """When a size is known."""
+        if dim in self.fused.sizes or isinstance(dim, int):
+            return 0
+        if dim not in self.fused.known:
+            return self.provided(left_of(dim)[0], ready)
+        return ready.get(self.fused.known[dim][0], 0)
+
+    def sink(self, items: Sequence[Item]) -> None:
+        """Puts stages into the loop that reads them, rather than into the first that could run them and an array."""
+        readers: dict[Atom | Counting, list[Item]] = {}
+        for item in items:
+            for base in reads_of(item):
+                readers.setdefault(base, []).append(item)
+        for item in reversed(items):
+            if not isinstance(item, Node) or self.levels[id(item)][1] is None or not self.is_value(item):
+                continue
+            own = readers.get(item.out, [])
+            if not own or item.out in self.fused.wanted or not all(self.follows(reader, item) for reader in own):
+                continue
+            time, dim = self.levels[id(item)]
+            later = min(self.levels[id(reader)][0] for reader in own)
+            stuck = {
+                ref.base for ref in item.reads for reader in readers[ref.base] if reader is not item and self.levels[id(reader)][0] < later
+            } & {other.out for other in items if isinstance(other, Node) and self.is_value(other)}
+            if later > time and len(stuck) <= 1:
+                self.levels[id(item)] = later, dim
+
+    def is_value(self, node: Node) -> bool:
+        """Does a node make an element in each trip at this depth, which lies in no array yet?"""
+        return self.depth in node.kept and node.out not in self.fused.memory and not node.into
+
+    def follows(self, reader: Item, maker: Node) -> bool:
+        """Does it read, in each trip of a loop over the same dimension, what the maker would make in that trip?"""
+        if not isinstance(reader, Node) or self.levels[id(reader)][1] != self.levels[id(maker)][1]:
+            return False
+        return all(_in_step(maker, ref, self.depth) for ref in reader.reads if ref.base == maker.out)
+
+    def computed_again(self, items: Sequence[Item]) -> list[Item]:
+        """Cheap stages that another loop needs are put there once more, rather than into an array; those that nobody reads are gone."""
+        makers = {item.out: item for item in items if isinstance(item, Node) and len(item.axes) > self.depth}
+        found: list[Item] = []
+        copies: dict[tuple[Var, Level], Node] = {}
+
+        def again(node: Node, where: Level) -> Node:
+            if (node.out, where) not in copies:
+                refs = tuple(renewed(ref, where) for ref in node.refs)
+                out = self.fused.fresh.like(node.out)
+                self.fused.sides[out] = self.fused.sides[node.out]
+                copy = replace(node, stage=replace(node.stage, out=out, note=""), refs=refs)
+                copies[node.out, where] = copy
+                self.levels[id(copy)] = where
+                found.append(copy)
+            return copies[node.out, where]
+
+        def renewed(ref: Ref, where: Level) -> Ref:
+            maker = self.elsewhere(ref, makers)
+            return ref if maker is None or self.levels[id(maker)] == where else replace(ref, base=again(maker, where).out)
+
+        for item in items:
+            where = self.levels[id(item)]
+            if isinstance(item, Node) and where[1] is not None:
+                refs = list(item.refs)
+                for k, ref in enumerate(refs):
+                    maker = self.elsewhere(ref, makers)
+                    if maker is None or self.levels[id(maker)] == where or maker.axes != item.axes[: len(maker.axes)]:
+                        continue
+                    if self.cost(maker, makers) <= _CHEAP:
+                        refs[k] = renewed(ref, where)
+                if tuple(refs) != item.refs:
+                    item = replace(item, refs=tuple(refs))
+                    self.levels[id(item)] = where
+                    makers[item.out] = item
+            found.append(item)
+        return self.live(found)
+
+    def elsewhere(self, ref: Ref, makers: dict[Var, Node]) -> Node | None:
+        """The node behind an operand that could be computed again, element by element, where the operand is read."""
+        maker = makers.get(ref.base) if isinstance(ref.base, Var) else None
+        if maker is None or not self.is_value(maker) or not _in_step_at_all(maker, ref):
+            return None
+        return maker
+
+    def cost(self, node: Node, makers: dict[Var, Node]) -> int:
+        """How many operations it takes to compute an element again from what lies in memory; many where it cannot be."""
+        if node.reduces or node.stage.op not in ARITHMETIC:
+            return _CHEAP + 1
+        inner = (self.elsewhere(ref, makers) for ref in node.refs)
+        return 1 + sum(self.cost(maker, makers) for maker in inner if maker is not None)
+
+    def live(self, items: Sequence[Item]) -> list[Item]:
+        """The items without nodes that nobody reads."""
+        read: set[Atom | Counting] = set() if self.depth else set(self.fused.block.results)
+        kept: list[Item] = []
+        for item in reversed(items):
+            kept_anyway = (read, self.fused.memory, self.fused.running)
+            if isinstance(item, Node) and not any(item.out in where for where in kept_anyway):
+                continue
+            read |= reads_of(item)
+            kept.append(item)
+        return kept[::-1]
+
+
+def _in_step(maker: Node, ref: Ref, depth: int) -> bool:
+    """Does the reader need, in each trip along this axis, what the maker made in the same trip?"""
+    return any(axis == depth and ref.index[k] == depth for k, axis in enumerate(maker.place))
+
+
+def _in_step_at_all(maker: Node, ref: Ref) -> bool:
+    return all(axis == ref.index[k] for k, axis in enumerate(maker.place) if isinstance(axis, int))
