@@ -121,8 +121,52 @@ def old_version(m):
     return s + np.sum(a * a)
 
 
+def twice_in_a_row(m):
+    """The element is written again, with another one that may be the same."""
+    a = m.copy()
+    n = a.shape[0]
+    for i in range(n):
+        for j in range(n):
+            a[i, 0] = math.sin(a[i, 0]) + 0.2 * a[j, 1]
+            a[i, 0] = a[i, 0] * a[j, 0] + 0.5
+    return np.sum(a * a)
+
+
+def what_was_written_is_used(m):
+    """Before and after it is written over, in the same trip and in the next."""
+    a = m.copy()
+    n = a.shape[0]
+    last = 0.3
+    total = 0.0
+    for i in range(n):
+        for j in range(1, n):
+            v = math.sin(a[i, j] * last)
+            a[i, j - 1] = v
+            w = v * a[i, j - 1] + a[i, 0]
+            a[i, j - 1] = w * v
+            last = math.exp(-v * v) * w
+        total += last * a[i, 0]
+    return total + np.sum(a * a)
+
+
+def written_in_an_arm(m):
+    a = m.copy()
+    n = a.shape[0]
+    for i in range(n):
+        for j in range(n):
+            v = math.tanh(a[i, j] + a[j, i])
+            if v > 0.1:
+                a[i, j] = v
+                a[i, j] = v * a[i, j]
+            else:
+                a[j, i] = v * v
+            a[i, 0] += math.sin(v)
+    return np.sum(a * a)
+
+
 GOOD = [cholesky, product, back_substitution, two_of_them]
 TRAPS = [itself_among_them, counted_from_the_end, other_rows, element_that_moves, read_in_a_branch, old_version]
+WRITTEN_TWICE = [twice_in_a_row, what_was_written_is_used, written_in_an_arm]
 
 
 def positive(n):
@@ -130,7 +174,7 @@ def positive(n):
     return 0.3 * draw @ draw.T + n * np.eye(n) if n > 1 else np.array([[1.5]])
 
 
-@pytest.mark.parametrize("function", GOOD + TRAPS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("function", GOOD + TRAPS + WRITTEN_TWICE, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("target", ["numpy", "numba"])
 def test_gradients_are_those_of_differences(function, target):
     f = stagegrad.compile(function, types=MATRIX, target=target)
@@ -155,6 +199,14 @@ def test_what_may_be_the_element_itself_keeps_it_in_the_array(function):
     text = stagegrad.compile(function, types=MATRIX, target="numpy").source()
     inner = text.partition("# backward pass")[0].rpartition("in range(")[2]
     assert re.search(r"^ +a\[.*\] = ", inner, re.MULTILINE), text
+
+
+def test_what_is_written_over_at_once_is_written_once_and_what_was_written_is_read():
+    text = stagegrad.compile(cholesky, types=MATRIX, target="numpy").source()
+    forward, _, backward = text.partition("# backward pass")
+    assert len(re.findall(r"^ +a\[.*\] = ", forward, re.MULTILINE)) == 2 and len(re.findall(r"_tape\d*\[.*\] = ", forward)) == 2
+    assert "numoden = a[i, j]" in backward and "= sqrt(" not in re.sub("#.*", "", backward)
+    assert stagegrad.compile(cholesky, types=MATRIX).cost(positive(12)).recorded == 12 * 13 // 2
 
 
 def beyond(x, n: int, at: int):

@@ -8,6 +8,8 @@
 The backward pass then has one write to undo, not one for each trip. This takes a proof that nothing else that the loop reads is that
 element: here, that k is less than j. And the element must be asked for beside the loop too, or be there for certain: a loop without
 trips asks for nothing.
+
+What is written to an element that is written again, ``a[i, j] = s; a[i, j] = a[i, j] / d``, is not written the first time.
 """
 
 from __future__ import annotations
@@ -82,7 +84,25 @@ class _Elements:
                 stmts += self.loop(stmt, stmts, block.stmts[position:])
             else:
                 stmts.append(stmt)
-        return replace(block, stmts=tuple(stmts))
+        return self.written_once(replace(block, stmts=tuple(stmts)))
+
+    def written_once(self, block: Block) -> Block:
+        """The block without the writes to elements that it writes again, and reads in between only from them."""
+        counts = count_reads(block)
+        for first in [stmt for stmt in block.stmts if isinstance(stmt, Stage) and stmt.op == "store"]:
+            readers = [stmt for stmt in block.stmts if isinstance(stmt, Stage) and first.out in stmt.args[:1]]
+            *reads, second = readers or [first]
+            where, type_ = _axes(first), first.args[-1].type
+            if second.op != "store" or _axes(second) != where or where is None or len(readers) != counts[first.out]:
+                continue
+            same = [stmt for stmt in reads if _axes(stmt) == where and stmt.out.type == type_]
+            others = [axes for stmt in reads if stmt not in same and (axes := _axes(stmt)) is not None]
+            apart = len(same) + len(others) == len(reads) and all(self.indices.differ(axes, where) for axes in others)
+            if apart and second.args[-1].type == type_:
+                kept = (stmt for stmt in block.stmts if stmt is not first and stmt not in same)
+                block = substitute(Block(tuple(kept), block.results), dict.fromkeys((stmt.out for stmt in same), first.args[-1]))
+                block = substitute(block, {first.out: first.args[0]})
+        return block
 
     def loop(self, loop: For, before: Sequence[Stmt], after: Sequence[Stmt]) -> list[Stmt]:
         """The loop with a number for the element of each array that it computes in place; around it, what reads and writes them."""

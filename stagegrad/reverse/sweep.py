@@ -219,6 +219,7 @@ class Sweep:
                 if (dims := section(stage, known)) is not None:
                     known[was] = dims
             before = self.current.get(stage.out, stage.out)
+            self._written(stage, before, attrs, restore)
             back = restore.stage("store", (before, *stage.args[1:-1], was), attrs, array.name)
             if isinstance(back, Var):
                 same_facts(self, {array: back})
@@ -226,6 +227,18 @@ class Sweep:
             self.current[array] = back
         undone = self.stage(stage, gradients)
         return [*kept.stmts, stage], [*after, *self.met(undone, dict(self.current))]
+
+    def _written(self, stage: Stage, array: Atom, attrs: dict[str, Attr], builder: Builder) -> None:
+        """What was written to an element is in the array until that is restored: whoever needs it afterwards has it from there."""
+        value = stage.args[-1]
+        if stage.op != "store" or not self.levels or not isinstance(value, Var) or value not in self.levels[-1].makers:
+            return
+        if value.type.rank or self.levels[-1].makers[value].op == "load" or value in self.levels[-1].again:
+            return
+        found = builder.stage("load", (array, *stage.args[1:-1]), attrs, value.name)
+        if isinstance(found, Var) and found.type == value.type:
+            same_facts(self, {value: found})
+            self.levels[-1].again[value] = found
 
     def outside_of(self, loop: For | While) -> set[Var]:
         """The values that are bound when a loop of the function's own statements begins."""

@@ -60,14 +60,10 @@ def f_value_and_grad(A, y):
     record = 0
     L_was_tape = np.empty(16)
     L_was_tape2 = np.empty(16)
-    s_tape = np.empty(16)
-    sqrts_tape = np.empty(16)
     for i in range(n):
         ipone = i + 1
         L_was_tape = reserved(L_was_tape, record + len(range(ipone)))
         L_was_tape2 = reserved(L_was_tape2, record + len(range(ipone)))
-        s_tape = reserved(s_tape, record + len(range(ipone)))
-        sqrts_tape = reserved(sqrts_tape, record + len(range(ipone)))
         for j in range(ipone):
             s = A[i, j]
             for k in range(j):
@@ -75,7 +71,6 @@ def f_value_and_grad(A, y):
                 Ljk = L[j, k]
                 LikLjk = Lik * Ljk
                 s -= LikLjk
-            s_tape[record] = s
             if i == j:
                 sqrts = sqrt(s)
                 L_was = L[i, i]
@@ -87,9 +82,7 @@ def f_value_and_grad(A, y):
                 L_was2 = L[i, j]
                 L[i, j] = soden
                 L_was = 0.0
-                sqrts = 0.0
             L_was_tape[record] = L_was
-            sqrts_tape[record] = sqrts
             L_was_tape2[record] = L_was2
             record += 1
     z = np.zeros(n)
@@ -120,7 +113,6 @@ def f_value_and_grad(A, y):
     dy = np.zeros_like(y)
     for i in range(n - 1, -1, -1):
         load1 = z_was_tape[i]
-        yi = y[i]
         Lii = L[i, :i]
         Lii2 = L[i, i]
         # total = total + sum1
@@ -137,15 +129,12 @@ def f_value_and_grad(A, y):
         dzi2 = 2.0 * zi2 * dzi2sqr
         # zi2 = z[i]
         dz[i] += dzi2
+        numoLii2 = z[i]
         z[i] = load1
         # z[i] = numoLii2
         dzi3 = dz[i]
         dz[i] = 0.0
         dnumoLii2 = dzi3
-        zi = z[:i]
-        Liizi = Lii @ zi
-        num = yi - Liizi
-        numoLii2 = num / Lii2
         # numoLii2 = num / Lii2
         dnum = dnumoLii2 / Lii2
         dLii2 -= numoLii2 * dnumoLii2 / Lii2
@@ -154,6 +143,7 @@ def f_value_and_grad(A, y):
         # num = yi - Liizi
         dyi = dnum
         dLiizi = -dnum
+        zi = z[:i]
         # Liizi = Lii @ zi
         dLii = dLiizi * zi
         dzi = dLiizi * Lii
@@ -169,9 +159,8 @@ def f_value_and_grad(A, y):
             record -= 1
             L_was = L_was_tape[record]
             L_was2 = L_was_tape2[record]
-            s = s_tape[record]
-            sqrts = sqrts_tape[record]
             if i == j:
+                sqrts = L[i, i]
                 L[i, i] = L_was
                 # L[i, i] = sqrts
                 dLii3 = dL[i, i]
@@ -180,13 +169,13 @@ def f_value_and_grad(A, y):
                 # sqrts = sqrt(s)
                 ds = quotient(0.5 * dsqrts, sqrts)
             else:
+                soden = L[i, j]
                 L[i, j] = L_was2
                 # L[i, j] = soden
                 dLij = dL[i, j]
                 dL[i, j] = 0.0
                 dsoden = dLij
                 den = L[j, j]
-                soden = s / den
                 # soden = s / den
                 ds = dsoden / den
                 dden = -soden * dsoden / den
@@ -263,16 +252,12 @@ def f_value_and_grad(A, y):
     record = 0
     L_was_tape = room(16)
     L_was_tape2 = room(16)
-    s_tape = room(16)
-    sqrts_tape = room(16)
     for i in range(n):
         ipone = i + 1
         if ipone > A.shape[1]:
             raise IndexError('index out of range')
         L_was_tape = reserved(L_was_tape, record + len(range(ipone)))
         L_was_tape2 = reserved(L_was_tape2, record + len(range(ipone)))
-        s_tape = reserved(s_tape, record + len(range(ipone)))
-        sqrts_tape = reserved(sqrts_tape, record + len(range(ipone)))
         for j in range(ipone):
             s = A[i, j]
             for k in range(j):
@@ -280,7 +265,6 @@ def f_value_and_grad(A, y):
                 Ljk = L[j, k]
                 LikLjk = Lik * Ljk
                 s -= LikLjk
-            s_tape[record] = s
             if i == j:
                 sqrts = sqrt(s)
                 L_was = L[i, i]
@@ -292,9 +276,7 @@ def f_value_and_grad(A, y):
                 L_was2 = L[i, j]
                 L[i, j] = soden
                 L_was = 0.0
-                sqrts = 0.0
             L_was_tape[record] = L_was
-            sqrts_tape[record] = sqrts
             L_was_tape2[record] = L_was2
             record += 1
     z = np.zeros(n)
@@ -327,7 +309,6 @@ def f_value_and_grad(A, y):
     dy = np.zeros_like(y)
     for i in range(n - 1, -1, -1):
         load1 = z_was_tape[i]
-        yi = y[i]
         Lii = L[i, :i]
         Lii2 = L[i, i]
         # total = total + sum1
@@ -344,15 +325,12 @@ def f_value_and_grad(A, y):
         dzi2 = 2.0 * zi2 * dzi2sqr
         # zi2 = z[i]
         dz[i] += dzi2
+        numoLii2 = z[i]
         z[i] = load1
         # z[i] = numoLii2
         dzi3 = dz[i]
         dz[i] = 0.0
         dnumoLii2 = dzi3
-        zi = z[:i]
-        Liizi = Lii @ zi
-        num = yi - Liizi
-        numoLii2 = num / Lii2
         # numoLii2 = num / Lii2
         dnum = dnumoLii2 / Lii2
         dLii2 -= numoLii2 * dnumoLii2 / Lii2
@@ -361,6 +339,7 @@ def f_value_and_grad(A, y):
         # num = yi - Liizi
         dyi = dnum
         dLiizi = -dnum
+        zi = z[:i]
         # yi = y[i]
         dy[i] += dyi
         n2 = Lii.shape[0]
@@ -385,9 +364,8 @@ def f_value_and_grad(A, y):
             record -= 1
             L_was = L_was_tape[record]
             L_was2 = L_was_tape2[record]
-            s = s_tape[record]
-            sqrts = sqrts_tape[record]
             if i == j:
+                sqrts = L[i, i]
                 L[i, i] = L_was
                 # L[i, i] = sqrts
                 dLii3 = dL[i, i]
@@ -396,13 +374,13 @@ def f_value_and_grad(A, y):
                 # sqrts = sqrt(s)
                 ds = quotient(0.5 * dsqrts, sqrts)
             else:
+                soden = L[i, j]
                 L[i, j] = L_was2
                 # L[i, j] = soden
                 dLij = dL[i, j]
                 dL[i, j] = 0.0
                 dsoden = dLij
                 den = L[j, j]
-                soden = s / den
                 # soden = s / den
                 ds = dsoden / den
                 dden = -soden * dsoden / den
