@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from stagegrad.fuse.items import LOOPS, Item, dims_in
-from stagegrad.fuse.nest import Fused
+from stagegrad.fuse.nest import SIZE_WORDS, Fused
 from stagegrad.fuse.nodes import Node, Nodes
 from stagegrad.fuse.sizes import Known, Sizes, with_sizes
 from stagegrad.fuse.stencil import Filling, counted, filling, stencils
@@ -20,6 +20,8 @@ class Fuser:
         self.function = function
         self.nodes = Nodes(dimensions(function, hopeful=True))
         self.fresh = Fresh(function)
+        taken = self.fresh.taken()
+        self.words = [word for word in SIZE_WORDS if word not in taken] or ["size"]  # for sizes: none that is a variable of the user's
 
     def body(self) -> Block:
         """The function's body with loops in the place of array stages."""
@@ -56,7 +58,7 @@ class Fuser:
             items.append(node or stmt)
         if not any(isinstance(item, LOOPS) for item in items):
             return Block(tuple(item for item in items if not isinstance(item, LOOPS)), block.results)
-        return Fused(self.nodes, self.fresh, block, found, known, order).run(items)
+        return Fused(self, block, found, known, order).run(items)
 
     def filled(self, stage: Stage, order: Known, counts: Mapping[Var, int], found: Mapping[Var, Node]) -> Node | Filling | None:
         """An assignment to a section as loops of its own, or as part of others; None for what is none."""

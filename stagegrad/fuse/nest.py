@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from stagegrad.fuse.items import Item, binds_of, reads_of
-from stagegrad.fuse.nodes import COMBINED, ZERO, Ahead, Counting, Entry, Node, Nodes, Ref
+from stagegrad.fuse.nodes import COMBINED, ZERO, Ahead, Counting, Entry, Node, Ref
 from stagegrad.fuse.order import TITLES, Order, reads
 from stagegrad.fuse.schedule import Schedule
 from stagegrad.fuse.sizes import Known, Sizes
@@ -27,7 +28,6 @@ from stagegrad.ir import (
     Block,
     Carry,
     For,
-    Fresh,
     If,
     Lit,
     Raise,
@@ -44,8 +44,13 @@ from stagegrad.ir import (
 from stagegrad.ops import ANY_ORDER, find
 from stagegrad.shapes import Dim, left_of
 
+if TYPE_CHECKING:
+    from stagegrad.fuse.blocks import Fuser
+
 #: Names of loop indices, outermost first.
 _LETTERS = "ijklm"
+#: Words for sizes.
+SIZE_WORDS = ("n", "m", "l", "n2", "m2", "l2")
 #: What compiled code says where it finds sizes to differ; Python then says it better, unless it repeats an array of one element.
 UNEQUAL = "operands could not be broadcast together"
 #: Stages that only ask for the size of an array.
@@ -77,8 +82,8 @@ class _Frame:
 class Fused:
     """One block on its way into loops."""
 
-    def __init__(self, nodes: Nodes, fresh: Fresh, block: Block, made: dict[Var, Node], known: Sizes, order: Known) -> None:
-        self.nodes, self.fresh = nodes, fresh
+    def __init__(self, fuser: Fuser, block: Block, made: dict[Var, Node], known: Sizes, order: Known) -> None:
+        self.nodes, self.fresh, self.words = fuser.nodes, fuser.fresh, fuser.words
         self.block, self.made, self.known, self.order = block, made, known, order
         self.top: list[Stmt] = []
         self.out = self.top
@@ -197,15 +202,20 @@ class Fused:
             whole, less = left_of(dim)
             before, self.out = self.out, self.top
             left = self.emit("sub", self.size(whole), Lit(less, INT))
-            self.sizes[dim] = self.emit("max", left, ZERO, name=_SIZE_NAMES[len(self.sizes) % len(_SIZE_NAMES)])
+            self.sizes[dim] = self.emit("max", left, ZERO, name=self.size_word)
             self.out = before
         if dim not in self.sizes:
             var, axis = self.known[dim]
-            out = self.fresh.var(_SIZE_NAMES[len(self.sizes) % len(_SIZE_NAMES)], INT)
+            out = self.fresh.var(self.size_word, INT)
             array = self.current(var)
             self.top.append(Stage(out, "extent", (array,), (("axis", axis),)))
             self.sizes[dim] = out
         return self.sizes[dim]
+
+    @property
+    def size_word(self) -> str:
+        """A word for the next size."""
+        return self.words[len(self.sizes) % len(self.words)]
 
     def current(self, atom: Atom) -> Atom:
         """What stands for a value outside of loops."""
@@ -502,9 +512,6 @@ class Fused:
         self.out.append(Stage(out, "load", (array, *index), _at(index)))
         self.loads[-1][array, *index] = out
         return out
-
-
-_SIZE_NAMES = ("n", "m", "l", "n2", "m2", "l2")
 
 
 def _at(index: Sequence[Atom]) -> tuple[tuple[str, str | int], ...]:

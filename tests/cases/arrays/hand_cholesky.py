@@ -342,10 +342,10 @@ def f_value_and_grad(A, y):
         zi = z[:i]
         # yi = y[i]
         dy[i] += dyi
-        n2 = Lii.shape[0]
-        dLii = room(n2)
-        dzi = room(n2)
-        for i2 in range(n2):
+        m = Lii.shape[0]
+        dLii = room(m)
+        dzi = room(m)
+        for i2 in range(m):
             zi_i = zi[i2]
             # Liizi = Lii @ zi
             dLii_i = dLiizi * zi_i

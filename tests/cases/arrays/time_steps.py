@@ -88,16 +88,16 @@ from stagegrad.kernels.workspace import room
 @njit(error_model="numpy", nogil=True, fastmath={"contract"})
 def f_value_and_grad(u0, c, steps):
     u = u0.copy()
-    n = u0.shape[0]
-    nmone = n - 1
-    uold_tape = room((len(range(steps)), n))
+    m = u0.shape[0]
+    mmone = m - 1
+    uold_tape = room((len(range(steps)), m))
     for s in range(steps):
         uold = u.copy()
-        n2 = u0.shape[0]
-        for i in range(n2):
+        m2 = u0.shape[0]
+        for i in range(m2):
             u_i = u[i]
             uold_tape[s, i] = u_i
-        for i in range(1, n - 1):
+        for i in range(1, m - 1):
             uoldi = uold[i]
             cuoldi = c * uoldi
             uoldim1 = uold[i - 1]
@@ -106,9 +106,9 @@ def f_value_and_grad(u0, c, steps):
             diff2 = uoldi - prod1
             u[i] = diff2
     df = 1.0
-    du = room(n)
+    du = room(m)
     f = 0.0
-    for i in range(n):
+    for i in range(m):
         # forward pass
         u_i = u[i]
         usqr_i = u_i * u_i
@@ -123,7 +123,7 @@ def f_value_and_grad(u0, c, steps):
         uold = uold_tape[s]
         du2 = du
         duold = np.zeros_like(u0)
-        for i in range(nmone - 1, 0, -1):
+        for i in range(mmone - 1, 0, -1):
             uoldi = uold[i]
             cuoldi = c * uoldi
             imone = i - 1
@@ -149,9 +149,9 @@ def f_value_and_grad(u0, c, steps):
             duoldi += c * dcuoldi
             # uoldi = uold[i]
             duold[i] += duoldi
-        n = u0.shape[0]
-        du = room(n)
-        for i in range(n):
+        m = u0.shape[0]
+        du = room(m)
+        for i in range(m):
             du_i = du2[i]
             duold_i = duold[i]
             # uold = u.copy()
