@@ -28,6 +28,7 @@ from stagegrad.ir import FLOAT, Atom, Block, Call, Function, Module, Shape, Stag
 from stagegrad.mapping import over_points
 from stagegrad.names import Words, name_stages
 from stagegrad.narrow import FLOAT32, can_narrow, fit_constants, narrow
+from stagegrad.neighbours import gather_neighbours
 from stagegrad.ops import REGISTRY
 from stagegrad.parallel import in_parallel
 from stagegrad.reverse import reverse
@@ -99,7 +100,7 @@ def spell(module: Module, target: str, *, cache: bool, checked: bool = False, fr
     if target in LOOPS:
         module = deeply(lambda: _checked(fuse(module)))
     if target == "numba":
-        module = deeply(lambda: _checked(share_factors(module)))
+        module = deeply(lambda: _checked(share_factors(_checked(gather_neighbours(module)))))
     module = deeply(lambda: _checked(write_into(module, into)))
     if target == "numba" and parallel:
         module = deeply(lambda: _checked(in_parallel(module)))

@@ -24,7 +24,7 @@ LAYERS = (
     ("names",),
     ("frontend", "forward", "reverse", "optimise", "factors", "fuse", "mapping", "narrow", "into", "emit"),
     ("straight",),
-    ("runtime", "export", "boundary", "tracebacks", "tracing", "kernels", "parallel"),
+    ("runtime", "export", "boundary", "tracebacks", "tracing", "kernels", "parallel", "neighbours"),
     ("derive", "outputs", "memory"),
     ("cost",),
     ("points",),

@@ -79,7 +79,6 @@ def f_value_and_grad(u0, c, steps):
     return f, (du0, dc)
 
 # --- numba
-import numpy as np
 from numba import njit
 from stagegrad.kernels.loops import plus
 from stagegrad.kernels.workspace import room
@@ -89,7 +88,6 @@ from stagegrad.kernels.workspace import room
 def f_value_and_grad(u0, c, steps):
     u = u0.copy()
     m = u0.shape[0]
-    mmone = m - 1
     uold_tape = room((len(range(steps)), m))
     for s in range(steps):
         uold = u.copy()
@@ -121,42 +119,87 @@ def f_value_and_grad(u0, c, steps):
     dc = 0.0
     for s in range(steps - 1, -1, -1):
         uold = uold_tape[s]
-        du2 = du
-        duold = np.zeros_like(u0)
-        for i in range(mmone - 1, 0, -1):
-            uoldi = uold[i]
-            cuoldi = c * uoldi
-            imone = i - 1
-            uoldim1 = uold[imone]
-            diff1 = uoldi - uoldim1
-            # u[i] = diff2
-            dui = du2[i]
-            du2[i] = 0.0
-            ddiff2 = dui
-            # diff2 = uoldi - prod1
-            duoldi = ddiff2
-            dprod1 = -ddiff2
-            # prod1 = cuoldi * diff1
-            dcuoldi = diff1 * dprod1
+        m2 = u0.shape[0]
+        du2 = room(m2)
+        end = max(m - 2, 1)
+        edge = min(3, m)
+        rest = m - edge
+        for i in range(1, end):
+            ipone = i + 1
+            uold_ip1 = uold[ipone]
+            cuoldi = c * uold_ip1
+            du_ip1 = du[ipone]
+            dprod1 = -du_ip1
             ddiff1 = cuoldi * dprod1
-            # diff1 = uoldi - uoldim1
-            duoldi += ddiff1
             duoldim1 = -ddiff1
             # uoldim1 = uold[(i - 1)]
-            duold[imone] += duoldim1
+            duold_i = duoldim1
+            du_i = du[i]
+            uold_i = uold[i]
+            cuoldi = c * uold_i
+            # diff2 = uoldi - prod1
+            dprod1 = -du_i
+            # prod1 = cuoldi * diff1
+            ddiff1 = cuoldi * dprod1
+            # diff1 = uoldi - uoldim1
+            duoldi = du_i + ddiff1
+            uold_im1 = uold[i - 1]
+            diff1 = uold_i - uold_im1
+            # prod1 = cuoldi * diff1
+            dcuoldi = diff1 * dprod1
             # cuoldi = c * uoldi
-            dc = plus(dc, uoldi * dcuoldi)
             duoldi += c * dcuoldi
             # uoldi = uold[i]
-            duold[i] += duoldi
-        m = u0.shape[0]
-        du = room(m)
-        for i in range(m):
-            du_i = du2[i]
-            duold_i = duold[i]
+            duold_i += duoldi
+            # cuoldi = c * uoldi
+            dc = plus(dc, uold_i * dcuoldi)
+            du2[i] = duold_i
+
+        # near the borders
+        for k in range(edge):
+            i = k if k < 1 else k + rest
+            branch1 = i < m - 2
+            branch2 = (i >= 1) & (i < m - 1)
+            if branch2:
+                du_i = 0.0
+            else:
+                du_i = du[i]
+            ipone2 = i + 1
+            if branch1:
+                uold_ip1 = uold[ipone2]
+                cuoldi = c * uold_ip1
+                du_ip1 = du[ipone2]
+                dprod1 = -du_ip1
+                ddiff1 = cuoldi * dprod1
+                duoldim1 = -ddiff1
+                duold_i = duoldim1
+            else:
+                duold_i = 0.0
+            imone = i - 1
+            if branch2:
+                du_i2 = du[i]
+                uold_i = uold[i]
+                cuoldi = c * uold_i
+                dprod1 = -du_i2
+                ddiff1 = cuoldi * dprod1
+                duoldi = du_i2 + ddiff1
+                uold_im1 = uold[imone]
+                diff1 = uold_i - uold_im1
+                dcuoldi = diff1 * dprod1
+                duoldi += c * dcuoldi
+                duold_i += duoldi
+            if branch2:
+                uold_i = uold[i]
+                uold_im1 = uold[imone]
+                diff1 = uold_i - uold_im1
+                du_i2 = du[i]
+                dprod1 = -du_i2
+                dcuoldi = diff1 * dprod1
+                dc += uold_i * dcuoldi
             # uold = u.copy()
             du_i += duold_i
-            du[i] = du_i
+            du2[i] = du_i
+        du = du2
     # u = u0.copy()
     du0 = du
     return f, (du0, dc)

@@ -1,0 +1,225 @@
+"""Stencils that the user writes as loops: what is gathered is what the loops would have added, to the last bit or nearly."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+import stagegrad
+
+pytest.importorskip("numba")
+
+RNG = np.random.default_rng(5)
+
+
+def steps_1d(u, c, count):
+    for _ in range(count):
+        v = u.copy()
+        for i in range(1, len(u) - 1):
+            v[i] = u[i] + c * (u[i + 1] - 2.0 * u[i] + u[i - 1]) * u[i]
+        u = v
+    return np.sum(u * u)
+
+
+def wide(u, k):
+    if len(u) != len(k):
+        raise ValueError("lengths")
+    total = 0.0
+    for i in range(3, len(u) - 2):
+        d = k[i] * (u[i - 3] + u[i + 2] * u[i]) - np.tanh(u[i - 1]) * k[i - 1]
+        total += d * d
+    return total
+
+
+def owned_fields(p, q, dt):
+    if p.shape[0] != q.shape[0] or p.shape[1] != q.shape[1]:
+        raise ValueError("shapes")
+    p = p.copy()
+    q = q.copy()
+    pn = p.copy()
+    qn = q.copy()
+    n, m = p.shape
+    for i in range(1, n - 1):
+        for j in range(1, m):
+            p[i, j] = pn[i, j] - dt * pn[i, j] * (qn[i + 1, j] - qn[i, j - 1])
+            q[i, j] = qn[i, j] + dt * (pn[i - 1, j] - qn[i, j]) * qn[i, j]
+    return np.sum(p * q)
+
+
+def coefficients(u, k, w):
+    if u.shape[0] != k.shape[0] or u.shape[1] != k.shape[1]:
+        raise ValueError("shapes")
+    n, m = u.shape
+    v = np.zeros((n, m))
+    for i in range(n - 1):
+        for j in range(2, m):
+            v[i, j] = k[i, j] * (u[i + 1, j] - u[i, j - 2]) + w * u[i, j] ** 2
+    return np.sum(v * v * v)
+
+
+def boxes(u, c):
+    n, m, size = u.shape
+    v = u.copy()
+    for i in range(1, n - 1):
+        for j in range(1, m - 1):
+            for k in range(1, size - 1):
+                v[i, j, k] = c * (u[i + 1, j, k] * u[i - 1, j, k] + u[i, j + 1, k] - u[i, j - 1, k] + u[i, j, k + 1] * u[i, j, k - 1])
+    return np.sum(v * v)
+
+
+def limited(u, c):
+    n = len(u)
+    v = u.copy()
+    for i in range(1, n - 1):
+        left = u[i] - u[i - 1]
+        right = u[i + 1] - u[i]
+        slope = left if abs(left) < abs(right) else right
+        v[i] = u[i] - c * slope * u[i + 1]
+    return np.sum(v * v)
+
+
+def upside_down(u):
+    n, m = u.shape
+    v = np.zeros((n, m))
+    for i in range(n - 2, 0, -1):
+        for j in range(1, m - 1):
+            v[i, j] = u[i - 1, j + 1] * u[i + 1, j - 1]
+    return np.sum(v)
+
+
+def shifted_write(u):
+    n = len(u)
+    v = np.zeros(n)
+    for i in range(n - 1):
+        v[i + 1] = u[i] * u[i + 1]
+    return np.sum(v * v)
+
+
+def gauss_seidel(u, c):
+    u = u.copy()
+    for i in range(1, len(u) - 1):
+        u[i] = u[i] + c * (u[i + 1] - 2.0 * u[i] + u[i - 1])
+    return np.sum(u * u)
+
+
+def periodic(u):
+    total = 0.0
+    for i in range(len(u)):
+        d = u[i] - u[i - 1]
+        total += d * d * d
+    return total
+
+
+def upwind(u, c):
+    u = u.copy()
+    for i in range(len(u) - 1, 0, -1):
+        u[i] = u[i] - c * (u[i] - u[i - 1]) * u[i]
+    return np.sum(u * u)
+
+
+def by_counts(u, n):
+    total = 0.0
+    for i in range(1, n - 1):
+        total += u[i + 1] * u[i - 1]
+    return total
+
+
+VECTORS = [RNG.normal(size=n) for n in (0, 1, 2, 3, 4, 5, 6, 7, 9, 24)]
+GRIDS = [RNG.normal(size=shape) for shape in itertools.product((0, 1, 2, 3, 4, 5, 11), repeat=2)]
+BOXES = [RNG.normal(size=shape) for shape in ((0, 3, 3), (1, 1, 1), (2, 3, 4), (3, 3, 3), (4, 5, 3), (5, 6, 9))]
+
+
+def like(array: Any) -> Any:
+    return RNG.normal(size=array.shape)
+
+
+#: Each with the arguments it is called with, and whether its gradient is gathered.
+PROGRAMS: list[tuple[Any, list[tuple[Any, ...]], bool]] = [
+    (steps_1d, [(u, 0.1, 3) for u in VECTORS], True),
+    (wide, [(u, like(u)) for u in VECTORS], True),
+    (owned_fields, [(u, like(u), 0.2) for u in GRIDS], True),
+    (coefficients, [(u, like(u), 0.3) for u in GRIDS], True),
+    (boxes, [(u, 0.4) for u in BOXES], True),
+    (limited, [(u, 0.3) for u in VECTORS], True),
+    (upside_down, [(u,) for u in GRIDS], True),
+    (shifted_write, [(u,) for u in VECTORS if len(u)], True),
+    (gauss_seidel, [(u, 0.3) for u in VECTORS], False),
+    (periodic, [(u,) for u in VECTORS], False),
+    (upwind, [(u, 0.3) for u in VECTORS], False),
+    (by_counts, [(u, len(u)) for u in VECTORS], False),
+]
+
+
+def same(found: Any, expected: Any, bits: int = 64) -> None:
+    if isinstance(expected, tuple):
+        for one, other in zip(found, expected, strict=True):
+            same(one, other, bits)
+        return
+    tolerance = 1e-12 if bits == 64 else 3e-5
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+    assert np.asarray(found).dtype == np.asarray(expected).dtype
+
+
+def arrays_of(args: tuple[Any, ...]) -> list[str]:
+    return ["uvwxyz"[k] for k, arg in enumerate(args) if isinstance(arg, np.ndarray)]
+
+
+@pytest.mark.parametrize(("program", "arguments", "gathers"), PROGRAMS, ids=[program.__name__ for program, *_ in PROGRAMS])
+def test_value_and_gradient_of_every_size(program, arguments, gathers):
+    on_numba = stagegrad.compile(program, target="numba")
+    on_numpy = stagegrad.compile(program, target="numpy")
+    for args in arguments:
+        value, gradient = on_numpy.value_and_grad(*args)
+        found = on_numba.value_and_grad(*args)
+        same(found[0], value)
+        same(found[1], gradient)
+    assert ("near the borders" in on_numba.source("numba")) is gathers
+
+
+@pytest.mark.parametrize(("program", "arguments", "gathers"), PROGRAMS[:8], ids=[program.__name__ for program, *_ in PROGRAMS[:8]])
+def test_narrow_and_scattered_arrays(program, arguments, gathers):
+    on_numba = stagegrad.compile(program, target="numba")
+    on_numpy = stagegrad.compile(program, target="numpy")
+    for args in arguments[-2:]:
+        narrow = tuple(arg.astype(np.float32) if isinstance(arg, np.ndarray) else arg for arg in args)
+        apart = tuple(np.repeat(arg, 2, axis=-1)[..., ::2] if isinstance(arg, np.ndarray) else arg for arg in args)
+        turned = tuple(np.asfortranarray(arg)[::-1] if isinstance(arg, np.ndarray) else arg for arg in args)
+        for given, bits in ((narrow, 32), (apart, 64), (turned, 64)):
+            value, gradient = on_numpy.value_and_grad(*given)
+            found = on_numba.value_and_grad(*given)
+            same(found[0], value, bits)
+            same(found[1], gradient, bits)
+
+
+def test_infinite_neighbours_stay_where_they_are():
+    """A cell that no trip reaches is not multiplied by anything: neither inf nor nan spreads further than in the loops."""
+    u = RNG.normal(size=(7, 8))
+    for place in ((0, 0), (0, 3), (3, 0), (6, 7), (3, 3)):
+        for value in (np.inf, np.nan):
+            v = u.copy()
+            v[place] = value
+            on_numba = stagegrad.compile(coefficients, target="numba").value_and_grad(v, like(v), 0.5)
+            assert np.isnan(on_numba[1][0]).sum() < v.size
+
+
+def test_the_comments_name_the_line_that_is_undone():
+    f = stagegrad.compile(steps_1d, types={"u": "float64[:]", "c": "float64", "count": "int64"}, wrt=("u", "c"))
+    text = f.source("numba")
+    assert re.search(r"# uip1 = u\[\(?i \+ 1\)?\]\n\s+du_i \+= ", text), text
+    assert "zeros" not in text and "copy()" not in text.split("for trip")[1], text
+
+
+def test_second_derivatives():
+    f = stagegrad.compile(steps_1d, target="numba")
+    g = stagegrad.compile(steps_1d, target="numpy")
+    u, v = RNG.normal(size=9), RNG.normal(size=9)
+    h = 1e-6
+    for one in (f, g):
+        found = one.hvp(u, 0.1, 2, v=v) if hasattr(one, "hvp") else None
+        if found is not None:
+            expected = (g.grad(u + h * v, 0.1, 2)[0] - g.grad(u - h * v, 0.1, 2)[0]) / (2 * h)
+            np.testing.assert_allclose(found[0] if isinstance(found, tuple) else found, expected, rtol=1e-6, atol=1e-6)
