@@ -284,6 +284,32 @@ def test_a_stencil_is_gathered():
     assert not [stmt for stmt in walk(module.main.body) if isinstance(stmt, Stage) and stmt.op == "accumulate"]
 
 
+def running_rows(x, b):
+    z = np.zeros_like(x)
+    for i in range(x.shape[0]):
+        z[i] = x[i] * x[i] + b[0]
+        z[i, 1:] += z[i, :-1]
+    return np.sum(z**2)
+
+
+def test_what_is_read_of_an_array_is_read_before_it_is_written_to():
+    """Else the whole array would be copied in each trip."""
+    types = dict(zip(inspect.signature(running_rows).parameters, (M, V), strict=True))
+    text = stagegrad.compile(running_rows, target="numba", types=types).source(answer="value_and_grad")
+    assert not re.findall(r"= \w+\.copy\(\)", text)
+    for n, m in ((3, 4), (4, 1), (2, 0)):
+        assert_alike(running_rows, (np.random.default_rng(8).normal(size=(n, m)), np.ones(3)))
+
+
+def largest(x, b):
+    return np.sum(np.max(x, axis=0)) + np.sum(np.min(x, axis=1)) + np.sum(b)
+
+
+def test_the_largest_of_nothing_is_an_error():
+    for shape in ((0, 0), (3, 0), (0, 3)):
+        assert_alike(largest, (np.ones(shape), np.ones(2)))
+
+
 def burgers(start, viscosity, h, steps: int):
     u = start.copy()
     for _ in range(steps):

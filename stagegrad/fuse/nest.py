@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from stagegrad.fuse.items import Item, binds_of, reads_of
 from stagegrad.fuse.nodes import COMBINED, ZERO, Ahead, Counting, Entry, Node, Ref
 from stagegrad.fuse.order import TITLES, Order, reads
-from stagegrad.fuse.schedule import Schedule
+from stagegrad.fuse.schedule import Schedule, delayed
 from stagegrad.fuse.sizes import Known, Sizes
 from stagegrad.fuse.stencil import Filling, Stencil, Writer
 from stagegrad.ir import (
@@ -28,7 +28,6 @@ from stagegrad.ir import (
     Block,
     Carry,
     For,
-    If,
     Lit,
     Raise,
     Remark,
@@ -102,7 +101,7 @@ class Fused:
         self.loads: list[dict[tuple[Atom, ...], Atom]] = [{}]
 
     def run(self, items: Sequence[Item]) -> Block:
-        items = self.demanded(self.untitled(items))
+        items = delayed(self.demanded(self.untitled(items)), self.nodes)
         self.wanted = set(variables(self.block.results)).union(*(self.reading(item) for item in items if not isinstance(item, Node)))
         self.scope(items, (), {})
         stmts = Order(self.sides, self.guards).arranged(self.top)
@@ -388,20 +387,14 @@ class Fused:
         self.guards.update((id(stmt), guards) for stmt in self.top[before:] if isinstance(stmt, For))
 
     def ask_for_one(self, node: Node) -> list[Stmt]:
-        """The largest of no elements is an error, unless there is none to be found."""
-        before, sizes = self.out, {k: self.size(dim) for k, dim in enumerate(node.axes)}
-        self.out = []
-        for k in range(len(node.axes)):
+        """The largest of no elements is an error, as it is in NumPy, even where none has to be found."""
+        guards: list[Stmt] = []
+        for k, dim in enumerate(node.axes):
             if k not in node.kept:
-                test = self.emit("eq", sizes[k], ZERO)
-                message = "zero-size array to reduction operation has no identity"
-                self.out.append(Raise(test, "ValueError", (message,), span=node.stage.span))
-        stmts, self.out = self.out, before
-        for k in node.kept:
-            some = self.emit("gt", sizes[k], ZERO)
-            stmts = [If(some, Block(tuple(stmts)), Block(()), ())]
-        self.out += stmts
-        return [stmt for stmt in stmts if isinstance(stmt, (Raise, If))]
+                test = self.emit("eq", self.size(dim), ZERO)
+                guards.append(Raise(test, "ValueError", ("zero-size array to reduction operation has no identity",), span=node.stage.span))
+                self.out.append(guards[-1])
+        return guards
 
     # ------------------------------------------------------------------------------------------ elements
 

@@ -7,14 +7,14 @@ in that loop, and one that is cheap in each loop that reads it, rather than put 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from stagegrad.fuse.items import Item, binds_of, dims_in, reads_of
-from stagegrad.fuse.nodes import Counting, Node, Ref
+from stagegrad.fuse.nodes import Counting, Node, Nodes, Ref
 from stagegrad.fuse.stencil import ARITHMETIC, Filling, Stencil
-from stagegrad.ir import Atom, Stage, Var
+from stagegrad.ir import Atom, For, Stage, Var, While
 from stagegrad.shapes import Dim, left_of
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Schedule:
 
     def __init__(self, fused: Fused, items: Sequence[Item], depth: int) -> None:
         self.fused, self.depth = fused, depth
+        self.overwritten: dict[Atom | Counting, int] = {}  # when arrays are written to, in whose place the new version may come
         self.levels = self.earliest(items)
         self.sink(items)
         self.items = self.computed_again(items)
@@ -50,10 +51,14 @@ class Schedule:
         found: dict[int, Level] = {}
         makers: dict[Var, Node] = {}
         ready: dict[Atom | Counting, int] = {}
+        read: dict[Atom | Counting, int] = {}  # when all that came before has read an array, and it may be written to
         for item in items:
             if not isinstance(item, Node) or len(item.axes) <= self.depth:
-                found[id(item)] = self.first_time(item, ready), None
-                ready.update(dict.fromkeys(binds_of(item), found[id(item)][0]))
+                written = written_by(item, self.fused.nodes)
+                time = max((self.first_time(item, ready), *(read.get(array, 0) for array in written)))
+                found[id(item)] = time, None
+                ready.update(dict.fromkeys(binds_of(item), time))
+                self.overwritten.update((array, min(time, self.overwritten.get(array, time))) for array in written)
                 continue
             dim = item.axes[self.depth]
             time = max((self.provided(size, ready) for size in item.sizes), default=0)
@@ -67,6 +72,7 @@ class Schedule:
                 makers[item.out] = item
             found[id(item)] = time, dim
             ready[item.out] = time + 1
+            read.update((ref.base, max(time + 1, read.get(ref.base, 0))) for ref in item.reads)
         return found
 
     def first_time(self, item: Item, ready: dict[Atom | Counting, int]) -> int:
@@ -106,8 +112,12 @@ class Schedule:
             stuck = {
                 ref.base for ref in item.reads for reader in readers[ref.base] if reader is not item and self.levels[id(reader)][0] < later
             } & {other.out for other in items if isinstance(other, Node) and self.is_value(other)}
-            if later > time and len(stuck) <= 1:
+            if later > time and len(stuck) <= 1 and self.still_there(item, later):
                 self.levels[id(item)] = later, dim
+
+    def still_there(self, node: Node, time: int) -> bool:
+        """Are the arrays that it reads as they were, in the loops of this time?"""
+        return all(self.overwritten.get(ref.base, time + 1) > time for ref in node.reads)
 
     def is_value(self, node: Node) -> bool:
         """Does a node make an element in each trip at this depth, which lies in no array yet?"""
@@ -148,7 +158,7 @@ class Schedule:
                     maker = self.elsewhere(ref, makers)
                     if maker is None or self.levels[id(maker)] == where or maker.axes != item.axes[: len(maker.axes)]:
                         continue
-                    if self.cost(maker, makers) <= _CHEAP:
+                    if self.cost(maker, makers, where[0]) <= _CHEAP:
                         refs[k] = renewed(ref, where)
                 if tuple(refs) != item.refs:
                     item = replace(item, refs=tuple(refs))
@@ -164,12 +174,12 @@ class Schedule:
             return None
         return maker
 
-    def cost(self, node: Node, makers: dict[Var, Node]) -> int:
-        """How many operations it takes to compute an element again from what lies in memory; many where it cannot be."""
-        if node.reduces or node.stage.op not in ARITHMETIC:
+    def cost(self, node: Node, makers: dict[Var, Node], time: int) -> int:
+        """How many operations it takes to compute an element again from what lies in memory then; many where it cannot be."""
+        if node.reduces or node.stage.op not in ARITHMETIC or not self.still_there(node, time):
             return _CHEAP + 1
         inner = (self.elsewhere(ref, makers) for ref in node.refs)
-        return 1 + sum(self.cost(maker, makers) for maker in inner if maker is not None)
+        return 1 + sum(self.cost(maker, makers, time) for maker in inner if maker is not None)
 
     def live(self, items: Sequence[Item]) -> list[Item]:
         """The items without nodes that nobody reads."""
@@ -182,6 +192,47 @@ class Schedule:
             read |= reads_of(item)
             kept.append(item)
         return kept[::-1]
+
+
+def delayed(items: Sequence[Item], nodes: Nodes) -> list[Item]:
+    """The items with writes to arrays behind what still reads these as they were, where that does not need what is written."""
+    kept = list(items)
+    for item in items:
+        written = written_by(item, nodes)
+        if not isinstance(item, (Filling, Stencil, Stage)) or not written:
+            continue
+        place = next(k for k, other in enumerate(kept) if other is item)
+        made: set[Atom | Counting] = set()  # by the write, and by what needs what it makes
+        waiting: list[Item] = []
+        ahead: list[Item] = []
+        for end, other in enumerate(kept[place:], place + 1):
+            bases = {nodes.ref(atom).base if isinstance(atom, Var) else atom for atom in reads_of(other)}
+            if other is item or not made.isdisjoint(bases):
+                made.update(binds_of(other))
+                waiting.append(other)
+                continue
+            ahead.append(other)
+            if not written.isdisjoint(bases):
+                kept[place:end] = [*ahead, *waiting]
+                place = end - len(waiting)
+                ahead = []
+    return kept
+
+
+def written_by(item: Item, nodes: Nodes) -> set[Atom | Counting]:
+    """The arrays that an item may write to in place: whoever reads them as they were has to come before, or a copy would be made."""
+    match item:
+        case Filling():
+            arrays: Iterable[Atom] = item.stage.args[:1]
+        case Stencil():
+            arrays = () if item.apart else (item.array,)
+        case Stage(op="store" | "accumulate"):
+            arrays = item.args[:1]
+        case For() | While():
+            arrays = (carry.init for carry in item.carries if carry.var.type.rank)
+        case _:
+            arrays = ()
+    return {nodes.ref(array).base for array in arrays}
 
 
 def _in_step(maker: Node, ref: Ref, depth: int) -> bool:

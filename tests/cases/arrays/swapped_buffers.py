@@ -145,15 +145,12 @@ def f_value_and_grad(u0, c, steps):
     dc = 0.0
     for s in range(steps - 1, -1, -1):
         load1 = new_was_tape2[s]
-        dnew2 = du.copy()
+        dnew2 = du
         n = u0.shape[0]
         m = max(n - 1, 0)
         for i in range(m):
             new_was_tape_si = new_was_tape[s, i]
             u[i + 1] = new_was_tape_si
-        for i in range(m):
-            # new[1:] = diff1
-            dnew2[i + 1] = 0.0
         edge = min(2, n)
         nmedge = n - edge
         for i in range(edge):
@@ -191,14 +188,6 @@ def f_value_and_grad(u0, c, steps):
             dnew3[ipone2] += -(c * new_ * -du_) + sum1
         new2 = u
         new2[0] = load1
-        # new[0] = u02
-        dnewi = dnew2[0]
-        dnew = dnew2
-        dnew[0] = 0.0
-        du02 = dnewi
-        # u02 = u[0]
-        du2 = dnew3
-        du2[0] += du02
         it = 0.0
         for i in range(m):
             ipone3 = i + 1
@@ -213,7 +202,17 @@ def f_value_and_grad(u0, c, steps):
             it = plus(it, new_ * dcui_i)
         # cui = c * ui
         dc += it
-        du = du2
+        for i in range(m):
+            # new[1:] = diff1
+            dnew2[i + 1] = 0.0
+        # new[0] = u02
+        dnewi = dnew2[0]
+        dnew = dnew2
+        dnew[0] = 0.0
+        du02 = dnewi
+        # u02 = u[0]
+        du = dnew3
+        du[0] += du02
         u = new
         new = new2
     # u = u0.copy()
