@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from stagegrad.emit.flags import any_order, contracted, must_lie_apart, sum_words, upward
 from stagegrad.emit.ownership import owned
 from stagegrad.emit.reciprocals import divided_once
+from stagegrad.emit.together import taken_together
 from stagegrad.emit.totals import summed_apart
 from stagegrad.emit.writer import FunctionText, Line, write_function
 from stagegrad.ir import Block, Call, For, Function, If, Module, Span, Stage, Stmt, While, walk
@@ -55,7 +56,7 @@ def write(module: Module, target: str, *, checked: bool = False, fresh: frozense
     if target != "numba":
         target = "numpy" if _has_arrays(module) else "python"
     if target == "numba":
-        module = Module(tuple(upward(summed_apart(divided_once(any_order(function)))) for function in module.functions))
+        module = Module(tuple(taken_together(upward(summed_apart(divided_once(any_order(f))))) for f in module.functions))
     module = _apart_from_helpers(module, target)
     module = Module(tuple([owned(f, fresh_results=f.name in fresh, apart=fresh) for f in module.functions]))
     freely = contracted(module) if target == "numba" else frozenset()
