@@ -237,10 +237,18 @@ class _Counters(ast.NodeTransformer):
 
     def _stmt(self, stmt: ast.stmt) -> list[ast.stmt]:
         match stmt:
-            case ast.For() | ast.While():
+            case ast.For():
+                stmt.iter = self.visit(stmt.iter)
                 stmt.body = [self._add(("trip", ""), ast.Constant(1)), *self._block(stmt.body)]
+                return [stmt]
+            case ast.While():
+                stmt.test = self.visit(stmt.test)
+                stmt.body = [self._add(("trip", ""), ast.Constant(1)), *self._block(stmt.body)]
+                return [stmt]
             case ast.If():
+                stmt.test = self.visit(stmt.test)
                 stmt.body, stmt.orelse = self._block(stmt.body), self._block(stmt.orelse)
+                return [stmt]
             case ast.Assign(targets=[target], value=value):
                 return self._assignment(stmt, target, value)
             case ast.AugAssign(target=target, op=op, value=value):

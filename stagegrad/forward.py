@@ -62,7 +62,7 @@ class _Family:
         body = push.block(function.body, function.body.results)
         count = len(function.body.results)
         dots: Shape = count if function.shape == 0 else tuple(range(count, 2 * count))
-        return replace(function, name=name, params=(*function.params, *extra), body=body, shape=(function.shape, dots))
+        return replace(function, name=name, params=(*function.params, *extra), body=body, shape=(function.shape, dots), given=())
 
 
 class _Push:
@@ -185,7 +185,8 @@ class _Push:
         callee = self.family.module[stmt.fn]
         dots = tuple(self.dot(a) for p, a in zip(callee.params, stmt.args, strict=True) if p.type.kind == "float")
         outs = tuple(self.twin(out) if out.type.kind == "float" else self.fresh.var() for out in stmt.outs)
-        return replace(stmt, fn=self.family.name_of(stmt.fn), args=(*stmt.args, *dots), outs=(*stmt.outs, *outs))
+        name = self.family.name_of(stmt.fn)
+        return replace(stmt, fn=name, args=(*stmt.args, *dots), outs=(*stmt.outs, *outs), onto=())
 
 
 _ARRAYS = {"load", "store", "accumulate", "grow"}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from stagegrad.ir import FLOAT, Atom, Block, For, Fresh, Function, Lit, Module, Stage, Stmt, Var, While, binds, substitute
+from stagegrad.ir import FLOAT, Atom, Block, Call, For, Fresh, Function, Lit, Module, Stage, Stmt, Var, While, binds, substitute
 
 #: What makes an array to be written to; those in the first set begin as zeros.
 _ZEROS = frozenset({"zeros", "zeros_like"})
@@ -50,6 +50,8 @@ def _made_in(body: Block, result: Atom) -> Stage | None:
                 return stage
             case Stage(op=op, args=args) if op in _WRITES:
                 result = args[0]
+            case Call(outs=outs, args=args, onto=onto) if any(outs[r] == result for r, _ in onto):
+                result = next(args[a] for r, a in onto if outs[r] == result)
             case For(carries=carries) | While(carries=carries):
                 result = next(carry.init for carry in carries if carry.out == result)
             case _:

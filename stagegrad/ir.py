@@ -159,13 +159,17 @@ class If:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """``outs = fn(*args)``: another function of the module, by name."""
+    """``outs = fn(*args)``: another function of the module, by name.
+
+    `onto` are pairs of positions, (result, argument): the function writes that result into the argument's memory.
+    """
 
     outs: tuple[Var, ...]
     fn: str
     args: tuple[Atom, ...]
     note: str = ""
     span: Span | None = field(default=None, compare=False)
+    onto: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -490,6 +494,8 @@ def _check_shape(stmt: Stmt, module: Module) -> None:
             callee = module[stmt.fn]
             _match(callee.params, stmt.args, stmt)
             _match(stmt.outs, callee.body.results, stmt)
+            _require(sorted(callee.given) == sorted(a for _, a in stmt.onto), f"whose memory {_brief(stmt)} is written to")
+            _require(all(stmt.outs[r].type == stmt.args[a].type for r, a in stmt.onto), f"types of what {_brief(stmt)} is written to")
         case Raise():
             _require(stmt.test.type == BOOL, f"the test of {_brief(stmt)}")
 

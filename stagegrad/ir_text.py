@@ -43,7 +43,8 @@ def show(module: Module | Function) -> str:
 
 
 def _function(function: Function) -> list[str]:
-    head = f"function {function.name}({_typed(function.params)}) -> {function.shape} from {function.origin}:"
+    given = f" given ({', '.join(map(str, function.given))})" if function.given else ""
+    head = f"function {function.name}({_typed(function.params)}) -> {function.shape} from {function.origin}{given}:"
     return [head, *_block(function.body, "return")]
 
 
@@ -84,7 +85,8 @@ def _stmt(stmt: Stmt) -> list[str]:
             head = f"if {stmt.test} -> ({_typed(stmt.outs)}):{_note(stmt.note)}"
             return [head, *_block(stmt.then), "else:", *_block(stmt.orelse)]
         case Call():
-            return [f"({_typed(stmt.outs)}) = call {stmt.fn}({_atoms(stmt.args)}){_note(stmt.note)}"]
+            onto = f" onto ({', '.join(f'{r}={a}' for r, a in stmt.onto)})" if stmt.onto else ""
+            return [f"({_typed(stmt.outs)}) = call {stmt.fn}({_atoms(stmt.args)}){onto}{_note(stmt.note)}"]
         case Raise():
             word = "assert" if stmt.is_assert else "raise"
             parts = "" if stmt.message is None else f"({', '.join(_parts(stmt))})"
@@ -181,7 +183,25 @@ class _Reader:
         shape = self.shape()
         self.take("from")
         origin = self.take()
-        return Function(name, params, self.block(), shape, "", origin)
+        given = tuple(first for first, _ in self.positions("given"))
+        return Function(name, params, self.block(), shape, "", origin, given=given)
+
+    def positions(self, word: str) -> tuple[tuple[int, int], ...]:
+        """``onto (0=3, 1=4)`` -> ((0, 3), (1, 4)), and ``given (3, 4)`` -> ((3, 3), (4, 4)); nothing where the word is not next."""
+        found: list[tuple[int, int]] = []
+        if self.next_is(word):
+            self.take()
+            self.take("(")
+            while not self.next_is(")"):
+                first = second = int(self.take())
+                if self.next_is("="):
+                    self.take()
+                    second = int(self.take())
+                found.append((first, second))
+                if self.next_is(","):
+                    self.take()
+            self.take(")")
+        return tuple(found)
 
     def shape(self) -> Shape:
         if not self.next_is("("):
@@ -293,7 +313,8 @@ class _Reader:
             self.take("(")
             args = self.atoms(")")
             self.take(")")
-            return Call(outs, fn, args, self.note())
+            onto = self.positions("onto")
+            return Call(outs, fn, args, self.note(), onto=onto)
         return self.stage()
 
     def stage(self) -> Stage:

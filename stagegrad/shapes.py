@@ -194,6 +194,9 @@ class Dimensions:
                     self.loop(stmt)
                 case Call():
                     self.call(stmt)
+                    for result, argument in stmt.onto:
+                        if stmt.outs[result].type.rank:
+                            self.of[stmt.outs[result]] = self.shape(stmt.args[argument])
                 case Raise() | Remark():
                     pass
                 case _:

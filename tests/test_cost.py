@@ -123,3 +123,22 @@ def test_what_the_function_raises_is_raised(target):
 def test_wrong_arguments_are_refused_as_in_a_call():
     with pytest.raises(stagegrad.ArgumentError, match="argument `x`"):
         stagegrad.compile(decay).cost("a", 0.3, 7)
+
+
+def _either(x, i: int):
+    while x > 10.0:
+        x = 0.5 * x
+    return x * i if x > 1.0 else x
+
+
+def test_calls_inside_of_loops_and_branches_are_counted_once() -> None:
+    def calling(x: float, n: int) -> float:
+        for i in range(n):
+            if x > 2.0:
+                x = x + _either(x, i)
+            else:
+                x = x * _either(x, n)
+        return x
+
+    cost = stagegrad.compile(calling, target="python").cost(1.5, 3)
+    assert cost.trips >= 6

@@ -58,6 +58,8 @@ def write(module: Module, target: str, *, checked: bool = False, fresh: frozense
     if target == "numba":
         module = Module(tuple(taken_together(upward(summed_apart(divided_once(any_order(f))))) for f in module.functions))
     module = _apart_from_helpers(module, target)
+    # What writes into memory that it is given is a gradient, be it one that is differentiated again.
+    fresh |= {function.name for function in module.functions if function.given}
     module = Module(tuple([owned(f, fresh_results=f.name in fresh, apart=fresh) for f in module.functions]))
     freely = contracted(module) if target == "numba" else frozenset()
     shapes = {function.name: function.shape for function in module.functions}

@@ -154,7 +154,7 @@ def must_lie_apart(function: Function) -> bool:
     sharing = Sharing(function)
     own = {param for position, param in enumerate(function.params) if position in function.given}
     foreign = [param for param in function.params if param.type.rank and param not in own]
-    if any(sharing.of(stage.args[0]) & sharing.of(param) for stage in sharing.writes for param in foreign):
+    if any(sharing.of(write.into) & sharing.of(param) for write in sharing.writes for param in foreign):
         return False
     return any(_pairs(loop, sharing) > _MOST_PAIRS for loop in loops)
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from stagegrad.emit.newest import sized_by_newest
-from stagegrad.emit.sharing import ARITHMETIC, IN_PLACE, Cut, Routes, Sharing, arrays, lowest
+from stagegrad.emit.sharing import ARITHMETIC, IN_PLACE, Cut, Routes, Sharing, Write, arrays, lowest
 from stagegrad.ir import (
     Atom,
     Block,
@@ -71,8 +71,8 @@ def _every_array(function: Function) -> Iterator[Var]:
 def _needed(sharing: Sharing, fresh_results: bool) -> set[Cut]:
     """Cuts that settle conflicts; one that another's cut may have settled already is left to the next round."""
     found = _Conflicts(sharing)
-    for stage in sharing.writes:
-        found.of_write(stage)
+    for write in sharing.writes:
+        found.of_write(write)
     if fresh_results:
         results = [(k, var) for k, var in enumerate(sharing.function.body.results) if isinstance(var, Var) and var.type.rank]
         for position, (k, var) in enumerate(results):
@@ -93,17 +93,17 @@ class _Conflicts:
         """Made only where there is a conflict, which is rare."""
         return Routes(self.sharing)
 
-    def of_write(self, stage: Stage) -> None:
-        """A stage writes to what is not the function's own, or is still to be read under another name."""
-        mask, before = self.sharing.of(stage.out), Cut("written", stage.out)
+    def of_write(self, write: Write) -> None:
+        """A statement writes to what is not the function's own, or is still to be read under another name."""
+        mask, before = self.sharing.of(write.into), Cut("written", write.out)
         foreign = mask & self.sharing.foreign
         if foreign:
-            self.choose(self.routes.back((stage.out, lowest(foreign)), self.settled))
-            self.settled.add(stage.out)
+            self.choose(self.routes.back((write.out, lowest(foreign)), self.settled))
+            self.settled.add(write.out)
             return
-        for victim in self.sharing.victims(stage, self.settled):
+        for victim in self.sharing.victims(write, self.settled):
             bit = lowest(mask & self.sharing.of(victim))
-            self.choose(self.routes.apart((stage.out, bit), (victim, bit)) or [before])
+            self.choose(self.routes.apart((write.out, bit), (victim, bit)) or [before])
             self.settled.add(victim)
 
     def of_results(self, answer: Cut, others: Sequence[Cut]) -> None:
@@ -179,7 +179,10 @@ class _Copying:
 
     def call(self, call: Call, into: list[Stmt]) -> None:
         shared = {out: self.fresh.var("", out.type) for out in call.outs if Cut("made", out) in self.cuts}
-        into.append(replace(call, outs=tuple(shared.get(out, out) for out in call.outs)))
+        args = list(call.args)
+        for result, argument in call.onto:
+            args[argument] = self.copied("written", call.outs[result], args[argument], into, call.span)
+        into.append(replace(call, args=tuple(args), outs=tuple(shared.get(out, out) for out in call.outs)))
         into += [Stage(out, "duplicate", (from_call,), (), call.note, call.span) for out, from_call in shared.items()]
 
     def arm(self, kind: str, arm: Block, stmt: If) -> Block:
@@ -225,7 +228,7 @@ def _may_write(stage: Stage, sharing: Sharing) -> bool:
         return False
     mask = sharing.of(first)
     # Numba adds element by element, so an overlapping operand would be read after it was written to.
-    return not mask & (sharing.foreign | sharing.of(second)) and not sharing.victims(stage)
+    return not mask & (sharing.foreign | sharing.of(second)) and not sharing.victims(Write(stage.out, first, stage))
 
 
 def _with_marks(block: Block, marks: set[Var]) -> Block:

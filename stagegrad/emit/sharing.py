@@ -86,13 +86,22 @@ def is_view(stage: Stage) -> bool:
 class Cut:
     """A place where a copy keeps a value out of another's memory: `kind` says on which way, `var` is the value that comes out there.
 
-    "made": behind the statement that makes it; "written": before a stage writes it into its operand's memory; "enters": before a loop
+    "made": behind the statement that makes it; "written": before it is written into the memory of an operand; "enters": before a loop
     begins with it; "trip": at the end of a trip; "then" and "orelse": at the end of an arm; "answer": what a function returns.
     """
 
     kind: str
     var: Var
     position: int = 0
+
+
+@dataclass(frozen=True)
+class Write:
+    """A statement that writes `out` into the memory of the array `into`, one of its operands."""
+
+    out: Var
+    into: Atom
+    stmt: Stage | Call
 
 
 class Lives:
@@ -121,6 +130,8 @@ class Lives:
                     self._loop(stmt, live)
                 case Call() | Raise() | Remark():
                     live.difference_update(binds(stmt))
+                    if isinstance(stmt, Call) and stmt.onto:
+                        self._behind[id(stmt)] = frozenset(live)
                 case _:
                     raise TypeError(f"not a statement: {stmt!r}")
             live.update(elements(stmt))
@@ -160,7 +171,7 @@ class Sharing:
         self.lives = Lives(function)
         self._makers = {stmt.out: stmt for stmt in walk(function.body) if isinstance(stmt, Stage)}
         self.foreign = 0
-        self._writes: dict[Var, Stage] = {}
+        self._writes: dict[Var, Write] = {}
         self._masks: dict[Var, int] = {}
         self._bits: dict[Hashable, int] = {}
         self.origins: dict[Place, list[_Way]] = {}
@@ -175,18 +186,20 @@ class Sharing:
         return self._masks.get(atom, 0) if isinstance(atom, Var) else 0
 
     @property
-    def writes(self) -> Iterable[Stage]:
-        """The stages that write to arrays, in the order of the text."""
+    def writes(self) -> Iterable[Write]:
+        """What is written to arrays, in the order of the text."""
         return self._writes.values()
 
-    def victims(self, stage: Stage, settled: Container[Var] = ()) -> list[Var]:
-        """The arrays still read, save those `settled`, that would change if a stage wrote into its first operand's memory."""
-        mask = self.of(stage.args[0])
-        found = [var for var in self._read_with(stage) if var not in settled and self.of(var) & mask]
+    def victims(self, write: Write, settled: Container[Var] = ()) -> list[Var]:
+        """The arrays still read, save those `settled`, that would change with a write."""
+        mask = self.of(write.into)
+        found = [var for var in self._read_with(write) if var not in settled and self.of(var) & mask]
         return sorted(found, key=lambda var: (var.name, var.version))
 
-    def _read_with(self, stage: Stage) -> Iterable[Var]:
-        behind = self.lives.behind(stage)
+    def _read_with(self, write: Write) -> Iterable[Var]:
+        stage, behind = write.stmt, self.lives.behind(write.stmt)
+        if isinstance(stage, Call):
+            return behind.union(arrays(arg for arg in stage.args if arg != write.into))
         # Numba adds element by element, and NumPy gathers so; what it assigns it reads first, save between some vectors.
         one_by_one = stage.op == "accumulate" or dict(stage.attrs).get("gather") or not reads_first(stage, self._makers)
         return behind.union(arrays(stage.args[1:])) if one_by_one else behind
@@ -216,7 +229,7 @@ class Sharing:
 
     def _stage(self, stage: Stage) -> None:
         if stage.op in WRITES:
-            self._writes[stage.out] = stage
+            self._writes[stage.out] = Write(stage.out, stage.args[0], stage)
         if stage.op in WRITES or stage.op == "grow":
             self._masks[stage.out] = self.of(stage.args[0])
         elif is_view(stage):
@@ -241,6 +254,10 @@ class Sharing:
                 self._masks[out] = self._bit(call.outs[0])
                 for arg in shared_arguments(call, out):
                     self._masks[out] |= self.of(arg)
+        for result, argument in call.onto:
+            out, into = call.outs[result], call.args[argument]
+            self._masks[out] |= self.of(into)
+            self._writes[out] = Write(out, into, call)
 
     def _kept(self, stmt: Stmt) -> int:
         """The memories that keep their identity where ways join: those of values from before that are still read."""
@@ -379,9 +396,10 @@ class Routes:
                 case Stage():
                     self._stage(stmt, depth)
                 case Call():
+                    onto = {stmt.outs[result]: stmt.args[argument] for result, argument in stmt.onto}
                     for out in arrays(stmt.outs):
                         for arg in shared_arguments(stmt, out):
-                            self._add("made", out, arg, depth + out.type.rank)
+                            self._add("written" if arg == onto.get(out) else "made", out, arg, depth + out.type.rank)
                 case If():
                     # What runs on some ways only counts a little less.
                     for kind, arm in (("then", stmt.then), ("orelse", stmt.orelse)):

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from stagegrad.ir import Block, Function, Lit, Module, Remark, Shape, Var
+from stagegrad.ir import Block, Function, Lit, Module, Remark, Shape, Stage, Var, walk
 from stagegrad.names import Words
 from stagegrad.ops import Builder
 from stagegrad.reverse.loops import without_raises
-from stagegrad.reverse.sweep import ZERO, Gradients, Sweep
+from stagegrad.reverse.nest import WRITES, lineages
+from stagegrad.reverse.sweep import ZERO, Gradients, Pullback, Sweep
 
 #: How many backward functions one function has at most: calls that ask for less than all of it are many in the worst case.
 _MOST_VERSIONS = 4
-
-
-@dataclass(frozen=True)
-class Pullback:
-    """What a backward function is asked for: by position, the results whose gradients it is given, and the parameters whose it returns."""
-
-    name: str
-    seeds: tuple[int, ...]
-    wanted: tuple[int, ...]
 
 
 class Family:
@@ -31,17 +23,14 @@ class Family:
         self.asked: dict[Pullback, str] = {}
         self.words = Words(function.name for function in module.functions)
 
-    def backward(self, name: str, seeds: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
-        """The name of a function that pulls a gradient back through a call of `name`, what it takes and what it returns.
-
-        `seeds` are the positions of the results that have a gradient, `wanted` those of the parameters whose gradient is of use.
-        """
-        pullback = Pullback(name, seeds, wanted)
-        if pullback not in self.asked and sum(1 for one in self.asked if one.name == name) >= _MOST_VERSIONS:
-            pullback = self._whole(name)
-        if pullback not in self.asked:
-            self.asked[pullback] = self.words.fresh(f"{name}_backward")
-        return self.asked[pullback], pullback.seeds, pullback.wanted
+    def backward(self, asked: Pullback) -> tuple[str, Pullback]:
+        """The name of a function that pulls a gradient back through a call, and what that function does."""
+        asked = replace(asked, onto=tuple(k for k in asked.onto if not _is_written(self.module[asked.name], k)))
+        if asked not in self.asked and sum(1 for one in self.asked if one.name == asked.name) >= _MOST_VERSIONS:
+            asked = self._whole(asked.name)
+        if asked not in self.asked:
+            self.asked[asked] = self.words.fresh(f"{asked.name}_backward")
+        return self.asked[asked], asked
 
     def _whole(self, name: str) -> Pullback:
         """What takes the gradient of every result, and returns that of every parameter."""
@@ -74,17 +63,20 @@ class Family:
         body = Block((Remark("forward pass"), *forward, Remark("backward pass"), *builder.stmts, *backward), (result, *found))
         shape: Shape = (0, 1) if len(found) == 1 else (0, tuple(range(1, len(found) + 1)))
         name = self.words.fresh(f"{function.name}_value_and_grad")
-        return replace(function, name=name, body=body, shape=shape)
+        return replace(function, name=name, body=body, shape=shape, given=())
 
     def pullback(self, asked: Pullback) -> Function:
-        """`g(x, y)` -> `g_backward(x, y, dg)`, which returns the gradients that are asked for."""
+        """`g(x, a)` -> `g_backward(x, a, dg, da)`, which returns the gradients that are asked for, those of arrays added to `da`."""
         function = self.module[asked.name]
         floats = [function.params[k] for k in asked.wanted]
         sweep = Sweep(self, function, floats)
         results = function.body.results
         words = [sweep.gradient_word(r) if isinstance(r, Var) else sweep.words.fresh(f"d{function.name}") for r in results]
         seeds = [sweep.fresh.var(words[k], results[k].type) for k in asked.seeds]
-        gradients: Gradients = {}
+        onto = [function.params[k] for k in asked.onto]
+        totals = [sweep.fresh.var(sweep.gradient_word(param), param.type) for param in onto]
+        gradients: Gradients = dict(zip(onto, totals, strict=True))
+        sweep.routed.update(totals)
         builder = Builder(sweep.fresh)
         for seed, position in zip(seeds, asked.seeds, strict=True):
             sweep.add(gradients, results[position], seed, builder)
@@ -94,4 +86,13 @@ class Family:
         backward += last.stmts
         body = Block((Remark("forward pass"), *forward, Remark("backward pass"), *builder.stmts, *backward), answers)
         shape: Shape = 0 if len(answers) == 1 else tuple(range(len(answers)))
-        return replace(function, name=self.asked[asked], params=(*function.params, *seeds), body=body, shape=shape)
+        params = (*function.params, *seeds, *totals)
+        given = tuple(range(len(params) - len(totals), len(params)))
+        return replace(function, name=self.asked[asked], params=params, body=body, shape=shape, given=given)
+
+
+def _is_written(function: Function, position: int) -> bool:
+    """Does a function write to an array that it is given, be it to a copy?"""
+    found = lineages(function.params, function.body)
+    written = {found.root[stmt.out] for stmt in walk(function.body) if isinstance(stmt, Stage) and stmt.op in WRITES}
+    return found.root[function.params[position]] in written

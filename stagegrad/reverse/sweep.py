@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -48,12 +48,24 @@ Gradients = dict[Var, Atom]
 ZERO = literal(0.0)
 
 
+@dataclass(frozen=True)
+class Pullback:
+    """What a backward function does, in positions: it is given the gradients of the results `seeds`, and returns those of the parameters
+    `wanted`; to `onto` of these, arrays, it adds, behind its other arguments.
+    """
+
+    name: str
+    seeds: tuple[int, ...]
+    wanted: tuple[int, ...]
+    onto: tuple[int, ...] = ()
+
+
 class Functions(Protocol):
     """What a sweep asks of the module around its function."""
 
     module: Module
 
-    def backward(self, name: str, seeds: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[str, tuple[int, ...], tuple[int, ...]]: ...
+    def backward(self, asked: Pullback) -> tuple[str, Pullback]: ...
 
 
 class Sweep:
@@ -374,31 +386,64 @@ class Sweep:
         return next(alike, var)
 
     def call(self, stmt: Call, gradients: Gradients) -> list[Stmt]:
-        """``g(x)`` is undone by ``dx = g_backward(x, dg)``."""
-        callee = self.family.module[stmt.fn]
-        seeded = tuple(k for k, out in enumerate(stmt.outs) if out in gradients)
-        floats = [(k, arg) for k, (p, arg) in enumerate(zip(callee.params, stmt.args, strict=True)) if p.type.kind == "float"]
-        wanted = tuple(k for k, arg in floats if isinstance(arg, Var) and arg in self.active)
-        if not seeded or not wanted:
-            return []
-        name, seeded, wanted = self.family.backward(stmt.fn, seeded, wanted)
+        """``g(x)`` is undone by ``dx = g_backward(x, dg)``, and ``g(a)`` in a loop by ``da = g_backward(a, dg, da)``."""
         first = Builder(self.fresh, describe_call(stmt, self.made))
-        seeds = tuple(self.whole(gradients.pop(stmt.outs[k], ZERO), stmt.outs[k], first) for k in seeded)
-        slots = [stmt.args[k] for k in wanted]
-        outs = tuple(self.fresh.var(word, slot.type) for word, slot in zip(self._call_words(slots, gradients), slots, strict=True))
-        note = describe_call(stmt, self.made)
-        undo = Call(outs, name, (*stmt.args, *seeds), note, stmt.span)
-        builder = Builder(self.fresh, note)
-        for out, arg in zip(outs, slots, strict=True):
-            self.add(gradients, arg, out, builder)
-        return [*first.stmts, undo, *builder.stmts]
+        seeds = {k: self.whole(gradients.pop(out), out, first) for k, out in enumerate(stmt.outs) if out in gradients}
+        for r, a in stmt.onto:  # what is written there is what was there and something more
+            if r in seeds:
+                self.add(gradients, stmt.args[a], seeds[r], first)
+        wanted = self._active_floats(stmt)
+        if not seeds or not wanted:
+            return first.stmts
+        onto = tuple(k for k in wanted if self._has_total(stmt.args, k, gradients))
+        name, does = self.family.backward(Pullback(stmt.fn, tuple(seeds), wanted, onto))
+        return [*first.stmts, *self._undone(stmt, name, does, seeds, gradients)]
 
-    def _call_words(self, slots: Sequence[Atom], gradients: Gradients) -> list[str]:
-        """A word for each gradient that a backward function returns: ``dx`` for a first contribution, ``dx2`` for a later one."""
+    def _active_floats(self, stmt: Call) -> tuple[int, ...]:
+        """The positions of the arguments whose gradients are of use; that of what is written onto is known without the function."""
+        onto = {a for _, a in stmt.onto}
+        return tuple(k for k, arg in enumerate(stmt.args) if arg in self.active and arg.type.kind == "float" and k not in onto)
+
+    def _has_total(self, args: Sequence[Atom], position: int, gradients: Gradients) -> bool:
+        """Is there an array to which the gradient of an argument can be added?"""
+        arg = args[position]
+        total = gradients.get(arg) if isinstance(arg, Var) and arg.type.rank and arg not in args[:position] else None
+        return total is not None and total.type == arg.type
+
+    def _undone(self, stmt: Call, name: str, does: Pullback, seeds: Mapping[int, Atom], gradients: Gradients) -> list[Stmt]:
+        note = describe_call(stmt, self.made)
+        builder = Builder(self.fresh, note)
+        given = [seeds[k] if k in seeds else self.whole(ZERO, stmt.outs[k], builder) for k in does.seeds]
+        slots = [stmt.args[k] for k in does.wanted]
+        added = set(variables(stmt.args[k] for k in does.onto))
+        words = self._call_words(slots, gradients, added)
+        outs = tuple(self.fresh.var(word, slot.type) for word, slot in zip(words, slots, strict=True))
+        totals = [gradients[arg] for arg in variables(stmt.args[k] for k in does.onto)]
+        args = (*stmt.args, *given, *totals)
+        onto = tuple((does.wanted.index(k), len(args) - len(totals) + j) for j, k in enumerate(does.onto))
+        builder.stmts.append(Call(outs, name, args, note, stmt.span, onto))
+        for k, out, arg in zip(does.wanted, outs, slots, strict=True):
+            if k not in does.onto:
+                self.add(gradients, arg, out, builder)
+            elif isinstance(arg, Var):
+                if self.may_stop(gradients[arg]):
+                    self.routed.add(out)
+                if gradients[arg] in self.masked:
+                    self.masked.add(out)
+                gradients[arg] = out
+        return builder.stmts
+
+    def _call_words(self, slots: Sequence[Atom], gradients: Gradients, added: set[Var]) -> list[str]:
+        """A word for each gradient that a backward function returns: ``dx`` for a first contribution, ``dx2`` for a later one.
+
+        What it has added to keeps its word.
+        """
         words: list[str] = []
         for atom in slots:
             if not isinstance(atom, Var) or atom not in self.active:
                 words.append("")
+            elif atom in added and self.gradient_word(atom) not in words:
+                words.append(self.gradient_word(atom))
             elif atom in gradients or self.gradient_word(atom) in words:
                 words.append(self.words.fresh(self.gradient_word(atom)))
             else:
