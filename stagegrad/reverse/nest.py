@@ -45,6 +45,7 @@ from stagegrad.ops import Builder, literal
 from stagegrad.reverse.joined import joined
 from stagegrad.reverse.loops import ONE, ZERO, _Range, position_of
 from stagegrad.reverse.records import sizes_before
+from stagegrad.reverse.rooms import hoisted, room_for
 
 if TYPE_CHECKING:
     from stagegrad.reverse.sweep import Gradients, Sweep
@@ -180,7 +181,8 @@ class Nest:
     outside: set[Var]  # what is bound before the nest
     before: Builder
     uses: list[Use] = field(default_factory=list)
-    rooms: list[Atom | None] = field(default_factory=list)  # how often each loop's body runs in all, outermost first
+    loops: list[For | While] = field(default_factory=list)  # those that are being undone, outermost first
+    rooms: dict[int, Atom | None] = field(default_factory=dict)  # how often a loop's body runs in all; loops by their identity
     hoisted: dict[Var, Atom] = field(default_factory=dict)
 
 
@@ -287,7 +289,7 @@ class NestReversal:
         outside = dict(sweep.current)
         restored = self._restored_carries()
         levels, mark = sweep.levels, len(self.nest.uses)
-        self.nest.rooms.append(room_for(sweep, self.nest, loop))
+        self.nest.loops.append(loop)
         sweep.levels = [*levels, Level(makers_of(loop.body), sweep.lineages.written_in(loop.body))]
         core, forward = self._undone(kept, inner, restored, mark)
         sweep.levels = levels
@@ -299,7 +301,7 @@ class NestReversal:
             if isinstance(init, Var):
                 sweep.current[init] = carry.out
         forward_stmts, backward_stmts = _Trips(self, forward, core, [c for _, c in kept] + [c for _, c in restored], uses, before).run()
-        self.nest.rooms.pop()
+        self.nest.loops.pop()
         self._hand_on(kept, gradients, after)
         if self.outermost:
             forward_stmts = [*self.nest.before.stmts, *forward_stmts]
@@ -512,7 +514,7 @@ class _Trips:
                 self.mapping[var] = self.range.user_index
             elif var in owned:
                 self._known_at_start(var, owned[var])
-            elif var.type == INT and (known := _hoisted(self.sweep, self.owner.nest, var)) is not None:
+            elif var.type == INT and (known := hoisted(self.sweep, self.owner.nest, var)) is not None:
                 self.mapping[var] = known
             elif self._repeatable(makers[var]):
                 if makers[var] not in wanted:
@@ -567,7 +569,7 @@ class _Trips:
     def _on_tape(self, value: Var, name: str, records: Builder, sizes: Sequence[Atom] = ()) -> Atom:
         """One record a trip, of a number or of an array of sizes known before the nest; what it is when it is read again."""
         here, there = self.place()
-        room = self.owner.nest.rooms[-1]
+        room = room_for(self.sweep, self.owner.nest)
 
         def start(builder: Builder) -> Atom:
             return self._tape(value, builder, literal(16) if room is None else room, *sizes)
@@ -637,42 +639,3 @@ def _shaped_section(rank: int) -> tuple[str, bool]:
     if rank == 1:
         return "[{0}:{1}]", False
     return f"[{{0}}:{{1}}].reshape({', '.join(f'{{{k + 2}}}' for k in range(rank))})", True
-
-
-# ---------------------------------------------------------------------------------------------- how many trips a nest makes
-
-_COUNTS = frozenset({"add", "sub", "mul", "neg", "copy", "extent", "size", "floordiv", "max", "min"})
-
-
-def room_for(sweep: Sweep, nest: Nest, loop: For | While) -> Atom | None:
-    """How often the body of a loop runs in the whole nest, as a number that is known before the nest; None where it is not."""
-    around = nest.rooms[-1] if nest.rooms else literal(1)
-    if isinstance(loop, While) or loop.until is not None or around is None:
-        return None
-    bounds = [_hoisted(sweep, nest, atom) for atom in (loop.start, loop.stop, loop.step)]
-    known = [atom for atom in bounds if atom is not None]
-    if len(known) < 3:
-        return None
-    trips = nest.before.emit("trip_count", *known)
-    return trips if around == literal(1) else nest.before.emit("mul", around, trips)
-
-
-def _hoisted(sweep: Sweep, nest: Nest, atom: Atom) -> Atom | None:
-    """An int of a trip, computed before the nest if it is the same in every trip."""
-    if isinstance(atom, Lit) or atom in nest.outside or atom in nest.hoisted:
-        return nest.hoisted.get(atom, atom) if isinstance(atom, Var) else atom
-    made = sweep.made.get(atom)
-    if made is None or made.op not in _COUNTS or (made.op == "floordiv" and not isinstance(made.args[1], Lit)):
-        return None  # a division by zero must not be asked before the loop that asks it
-    if made.op in ("extent", "size"):
-        array = made.args[0]
-        shape = sweep.shapes.get(array) if isinstance(array, Var) else None
-        alike = (var for var in sweep.scopes if var in nest.outside and shape is not None and sweep.shapes.get(var) == shape)
-        args: list[Atom | None] = [array if array in nest.outside else next(alike, None)]
-    else:
-        args = [_hoisted(sweep, nest, arg) for arg in made.args]
-    known = [arg for arg in args if arg is not None]
-    if len(known) < len(args):
-        return None
-    nest.hoisted[atom] = nest.before.stage(made.op, known, dict(made.attrs))
-    return nest.hoisted[atom]

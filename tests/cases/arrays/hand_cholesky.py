@@ -33,17 +33,6 @@ from math import inf, log, sqrt
 import numpy as np
 
 
-def reserved(tape, n):
-    """A tape with room for n elements that begins with the same ones."""
-    if n <= len(tape):
-        return tape
-    if n > 2**31:
-        raise MemoryError("a loop records more than 2,147,483,648 numbers, which is more than a backward pass can keep")
-    longer = np.empty((max(n, 2 * len(tape)),) + tape.shape[1:], tape.dtype)
-    longer[:len(tape)] = tape
-    return longer
-
-
 def quotient(num, den):
     """num / den as IEEE 754 has it, save that a zero num gives zero: where no gradient arrives, none leaves."""
     if num == 0.0:
@@ -57,14 +46,14 @@ def f_value_and_grad(A, y):
     # forward pass
     n = A.shape[0]
     L = np.zeros((n, n))
-    record = 0
-    L_was_tape = np.empty(16)
-    L_was_tape2 = np.empty(16)
+    records = 0
     for i in range(n):
-        ipone = i + 1
-        L_was_tape = reserved(L_was_tape, record + len(range(ipone)))
-        L_was_tape2 = reserved(L_was_tape2, record + len(range(ipone)))
-        for j in range(ipone):
+        records += len(range(i + 1))
+    record = 0
+    L_was_tape = np.empty(records)
+    L_was_tape2 = np.empty(records)
+    for i in range(n):
+        for j in range(i + 1):
             s = A[i, j]
             for k in range(j):
                 Lik = L[i, k]
@@ -202,17 +191,7 @@ from math import inf, log, nan, sqrt
 
 import numpy as np
 from numba import njit
-from stagegrad.kernels.workspace import room, room_like
-
-
-@njit(error_model="numpy", nogil=True)
-def reserved(tape, n):
-    """A tape with room for n elements that begins with the same ones."""
-    if n <= len(tape):
-        return tape
-    longer = room_like((max(n, 2 * len(tape)),) + tape.shape[1:], tape)
-    longer[:len(tape)] = tape
-    return longer
+from stagegrad.kernels.workspace import room
 
 
 @njit(error_model="numpy", nogil=True)
@@ -249,15 +228,16 @@ def f_value_and_grad(A, y):
     # forward pass
     n = A.shape[0]
     L = np.zeros((n, n))
+    records = 0
+    for i in range(n):
+        records += len(range(i + 1))
     record = 0
-    L_was_tape = room(16)
-    L_was_tape2 = room(16)
+    L_was_tape = room(records)
+    L_was_tape2 = room(records)
     for i in range(n):
         ipone = i + 1
         if ipone > A.shape[1]:
             raise IndexError('index out of range')
-        L_was_tape = reserved(L_was_tape, record + len(range(ipone)))
-        L_was_tape2 = reserved(L_was_tape2, record + len(range(ipone)))
         for j in range(ipone):
             s = A[i, j]
             for k in range(j):
