@@ -82,6 +82,31 @@ def limited(u, c):
     return np.sum(v * v)
 
 
+def donor(u, a, c):
+    if len(u) != len(a):
+        raise ValueError("lengths")
+    v = u.copy()
+    for i in range(1, len(u) - 1):
+        if a[i] > 0.0:
+            flux = a[i] * (u[i] - u[i - 1]) * u[i]
+            if flux > 1.0:
+                flux = flux * c
+        else:
+            flux = a[i] * (u[i + 1] - u[i])
+        v[i] = u[i] - c * flux
+    return np.sum(v * v)
+
+
+def sources(u, s, c):
+    n, m = u.shape
+    v = np.zeros((n, m))
+    for i in range(1, n - 1):
+        for j in range(1, m - 1):
+            v[i, j] = c * (u[i + 1, j] + u[i - 1, j]) * u[i, j]
+            v[i, j] += s * u[i, j - 1]
+    return np.sum(v * v)
+
+
 def upside_down(u):
     n, m = u.shape
     v = np.zeros((n, m))
@@ -145,6 +170,8 @@ PROGRAMS: list[tuple[Any, list[tuple[Any, ...]], bool]] = [
     (coefficients, [(u, like(u), 0.3) for u in GRIDS], True),
     (boxes, [(u, 0.4) for u in BOXES], True),
     (limited, [(u, 0.3) for u in VECTORS], True),
+    (donor, [(u, like(u), 0.3) for u in VECTORS], True),
+    (sources, [(u, 0.7, 0.3) for u in GRIDS], True),
     (upside_down, [(u,) for u in GRIDS], True),
     (shifted_write, [(u,) for u in VECTORS if len(u)], True),
     (gauss_seidel, [(u, 0.3) for u in VECTORS], False),
@@ -180,7 +207,7 @@ def test_value_and_gradient_of_every_size(program, arguments, gathers):
     assert ("near the borders" in on_numba.source("numba")) is gathers
 
 
-@pytest.mark.parametrize(("program", "arguments", "gathers"), PROGRAMS[:8], ids=[program.__name__ for program, *_ in PROGRAMS[:8]])
+@pytest.mark.parametrize(("program", "arguments", "gathers"), PROGRAMS[:10], ids=[program.__name__ for program, *_ in PROGRAMS[:10]])
 def test_narrow_and_scattered_arrays(program, arguments, gathers):
     on_numba = stagegrad.compile(program, target="numba")
     on_numpy = stagegrad.compile(program, target="numpy")

@@ -8,9 +8,11 @@ from functools import cached_property
 
 from stagegrad.analysis import needed
 from stagegrad.emit.rounding import Roundings
-from stagegrad.ir import Atom, Block, For, Fresh, Function, Stage, Stmt, Var, free, substitute, variables, walk, with_blocks
+from stagegrad.ir import Atom, Block, For, Function, Stage, Stmt, Var, free, substitute, variables, walk, with_blocks
 from stagegrad.names import count_reads
-from stagegrad.neighbours.parts import Facts, Part, Written, part, slow, work
+from stagegrad.neighbours.facts import Facts
+from stagegrad.neighbours.parts import Part, Written, slow, work
+from stagegrad.neighbours.reading import part
 from stagegrad.neighbours.write import ZEROS, Plan, Writing
 from stagegrad.ops import find
 
@@ -37,10 +39,6 @@ class Gathering:
     @cached_property
     def facts(self) -> Facts:
         return Facts(self.of)
-
-    @cached_property
-    def fresh(self) -> Fresh:
-        return Fresh(self.of)
 
     @cached_property
     def reads(self) -> Counter[Var]:
@@ -81,7 +79,7 @@ class Gathering:
         if not group.parts or not self.is_worth_it(group):
             return list(map(self.other, group.stmts))
         between = [self.other(stmt) for stmt in group.stmts if not isinstance(stmt, For)]
-        writing = Writing(Plan(group.parts, self.facts, self.reads), self.fresh, self.now)
+        writing = Writing(Plan(group.parts, self.facts, self.reads), self.facts.fresh, self.now)
         return between + writing.run()
 
     def is_worth_it(self, group: _Group) -> bool:

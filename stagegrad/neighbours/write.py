@@ -13,7 +13,8 @@ from itertools import chain, combinations, groupby
 
 from stagegrad.ir import BOOL, INT, Atom, Attr, Block, Carry, For, Fresh, If, Lit, Remark, Stage, Stmt, Var, literal_is, read, substitute
 from stagegrad.names import count_reads
-from stagegrad.neighbours.parts import Facts, Offset, Part, Place, Term, Total, Written
+from stagegrad.neighbours.facts import Facts
+from stagegrad.neighbours.parts import Offset, Part, Place, Term, Total, Written
 from stagegrad.ops import find, literal
 
 #: What makes an array of zeros.
