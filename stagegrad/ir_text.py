@@ -111,7 +111,7 @@ _TOKEN = re.compile(
     |(?P<undef>undef:[a-z]+\d*(?:\[\d+\])?)
     |(?P<var>[^\W\d]\w*\.\d+|%\d+)
     |(?P<number>-?(?:(?:inf|nan)(?!\w)|\d+(?:\.\d+)?(?:e[-+]?\d+)?))
-    |(?P<word>[^\W\d]\w*)
+    |(?P<word>[^\W\d]\w*(?:\.[^\W\d]\w*)*)
     |(?P<mark>->|[-(){}\[\]:,=;]))""",
     re.VERBOSE,
 )

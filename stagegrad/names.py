@@ -85,7 +85,7 @@ def operation_words(function: Function) -> set[str]:
         if isinstance(stmt, Stage):
             stages.setdefault((stmt.op, stmt.attrs, tuple([arg.type for arg in stmt.args])), stmt)
         elif isinstance(stmt, Raise):
-            found.add(stmt.error)
+            found.add(stmt.error.partition(".")[0])
     for stage in stages.values():
         types, attrs = [arg.type for arg in stage.args], dict(stage.attrs)
         for spelling in {find(stage.op).template(target, attrs, types) for target in ("python", "numpy", "numba")}:

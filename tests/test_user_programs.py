@@ -7,8 +7,10 @@ Value and gradient are those of the untouched function: its gradient by differen
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ import stagegrad
 from tests.complex_step import differences, flat, leaves
 
 #: Programs that Numba takes long to compile, and that would teach nothing beyond what shorter ones of their kind do.
-SLOW_TO_COMPILE = {"barrier_option", "determinant_by_shrinking"}
+SLOW_TO_COMPILE = {"barrier_option", "determinant_by_shrinking", "elimination_that_may_fail", "a_dict_of_arrays_as_state"}
 PROGRAMS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
 X = np.array([0.7, -0.4, 1.3, 0.2, 0.9])
 _rng = np.random.default_rng(11)
@@ -139,6 +141,104 @@ def the_array_of_the_trip_before(x, y, n: int):
     return total
 
 
+# ---------------------------------------------------------------------------------------------- dicts, lists and records as state
+
+
+@called_with({"a": 1.5, "b": np.array([1.0, 2.0]), "inner": {"c": 0.3}})
+def a_dict_as_state(p):
+    state = {"x": p["a"], "v": 0.0}
+    for _ in range(4):
+        state["v"] += 0.1 * (p["inner"]["c"] - state["x"])
+        state["x"] += 0.1 * state["v"]
+    return state["x"] + state["v"] * p["b"].sum()
+
+
+@called_with(X, 4)
+def a_dict_of_arrays_as_state(x, n: int):
+    state = {"position": x, "speed": np.zeros_like(x), "time": 0}
+    for _ in range(n):
+        state["speed"] = state["speed"] - 0.1 * state["position"]
+        state["position"] = state["position"] + 0.1 * state["speed"]
+        state["time"] += 0.1
+        if state["time"] > 0.25:
+            state["position"] = state["position"] * 1.1
+    return state["position"] @ state["speed"] + state["time"]
+
+
+@called_with(X)
+def a_dict_that_is_filled(x):
+    out = {}
+    out["a"] = x[0] * 2.0
+    out["b"] = out["a"] * x[1]
+    out["a"], out["b"] = out["b"], out["a"]
+    return out["a"] * out["b"] ** 2
+
+
+@called_with(X, 3)
+def a_list_of_the_last_values(x, n: int):
+    last = [0.0] * 3
+    last[0] = x[0]
+    for i in range(n):
+        last[2] = last[1]
+        last[1] = last[0]
+        last[0] += 0.5 * last[-1] * x[i]
+    return last[0] + sum(last)
+
+
+class Particle(NamedTuple):
+    position: np.ndarray
+    speed: np.ndarray
+    time: float = 0.0
+
+
+@dataclass
+class Spring:
+    stiffness: float
+    rest: float = 1.0
+
+
+@called_with(Particle(X, X + 1.0), 0.1)
+def a_named_tuple_with_other_fields(particle, dt):
+    for _ in range(3):
+        particle = particle._replace(position=particle.position + dt * particle.speed, time=particle.time + dt)
+    return particle.position.sum() * particle.time
+
+
+@called_with(Spring(0.3, 0.4), 0.1)
+def a_dataclass_with_other_fields(spring, dt):
+    for _ in range(3):
+        spring = dataclasses.replace(spring, stiffness=spring.stiffness + dt * spring.rest)
+    return spring.stiffness * spring.rest
+
+
+@called_with(X[:2])
+def lists_change_places(x):
+    a, b = [x[0], x[1]], [1.0, 2.0]
+    for _ in range(3):
+        a, b = b, a
+    return a[0] * b[1]
+
+
+@called_with(_rng.normal(size=(3, 3)), X[:3])
+def elimination_that_may_fail(a, b):
+    a, b = a.copy(), b.copy()
+    n = len(b)
+    for k in range(n):
+        p = k + int(np.argmax(np.abs(a[k:, k])))
+        if a[p, k] == 0:
+            raise np.linalg.LinAlgError("singular matrix")
+        if p != k:
+            a[[k, p]] = a[[p, k]]
+            b[k], b[p] = b[p], b[k]
+        for i in range(k + 1, n):
+            factor = a[i, k] / a[k, k]
+            a[i, k:] -= factor * a[k, k:]
+            b[i] -= factor * b[k]
+    for i in range(n - 1, -1, -1):
+        b[i] = (b[i] - a[i, i + 1 :] @ b[i + 1 :]) / a[i, i]
+    return np.sum(b**2)
+
+
 RUNS = [(*program, "numpy") for program in PROGRAMS] + [(*p, "numba") for p in PROGRAMS if p[0].__name__ not in SLOW_TO_COMPILE]
 
 
@@ -152,3 +252,110 @@ def test_program(function: Callable[..., Any], arguments: tuple[Any, ...], targe
     np.testing.assert_allclose([value, made(*copy.deepcopy(arguments))], [right, right], rtol=1e-12)
     fresh = lambda *numbers: function(*copy.deepcopy(numbers))  # noqa: E731  (the function may write to what it is given)
     np.testing.assert_allclose(flat(gradients), differences(fresh, arguments), rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("target", ["numpy", "numba"])
+def test_a_matrix_error_is_raised(target: Any) -> None:
+    made = stagegrad.compile(elimination_that_may_fail, target=target, cache=False)
+    with pytest.raises(np.linalg.LinAlgError, match="singular matrix"):
+        made(np.zeros((2, 2)), np.ones(2))
+
+
+# ---------------------------------------------------------------------------------------------- what another name would see
+
+
+def under_another_name(x):
+    a = {"k": x[0]}
+    b = a
+    b["k"] = 2.0
+    return a["k"] * x[1]
+
+
+def in_a_tuple(x):
+    a = [x[0]]
+    pair = (a, 1.0)
+    a[0] = x[1]
+    return pair[0][0]
+
+
+def in_the_next_trip(x):
+    a, b, total = [x[0]], [x[1]], 0.0
+    for _ in range(3):
+        a[0] += x[2]
+        total += b[0]
+        b = a
+    return total
+
+
+def in_one_arm(x):
+    a, b = [x[0]], [x[1]]
+    c = a if x[0] > 0.0 else b
+    c[0] = 3.0
+    return a[0] * b[0]
+
+
+def while_its_values_are_looped_over(x):
+    a = {"j": x[0], "k": x[1]}
+    for value in a.values():
+        a["k"] = 2.0 * value
+    return a["k"]
+
+
+def while_it_is_numbered(x):
+    a = [x[0], x[1]]
+    for _, value in enumerate(a):
+        a[1] = 2.0 * value
+    return a[1]
+
+
+def while_it_is_zipped(x):
+    a = [x[0], x[1], x[2]]
+    for k, value in zip((1, 2, 3, 4), a, strict=False):
+        if len(a) < 4:
+            a.append(k * value)
+    return a[2]
+
+
+def of_the_caller(state):
+    state["k"] = 3.0
+    return state["k"]
+
+
+def by_a_helper(x):
+    state = {"k": x[0]}
+    of_the_caller(state)
+    return state["k"]
+
+
+SEEN = [
+    under_another_name,
+    in_a_tuple,
+    in_the_next_trip,
+    in_one_arm,
+    while_its_values_are_looped_over,
+    while_it_is_numbered,
+    while_it_is_zipped,
+    by_a_helper,
+]
+
+
+@pytest.mark.parametrize("function", SEEN, ids=lambda function: function.__name__)
+def test_what_is_seen_elsewhere_is_not_changed(function: Callable[..., Any]) -> None:
+    with pytest.raises(stagegrad.UnsupportedError, match="has another name as well, or is not this function's own"):
+        stagegrad.compile(function, target="numpy", cache=False)(X)
+
+
+def test_the_callers_dict_is_not_changed() -> None:
+    with pytest.raises(stagegrad.UnsupportedError, match="is not this function's own"):
+        stagegrad.compile(of_the_caller, target="numpy", cache=False)({"k": 1.0})
+
+
+def test_numpys_own_python_is_not_read() -> None:
+    """A refusal shows the line of the user."""
+
+    def upper(a):
+        i, j = np.triu_indices(4)
+        return np.sum(a[i, j])
+
+    with pytest.raises(stagegrad.UnsupportedError, match=r"numpy.triu_indices is not supported\n.*i, j = np"):
+        stagegrad.compile(upper, target="numpy", cache=False)(np.ones((4, 4)))

@@ -333,6 +333,8 @@ class Arrays(Calls):
         found = owner.get(name)
         if found is not None:
             return self.usable(found, node)
+        if owner.display == "tuple" and name == "_replace":
+            return Method(name, owner, None)
         thing = next((vars(base)[name] for base in owner.cls.__mro__ if name in vars(base)), None) if owner.cls else None
         if isinstance(thing, property) and isinstance(thing.fget, types.FunctionType):
             return self.call_function(thing.fget, [owner], {}, node)
@@ -351,11 +353,14 @@ class Arrays(Calls):
                 return self.call_word(word, [method.owner, *args], keywords, node)
             case types.FunctionType() as function:
                 return self.call_function(function, [method.owner, *args], keywords, node)
+        if isinstance(method.owner, Record) and method.name == "_replace":
+            self.expect(args, 0, 0, method.name, node)
+            return self.with_fields(method.owner, keywords, node)
         if isinstance(method.owner, Record):
             self.expect(args, 0, 0, method.name, node)
             names, items = tuple(map(Static, method.owner.names)), method.owner.items
             pairs = tuple(Many(pair) for pair in zip(names, items, strict=True))
-            return Many({"keys": names, "values": items, "items": pairs}[method.name], "iterator")
+            return Many({"keys": names, "values": items, "items": pairs}[method.name], "iterator", method.owner.ident)
         return self.call_in_place(method, args, keywords, node)
 
     def call_in_place(self, method: Method, args: list[Value], keywords: dict[str, Value], node: ast.Call) -> Value:
@@ -380,6 +385,16 @@ class Arrays(Calls):
                 found[name] = self.outside(default, name, node)
         display = "tuple" if issubclass(cls, tuple) else "record"
         return Record(display, names, tuple(found[name] for name in names), cls)
+
+    def with_fields(self, owner: Value, changes: dict[str, Value], node: ast.AST) -> Value:
+        """``record._replace(x=1.0)`` and ``dataclasses.replace(record, x=1.0)``: a new object with other values in some fields."""
+        if not isinstance(owner, Record) or owner.cls is None:
+            raise self.unknown(node, f"{describe(owner)} has no fields to replace", "a NamedTuple, or an object of a dataclass")
+        strange = next((name for name in changes if name not in owner.names), None)
+        if strange is not None:
+            raise self.refusal(node, f"{describe(owner)} has no field '{strange}': it has {', '.join(owner.names)}")
+        items = tuple(changes.get(name, item) for name, item in zip(owner.names, owner.items, strict=True))
+        return dataclasses.replace(owner, items=items)
 
     # ------------------------------------------------------------------------------------------ from outside
 
@@ -414,6 +429,9 @@ class Arrays(Calls):
             case _:
                 message = f"{describe(value)} cannot be looped over beside something whose length is known at run time only"
                 raise self.refusal(node, message, "an array: np.array(...)")
+
+    def count_of(self, value: Value, node: ast.AST) -> Atom:
+        return self.cursor(value, node)[0]
 
     def trips_of(self, over: Range, node: ast.AST) -> Atom:
         """How many ints a range gives."""

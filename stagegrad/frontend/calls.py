@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import dataclasses
 import functools
 import math
 import sys
@@ -31,6 +32,7 @@ from stagegrad.frontend.values import (
     Stream,
     Value,
     describe,
+    ident_of_all,
     leaves,
 )  # fmt: skip
 from stagegrad.ir import FLOAT, INT, Atom, Lit, Var
@@ -64,6 +66,10 @@ class Calls(Expressions):
 
     def new_record(self, cls: type, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
         """An object of a NamedTuple or a dataclass."""
+        raise NotImplementedError
+
+    def with_fields(self, owner: Value, changes: dict[str, Value], node: ast.AST) -> Value:
+        """A copy of an object of a NamedTuple or a dataclass with other values in some fields."""
         raise NotImplementedError
 
     def call_function(
@@ -107,11 +113,12 @@ class Calls(Expressions):
             return self.operation(words.Word(thing.op.name), [self.atom(arg, node) for arg in args], keywords, node)
         if is_record_class(thing):
             return self.new_record(thing, args, keywords, node)
+        if thing is dataclasses.replace:
+            self.expect(args, 1, 1, "dataclasses.replace", node)
+            return self.with_fields(args[0], keywords, node)
         handler = _handler(thing)
         if handler is not None:
-            if keywords:
-                raise self.refusal(node, f"keywords are not supported in a call of {_title(thing)}", "positional arguments")
-            return handler(self, args, node)
+            return handler(self, self._with_keywords(thing, args, keywords, node), node)
         word, on_arrays = words.find(thing), numpy_words.find(thing)
         more = keywords or any(self.is_array(arg) or isinstance(arg, (Many, Static)) for arg in args)  # than the word for numbers takes
         if on_arrays is not None and (word is None or more):
@@ -130,6 +137,34 @@ class Calls(Expressions):
         assert function is not None  # `_check_known` has seen to it
         return self.call_function(function, args, keywords, node)
 
+    def _with_keywords(self, thing: object, args: list[Value], keywords: dict[str, Value], node: ast.Call) -> list[Value]:
+        """The arguments of one of Python's own functions, those by keyword at their place; ``zip(x, y, strict=True)`` compares lengths."""
+        if not keywords:
+            return args
+        if [*keywords] == ["start"] and len(args) == 1 and (thing is enumerate or thing is sum):
+            return [*args, keywords["start"]]
+        if [*keywords] != ["strict"] or thing is not zip:
+            raise self.refusal(node, f"keywords are not supported in a call of {_title(thing)}", "positional arguments")
+        strict = self.usable(keywords["strict"], node)
+        if not isinstance(strict, Lit) or not isinstance(strict.value, bool):
+            raise self.refusal(node, "whether zip is strict must be a constant", "strict=True")
+        if strict.value:
+            self._require_equal_lengths(args, node)
+        return args
+
+    def _require_equal_lengths(self, args: list[Value], node: ast.Call) -> None:
+        """Raises before the loop what ``zip(..., strict=True)`` raises at its end."""
+        counted = any(map(self.is_counted, args))
+        lengths = [self.count_of(arg, node) if counted else literal(len(self._items_of(arg, "zip", node))) for arg in args]
+        for k, length in enumerate(lengths[1:], 2):
+            for op, word in (("gt", "longer"), ("lt", "shorter")):
+                before = "argument 1" if k == 2 else f"arguments 1-{k - 1}"
+                self.stop(self.arithmetic(op, length, lengths[0], node), "ValueError", f"zip() argument {k} is {word} than {before}", node)
+
+    def count_of(self, value: Value, node: ast.AST) -> Atom:
+        """How many items something has that is looped over."""
+        raise NotImplementedError
+
     def _check_known(self, thing: object, node: ast.AST) -> None:
         """Refuses what cannot be called, before its arguments are looked at."""
         if thing is print:
@@ -138,7 +173,7 @@ class Calls(Expressions):
             thing = thing.func
         known = (_handler(thing), words.find(thing), numpy_words.find(thing))
         ours = isinstance(thing, ops.Gate) or thing is math.isclose or is_record_class(thing)
-        if not ours and not any(known) and plain_function(thing) is None:
+        if not ours and not any(known) and (plain_function(thing) is None or _is_of_numpy(thing)):
             raise self.refusal(node, *_unknown(thing))
 
     def prelude(self, name: str, args: list[Value], node: ast.AST) -> Value:
@@ -327,7 +362,7 @@ class Calls(Expressions):
         self.expect(args, 1, 1, "reversed", node)
         match args[0]:
             case Many(items, display) if display != "iterator":
-                return Many(items[::-1], "iterator")
+                return Many(items[::-1], "iterator", ident_of_all(args[0]))
             case Range(start, stop, step, once=False):
                 trips = self.emit("trip_count", [start, stop, step], node)
                 before = self.arithmetic("sub", start, step, node)  # one step before the first
@@ -346,13 +381,13 @@ class Calls(Expressions):
             return Stream("enumerate", (args[0],), start)
         items = self._items_of(args[0], "enumerate", node)
         pairs = ((self.arithmetic("add", start, literal(k), node), item) for k, item in enumerate(items))
-        return Many(tuple(Many(pair) for pair in pairs), "iterator")
+        return Many(tuple(Many(pair) for pair in pairs), "iterator", ident_of_all(args[0]))
 
     def _zip(self, args: list[Value], node: ast.Call) -> Value:
         if any(map(self.is_counted, args)):
             return Stream("zip", tuple(args))
         columns = [self._items_of(arg, "zip", node) for arg in args]
-        return Many(tuple(Many(row) for row in zip(*columns, strict=False)), "iterator")
+        return Many(tuple(Many(row) for row in zip(*columns, strict=False)), "iterator", ident_of_all(*args))
 
     def is_counted(self, value: Value) -> bool:
         """Whether how many items there are is known at run time only."""
@@ -487,6 +522,14 @@ def _searching(over: Value, op: str, node: ast.Call) -> ast.FunctionDef:
     return ast.fix_missing_locations(ast.copy_location(ast.FunctionDef(op, nothing, stmts, []), node))
 
 
+#: What does the same as a function of NumPy that is refused.
+_INSTEAD = {
+    "numpy.fill_diagonal": "for i in range(len(a)): a[i, i] = x",
+    "numpy.diag_indices": "i = np.arange(n), and a[i, i]",
+    "numpy.triu_indices": "two loops: for i in range(n): for j in range(i, n)",
+    "numpy.tril_indices": "two loops: for i in range(n): for j in range(i + 1)",
+    "numpy.nansum": "np.sum(np.where(np.isnan(x), 0.0, x))",
+}
 _HANDLERS: dict[object, Handler] = {
     abs: Calls._abs, pow: Calls._pow, int: Calls._int, float: Calls._float, bool: Calls._bool, round: Calls._round,
     divmod: Calls._divmod, len: Calls._len, range: Calls._range, reversed: Calls._reversed, enumerate: Calls._enumerate,
@@ -508,14 +551,19 @@ def _handler(thing: object) -> Handler | None:
         return None
 
 
+def _is_of_numpy(thing: object) -> bool:
+    """Whether it is written in Python, but by NumPy or SciPy: not for this compiler, as a refusal inside it would tell nobody anything."""
+    return (getattr(thing, "__module__", None) or "").partition(".")[0] in ("numpy", "scipy")
+
+
 def _unknown(thing: object) -> tuple[str, str]:
     """The message and the advice for something that cannot be called here."""
     title = _title(thing)
     root = (getattr(thing, "__module__", None) or "").partition(".")[0]
     if root in ("random", "time", "datetime", "secrets") or "random" in title:
         return f"{title} gives another result each time", "the value as a parameter"
-    if root == "numpy" or type(thing).__module__.partition(".")[0] == "numpy":
-        return f"{title} is not supported", "NumPy's functions that stagegrad knows, or a loop over numbers"
+    if _is_of_numpy(thing) or type(thing).__module__.partition(".")[0] == "numpy":
+        return f"{title} is not supported", _INSTEAD.get(title, "NumPy's functions that stagegrad knows, or a loop over numbers")
     if isinstance(thing, type):
         return f"{title} is a class; objects are not supported", "numbers and tuples"
     if isinstance(thing, types.MethodType):

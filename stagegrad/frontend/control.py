@@ -18,7 +18,6 @@ import builtins
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TypeGuard
 
 from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow, Poisoned, Refusal
 from stagegrad.frontend.expressions import BINARY
@@ -139,7 +138,7 @@ class Statements(Lists):
                     self.assign(part.value if isinstance(part, ast.Starred) else part, item, stmt)
                 return value
             case ast.Subscript():
-                if not self.store(target, value, stmt):
+                if not self.store(target, value, stmt) and not self.replace_item(target, value, stmt):
                     message = "assignment to an item is not supported: lists, tuples and dicts that change are not supported"
                     raise self.unknown(target, message, "an array, or a name for each item")
                 return value
@@ -168,6 +167,9 @@ class Statements(Lists):
     def _augment(self, stmt: ast.AugAssign) -> None:
         if isinstance(stmt.target, ast.Subscript) and self.augment_item(stmt, stmt.target):
             return
+        if isinstance(stmt.target, ast.Subscript) and self.item_of(stmt.target) is not None:
+            self._augment_known(stmt, stmt.target)
+            return
         if not isinstance(stmt.target, ast.Name):
             self.assign(stmt.target, POISON, stmt)
             return
@@ -187,6 +189,13 @@ class Statements(Lists):
         if isinstance(old, Var) and isinstance(value, Var):
             self.same_origins(value, old)
         self.bind(stmt.target.id, value, stmt)
+
+    def _augment_known(self, stmt: ast.AugAssign, target: ast.Subscript) -> None:
+        """``name["key"] op= value`` for a number in a dict or a list."""
+        old = self.usable(self.expr(target), target)
+        if not isinstance(old, Var | Lit) or old.type.rank:
+            raise self.refusal(stmt, f"this changes {describe(old)} in place; only numbers in a dict or list can be", "a name for it")
+        self.replace_item(target, self.operate(BINARY.get(type(stmt.op), ""), old, self.expr(stmt.value), stmt), stmt)
 
     def _define(self, stmt: ast.FunctionDef) -> None:
         if stmt.decorator_list:
@@ -209,11 +218,12 @@ class Statements(Lists):
         call = stmt.exc if isinstance(stmt.exc, ast.Call) else None
         found = self.usable(self.expr(call.func if call else stmt.exc), stmt)
         kind = found.thing if isinstance(found, Static) else None
-        if not _is_own_exception(kind):
+        error = _name_of_exception(kind)
+        if error is None:
             raise self.refusal(stmt.exc, "only Python's own exceptions can be raised", 'raise ValueError("...")')
         if call and (call.keywords or len(call.args) > 1):
-            raise self.refusal(call, "only exceptions with a single message are supported", f'{kind.__name__}(f"...")')
-        self._raising(TRUE, kind.__name__, call.args[0] if call and call.args else None, stmt, False)
+            raise self.refusal(call, "only exceptions with a single message are supported", f'{error}(f"...")')
+        self._raising(TRUE, error, call.args[0] if call and call.args else None, stmt, False)
         return Flow.DEAD
 
     def _raising(self, test: Atom, error: str, message: ast.expr | None, stmt: ast.stmt, is_assert: bool) -> None:
@@ -477,8 +487,14 @@ class Statements(Lists):
         return Flow.FALL
 
 
-def _is_own_exception(thing: object) -> TypeGuard[type[Exception]]:
-    return isinstance(thing, type) and issubclass(thing, Exception) and getattr(builtins, thing.__name__, None) is thing
+def _name_of_exception(thing: object) -> str | None:
+    """What the text calls an exception: Python's own, and NumPy's for matrices."""
+    if not isinstance(thing, type) or not issubclass(thing, Exception):
+        return None
+    if thing.__name__ == "LinAlgError" and thing.__module__ == "numpy.linalg":
+        return "np.linalg.LinAlgError"
+    name: str = thing.__name__
+    return name if getattr(builtins, name, None) is thing else None
 
 
 def _only_raises(arm: Arm) -> Raise | None:

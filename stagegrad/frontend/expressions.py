@@ -122,6 +122,10 @@ class Expressions(Emitter):
         """A list of the function's own."""
         raise NotImplementedError
 
+    def new_ident(self) -> int:
+        """What a list or a dict of the function's own goes by."""
+        raise NotImplementedError
+
     def listing(self, node: ast.ListComp | ast.GeneratorExp) -> Value:
         """The list that a comprehension makes."""
         raise NotImplementedError
@@ -135,7 +139,7 @@ class Expressions(Emitter):
                 raise self.refusal(node, "a dict must have constant texts as keys", '{"name": value}')
             found[name.thing] = self.expr(value)
         self.check_size([*found.values()], node)
-        return Record("dict", tuple(found), tuple(found.values()))
+        return Record("dict", tuple(found), tuple(found.values()), ident=self.new_ident())
 
     def call(self, node: ast.Call) -> Value:
         """The value of a call."""
@@ -187,7 +191,7 @@ class Expressions(Emitter):
             raise self.refusal(node, message, f"float({name})")
         elif isinstance(thing, list | dict | set | bytearray):
             raise self.refusal(node, f"`{name}` is a {kind.__name__} that may change; constants must be numbers or tuples of numbers",
-                        f"a tuple: {name} = (...)")  # fmt: skip
+                        f"a tuple, {name} = (...), or where it is indexed by a variable an array, {name} = np.array(...)")  # fmt: skip
         elif kind.__name__ == "ndarray":
             return self.outside_array(thing, name, node)
         return self.constant(thing, node)
@@ -294,9 +298,13 @@ class Expressions(Emitter):
             return Many(items) if left.display == "tuple" else self.new_list(items)
         if any(map(self.is_array, (left, right))) or not op:
             return self.on_arrays(op, left, right, node)
+        if op == "mul" and (many := _repetition(left, right)):
+            items = many[0].items * many[1]
+            self.check_size(items, node)
+            return Many(items) if many[0].display == "tuple" else self.new_list(items)
         if op == "mul" and (repeated := next((side for side in (left, right) if isinstance(side, Many)), None)):
             message = f"a number is needed here, and this is {describe(repeated)}; repeating it with * is not supported"
-            raise self.refusal(node, message, "the items one by one")
+            raise self.refusal(node, message, "an array: np.zeros(n), np.full(n, x)")
         if op == "mod" and isinstance(left, Static) and isinstance(left.thing, str):
             raise self.refusal(node, "text formatted with % is not supported", 'an f-string: f"... {x}"')
         x, y = self.atom(left, node), self.atom(right, node)
@@ -494,6 +502,16 @@ class Expressions(Emitter):
             test = self.comparison(ast.Eq(), left, item, node)
             found = test if found == FALSE else self.emit("or", [self.atom(found, node), test], node)
         return self.atom(found, node)
+
+
+def _repetition(left: Value, right: Value) -> tuple[Many, int] | None:
+    """A tuple or a list of a few numbers, and how often it is repeated, where that is a constant: ``[0.0] * 3``."""
+    for many, times in ((left, right), (right, left)):
+        if not isinstance(many, Many) or not isinstance(times, Lit) or type(times.value) is not int or many.display == "iterator":
+            continue
+        numbers = all(isinstance(item, Var | Lit) and not item.type.rank for item in many.items)
+        return (many, times.value) if numbers and times.value * len(many.items) <= _MANY else None
+    return None
 
 
 def _none_or_text(value: Value) -> bool:

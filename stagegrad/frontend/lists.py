@@ -7,16 +7,16 @@ room for all that the loop can append. A list that may be appended to must have 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
 
 from stagegrad.frontend.arrays import Section
 from stagegrad.frontend.scope import Loop
-from stagegrad.frontend.values import POISON, Closure, Embedded, Key, Many, Numbers, Range, Record, Slot, Stream, Value, leaves
+from stagegrad.frontend.values import POISON, Closure, Embedded, Key, Many, Numbers, Range, Record, Slot, Value, idents, is_own, leaves
 from stagegrad.frontend.writes import Writes
-from stagegrad.ir import FLOAT, Atom, Type
+from stagegrad.ir import FLOAT, Atom, Lit, Type
 from stagegrad.ops import literal
 
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
@@ -39,8 +39,12 @@ class Lists(Writes):
 
     def new_list(self, items: Iterable[Value]) -> Many:
         """A list of the function's own."""
+        return Many(tuple(items), "list", self.new_ident())
+
+    def new_ident(self) -> int:
+        """What a list or a dict of the function's own goes by."""
         self.lists += 1
-        return Many(tuple(items), "list", self.lists)
+        return 1 << self.lists
 
     # ------------------------------------------------------------------------------------------ appending
 
@@ -62,8 +66,7 @@ class Lists(Writes):
     def _longer(self, key: Key, target: Value, value: Value, node: ast.AST) -> Value:
         """A list with one more item."""
         assert isinstance(target, Many | Numbers)
-        known = {ident for slot in self.env.values() for ident in idents(slot.value)}
-        if target.ident <= 0 or known & {target.ident, -1} or target.ident in self.busy:
+        if not self._is_alone(target.ident, self.env):
             message = "this list has another name as well, or is not this function's own: what append does to it would be seen there"
             raise self.refusal(node, message, f"a list of its own: {key[1]} = []")
         for leaf in leaves(value):
@@ -75,6 +78,57 @@ class Lists(Writes):
         array = self.emit("store", [target.array, target.count, number], node, name=self.word(self.frame, key[1]))
         count = self.arithmetic("add", target.count, literal(1), node)
         return Numbers(array, count, target.ident)
+
+    # ------------------------------------------------------------------------------------------ items that are replaced
+
+    def replace_item(self, target: ast.Subscript, value: Value, node: ast.AST) -> bool:
+        """``name["key"] = value`` and ``name[2] = value`` for a dict or a list of known length; False where it is something else."""
+        found = self.item_of(target)
+        if found is None:
+            return False
+        key, owner, place = found
+        self._require_own(key, owner, node)
+        for leaf in leaves(value):
+            self.settle(leaf)
+        items = (*owner.items[:place], self.kept(self.usable(value, node)), *owner.items[place + 1 :])
+        self.check_size(items, node)
+        if isinstance(owner, Record) and place == len(owner.items):
+            owner = replace(owner, names=(*owner.names, self._text(target)))
+        self.env[key] = replace(self.env[key], value=replace(owner, items=items))
+        return True
+
+    def item_of(self, target: ast.Subscript) -> tuple[Key, Many | Record, int] | None:
+        """The variable, what it holds, and the place of the item that is written to; behind the last for a new key of a dict."""
+        if not isinstance(target.value, ast.Name):
+            return None
+        key = (self.frame.number, target.value.id)
+        owner = self.env[key].value if key in self.env else None
+        if isinstance(owner, Record) and owner.display == "dict":
+            text = self._text(target)
+            return (key, owner, owner.names.index(text) if text in owner.names else len(owner.names))
+        if isinstance(owner, Many) and owner.display == "list":
+            place = self.usable(self.expr(target.slice), target.slice)
+            if isinstance(place, Lit) and type(place.value) is int and -len(owner.items) <= place.value < len(owner.items):
+                return key, owner, place.value % len(owner.items)
+        return None
+
+    def _text(self, target: ast.Subscript) -> str:
+        text = self.known(self.expr(target.slice), target.slice)
+        if not isinstance(text, str):
+            raise self.refusal(target.slice, "a dict must have constant texts as keys", '{"name": value}')
+        return text
+
+    def _require_own(self, key: Key, owner: Many | Record, node: ast.AST) -> None:
+        """Refuses to change what another name may hold as well."""
+        if not self._is_alone(owner.ident, {other: slot for other, slot in self.env.items() if other != key}):
+            kind = owner.display
+            message = f"this {kind} has another name as well, or is not this function's own: what is written to it would be seen there"
+            raise self.refusal(node, message, f"a {kind} of its own, or a name for each item")
+
+    def _is_alone(self, ident: int, others: Mapping[Key, Slot]) -> bool:
+        """Whether it is the function's own, and neither held by another variable nor what a loop goes over."""
+        held = (found for slot in others.values() for found in idents(slot.value))
+        return is_own(ident) and not any(ident & other for other in (*held, *self.busy))
 
     def _element(self, number: Atom, target: Numbers, node: ast.AST) -> Atom:
         held = replace(target.array.type, rank=0)
@@ -92,7 +146,7 @@ class Lists(Writes):
         for name, count in appended(stmt.body).items():
             key = (self.frame.number, name)
             slot = self.env.get(key)
-            if slot is None or not isinstance(slot.value, Many | Numbers) or slot.value.ident <= 0:
+            if slot is None or not isinstance(slot.value, Many | Numbers) or not is_own(slot.value.ident):
                 continue
             if count and over is None:
                 message = f"how often this loop appends to `{name}` is not known when it begins"
@@ -184,30 +238,11 @@ class Lists(Writes):
             return found
         assert isinstance(found, Section)
         array = self.numeric(self.read_section(found, link), link)
-        self.lists += 1
-        return Numbers(array, self.length(array, link), self.lists)
+        return Numbers(array, self.length(array, link), self.new_ident())
 
 
 def _is_list(value: Value) -> bool:
     return isinstance(value, Many) and value.display == "list"
-
-
-def idents(value: Value) -> Iterator[int]:
-    """The lists inside a value."""
-    match value:
-        case Numbers(ident=ident):
-            yield ident
-        case Many(items, ident=ident):
-            if ident:
-                yield ident
-            for item in items:
-                yield from idents(item)
-        case Record(items=items) | Stream(parts=items):
-            for item in items:
-                yield from idents(item)
-        case Closure(defaults=defaults):
-            for _, item in defaults:
-                yield from idents(item)
 
 
 def appended(stmts: Iterable[ast.stmt], inner: bool = False) -> dict[str, int]:
@@ -223,6 +258,16 @@ def appended(stmts: Iterable[ast.stmt], inner: bool = False) -> dict[str, int]:
                 for name, count in appended(children, deeper).items():
                     found[name] = found.get(name, 0) + count
     return found
+
+
+def rekeyed(stmts: Iterable[ast.stmt]) -> list[str]:
+    """The names of which statements replace items: ``name[...] = value``."""
+    found: dict[str, None] = {}
+    for part in (part for stmt in stmts for part in ast.walk(stmt)):
+        match part:
+            case ast.Subscript(ast.Name(name), ctx=ast.Store()):
+                found[name] = None
+    return list(found)
 
 
 def _listing(node: ast.ListComp | ast.GeneratorExp, over: Value) -> ast.FunctionDef:

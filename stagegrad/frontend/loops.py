@@ -14,7 +14,7 @@ from itertools import chain, count
 from typing import TYPE_CHECKING, TypeAlias
 
 from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow, Origin, Strength
-from stagegrad.frontend.lists import OtherNumbers, appended
+from stagegrad.frontend.lists import OtherNumbers, appended, rekeyed
 from stagegrad.frontend.memory import Memory, buffers_in, key_of
 from stagegrad.frontend.scope import Loop, assigned, has_exit
 from stagegrad.frontend.values import (
@@ -34,10 +34,12 @@ from stagegrad.frontend.values import (
     Value,
     alike,
     fill,
+    idents,
     join,
     leaves,
     refs,
     undefined,
+    unfit_in,
     with_refs,
 )  # fmt: skip
 from stagegrad.ir import BOOL, FLOAT, INT, Atom, Block, Carry, For, Lit, Type, Var, While
@@ -78,6 +80,8 @@ class LoopLowering:
         self.region = lowering.new_region(scope.head[stmt] | scope.captured)
         slots = {name: lowering.env.get((frame.number, name)) for name in appended(stmt.body)}
         grown = [name for name, slot in slots.items() if slot is not None and isinstance(slot.value, Numbers)]
+        slots = {name: lowering.env.get((frame.number, name)) for name in rekeyed(stmt.body)}
+        grown += [name for name, slot in slots.items() if slot is not None and isinstance(slot.value, Many | Record)]
         changed = [(frame.number, name) for name in dict.fromkeys([*assigned([header, *stmt.body]), *grown])]
         live = scope.head[stmt] | scope.captured
         self.lost = [key for key in changed if key[1] not in live]
@@ -93,8 +97,9 @@ class LoopLowering:
 
     def run(self) -> Flow:
         """Lowers the loop and what its `else` holds."""
-        low, outer = self.low, self.low.region
+        low, outer, lists = self.low, self.low.region, self.low.lists
         while True:
+            low.lists = lists  # so that what the body makes goes by the same bits in each attempt
             mark = len(low.compilation.problems), len(low.compilation.made)
             low.region = self.region
             try:
@@ -219,7 +224,8 @@ class LoopLowering:
             if joined is None:
                 entry = self.low.env.get(carried.key) or Slot(carried.skeleton)
                 joined = self.low.conflict(carried.key[1], entry, end)
-            if _types(joined) != _types(carried.skeleton) or isinstance(joined, Unfit) != isinstance(carried.skeleton, Unfit):
+            joined = unfit_in(joined) or joined
+            if _kind(joined) != _kind(carried.skeleton):
                 carried.skeleton, settled = joined, False
         return settled
 
@@ -454,5 +460,6 @@ class LoopLowering:
         return Slot(fill(slot.value, iter(outs)), TRUE, slot.span)
 
 
-def _types(value: Value) -> list[Type]:
-    return [leaf.type for leaf in leaves(value)]
+def _kind(value: Value) -> tuple[list[Type], list[int], bool]:
+    """What a value must have in common at both ends of a trip: its types, the lists that it may be, and whether it may be read at all."""
+    return [leaf.type for leaf in leaves(value)], [*idents(value)], isinstance(value, Unfit)

@@ -28,7 +28,7 @@ class Many:
 
     items: tuple[Value, ...]
     display: str = "tuple"  # or "list" or "iterator"
-    ident: int = field(default=0, compare=False)  # of a list that the function may append to; -1 where it may be one of several
+    ident: int = field(default=0, compare=False)  # a bit for each list of the function's own that it may be; see `is_own`
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class Record:
     names: tuple[str, ...]
     items: tuple[Value, ...]
     cls: type | None = None
+    ident: int = field(default=0, compare=False)  # as in `Many`, of dicts
 
     def get(self, name: object) -> Value | None:
         """The value under a name, or None."""
@@ -247,9 +248,54 @@ def disowned(value: Value) -> Value:
         case Many(items):
             return replace(value, items=tuple(map(disowned, items)), ident=0)
         case Record(items=items):
-            return replace(value, items=tuple(map(disowned, items)))
+            return replace(value, items=tuple(map(disowned, items)), ident=0)
         case _:
             return value
+
+
+def idents(value: Value) -> Iterator[int]:
+    """The lists inside a value."""
+    match value:
+        case Numbers(ident=ident):
+            yield ident
+        case Many(items, ident=ident):
+            if ident:
+                yield ident
+            for item in items:
+                yield from idents(item)
+        case Record(items=items, ident=ident):
+            if ident:
+                yield ident
+            for item in items:
+                yield from idents(item)
+        case Stream(parts=items):
+            for item in items:
+                yield from idents(item)
+        case Closure(defaults=defaults):
+            for _, item in defaults:
+                yield from idents(item)
+
+
+def ident_of_all(*values: Value) -> int:
+    """What an iterator over these goes by: all the lists and dicts inside."""
+    found = 0
+    for value in values:
+        for ident in idents(value):
+            found |= ident
+    return found
+
+
+_FOREIGN = 1
+
+
+def is_own(ident: int) -> bool:
+    """Whether a list or a dict was certainly made by the function itself."""
+    return ident > 0 and not ident & _FOREIGN
+
+
+def one_of(first: int, second: int) -> int:
+    """What the one or the other list goes by."""
+    return first if first == second else first | second | (0 if first and second else _FOREIGN)
 
 
 def holds_iterator(value: Value) -> bool:
@@ -257,6 +303,14 @@ def holds_iterator(value: Value) -> bool:
     if isinstance(value, Many):
         return value.display == "iterator" or any(map(holds_iterator, value.items))
     return isinstance(value, Stream) or (isinstance(value, Range) and value.once)
+
+
+def unfit_in(value: Value) -> Unfit | None:
+    """What must not be read, in a tuple, a list or a dict."""
+    if isinstance(value, Unfit):
+        return value
+    items = value.items if isinstance(value, Many | Record) else ()
+    return next((found for item in items if (found := unfit_in(item)) is not None), None)
 
 
 def undefined(value: Value) -> Value:
@@ -286,12 +340,13 @@ def join(first: Value, second: Value) -> Value | None:
         case Many(a, display), Many(b, other) if len(a) == len(b) and display == other:
             parts = [join(x, y) for x, y in zip(a, b, strict=True)]
             found = tuple(part for part in parts if part is not None)
-            return Many(found, display, first.ident if first.ident == second.ident else -1) if len(found) == len(a) else None
+            return Many(found, display, one_of(first.ident, second.ident)) if len(found) == len(a) else None
         case Numbers(), Numbers() if first.ident == second.ident and first.array.type == second.array.type:
             return undefined(first)
         case Record(), Record() if (first.display, first.names, first.cls) == (second.display, second.names, second.cls):
             inner = join(Many(first.items), Many(second.items))
-            return replace(first, items=inner.items) if isinstance(inner, Many) else None
+            ident = one_of(first.ident, second.ident)
+            return replace(first, items=inner.items, ident=ident) if isinstance(inner, Many) else None
         case Ref(), Ref() if first.buffer == second.buffer and alike(first, second):
             return undefined(first)
         case Range(), Range() if first.once == second.once:

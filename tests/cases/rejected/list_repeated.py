@@ -1,3 +1,3 @@
-def f(x):
-    values = [0.0] * 3  # error: repeating it with * is not supported
+def f(x, n: int):
+    values = [0.0] * n  # error: repeating it with * is not supported
     return x + sum(values)
