@@ -9,6 +9,7 @@ from stagegrad.fuse.nest import SIZE_WORDS, Fused
 from stagegrad.fuse.nodes import Node, Nodes
 from stagegrad.fuse.sizes import Known, Sizes, with_sizes
 from stagegrad.fuse.stencil import Filling, counted, filling, stencils
+from stagegrad.fuse.together import together
 from stagegrad.ir import Block, Fresh, Function, Stage, Var, binds, inner_binds, with_blocks
 from stagegrad.shapes import dimensions
 
@@ -56,6 +57,7 @@ class Fuser:
                 stmt = with_blocks(stmt, lambda inner, around=around: self.block(inner, around))  # type: ignore[misc]
                 known = with_sizes(known, (var for var in binds(stmt) if var not in self.nodes.views), self.nodes)
             items.append(node or stmt)
+        items = together(items, block, self.nodes, found)
         if not any(isinstance(item, LOOPS) for item in items):
             return Block(tuple(item for item in items if not isinstance(item, LOOPS)), block.results)
         return Fused(self, block, found, known, order).run(items)

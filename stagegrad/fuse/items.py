@@ -26,7 +26,9 @@ def reads_of(item: Item) -> set[Atom | Counting]:
 
 def binds_of(item: Item) -> tuple[Var, ...]:
     """The values that an item makes."""
-    return (item.out,) if isinstance(item, LOOPS) else binds(item)
+    if isinstance(item, Stencil):
+        return (item.out, *(one.node.out for one in item.sums))
+    return (item.out,) if isinstance(item, (Node, Filling)) else binds(item)
 
 
 def dims_in(met: Iterable[tuple[Dim, Dim]]) -> set[Dim]:

@@ -137,7 +137,7 @@ class Schedule:
 
         def again(node: Node, where: Level) -> Node:
             if (node.out, where) not in copies:
-                refs = tuple(renewed(ref, where) for ref in node.refs)
+                refs = tuple(renewed(ref, node, where) for ref in node.refs)
                 out = self.fused.fresh.like(node.out)
                 self.fused.sides[out] = self.fused.sides[node.out]
                 copy = replace(node, stage=replace(node.stage, out=out, note=""), refs=refs)
@@ -146,9 +146,12 @@ class Schedule:
                 found.append(copy)
             return copies[node.out, where]
 
-        def renewed(ref: Ref, where: Level) -> Ref:
+        def renewed(ref: Ref, reader: Node, where: Level) -> Ref:
             maker = self.elsewhere(ref, makers)
-            return ref if maker is None or self.levels[id(maker)] == where else replace(ref, base=again(maker, where).out)
+            # A loop over fewer elements than the maker's own is none of the maker's.
+            if maker is None or self.levels[id(maker)] == where or maker.axes != reader.axes[: len(maker.axes)]:
+                return ref
+            return replace(ref, base=again(maker, where).out)
 
         for item in items:
             where = self.levels[id(item)]
@@ -156,10 +159,8 @@ class Schedule:
                 refs = list(item.refs)
                 for k, ref in enumerate(refs):
                     maker = self.elsewhere(ref, makers)
-                    if maker is None or self.levels[id(maker)] == where or maker.axes != item.axes[: len(maker.axes)]:
-                        continue
-                    if self.cost(maker, makers, where[0]) <= _CHEAP:
-                        refs[k] = renewed(ref, where)
+                    if maker is not None and self.cost(maker, makers, where[0]) <= _CHEAP:
+                        refs[k] = renewed(ref, item, where)
                 if tuple(refs) != item.refs:
                     item = replace(item, refs=tuple(refs))
                     self.levels[id(item)] = where

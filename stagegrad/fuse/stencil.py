@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, TypeAlias
 from stagegrad.fuse.nodes import ZERO, Ahead, Entry, Node, Nodes, Ref, cut, sections_of
 from stagegrad.fuse.order import reads
 from stagegrad.ir import INT, Atom, Block, If, Lit, Span, Stage, Var, literal_is, variables
-from stagegrad.ops import literal
+from stagegrad.ops import ANY_ORDER, literal
 from stagegrad.shapes import Dim, Shape
 
 if TYPE_CHECKING:
-    from stagegrad.fuse.nest import Fused
+    from stagegrad.fuse.nest import Fused, Slot
 
 #: Pairs of dimensions that must be equal although they have two names.
 Pairs: TypeAlias = "tuple[tuple[Dim, Dim], ...]"
@@ -47,6 +47,18 @@ class Term:
 
 
 @dataclass(frozen=True)
+class Sum:
+    """A sum over a section of the array: of what lies `inside` it, the values that are computed on the way, from what it `needs`."""
+
+    node: Node
+    before: tuple[int, ...]
+    behind: tuple[int, ...]
+    inside: frozenset[Var]
+    needs: frozenset[Var]
+    met: Pairs
+
+
+@dataclass(frozen=True)
 class Stencil:
     """``out = array; out[section] += value`` for each of the terms, one after the other.
 
@@ -61,6 +73,7 @@ class Stencil:
     needs: frozenset[Var] = frozenset()  # what has to lie in memory
     met: Pairs = ()  # dimensions that must be equal although they have two names
     zeroed: tuple[tuple[int, int], ...] = ()
+    sums: tuple[Sum, ...] = ()  # what is summed up in the same loops
     apart: bool = False  # whether the result is an array of its own, because the terms read the old one, or little of it is left
 
     def most(self, axis: int) -> tuple[int, int]:
@@ -161,13 +174,13 @@ def _term(stage: Stage, nodes: Nodes) -> Term | None:
     return Term(value, before, behind, stage.note, stage.span, met)
 
 
-def chain(var: Var, views: Nodes, nodes: Mapping[Var, Node]) -> list[Node] | None:
+def chain(var: Var, views: Nodes, nodes: Mapping[Var, Node], most: int = CHEAP) -> list[Node] | None:
     """The nodes that compute an element of a value from what lies in memory; None where that is dear, or cannot be."""
     found: dict[Var, Node] = {}
 
     def visit(node: Node) -> bool:
         found[node.out] = node
-        if node.reduces or node.stage.op not in ARITHMETIC or len(found) > CHEAP or node.place != tuple(range(len(node.axes))):
+        if node.reduces or node.stage.op not in ARITHMETIC or len(found) > most or node.place != tuple(range(len(node.axes))):
             return False
         for ref in node.refs:
             inner = nodes.get(ref.base) if isinstance(ref.base, Var) and ref.base.type.rank else None
@@ -188,6 +201,7 @@ class Writer:
         self.fused, self.stencil, self.nodes = fused, stencil, nodes
         self.sizes = [fused.size(dim) for dim in fused.nodes.dims(stencil.array)]
         self.fills = False
+        self.sums: list[tuple[Sum, Slot]] = []
         self.old: Atom | None = None
 
     def write(self) -> Atom:
@@ -199,8 +213,12 @@ class Writer:
         start = fused.array(self.stencil.out.name, type_, self.sizes) if self.fills else self.old
         assert start is not None
         self.slot = fused.carried(start)
+        self.sums = [(one, fused.carried(fused.start(one.node, 0.0))) for one in self.stencil.sums]
         with fused.guarded(self.stencil.met, self.stencil.terms[0].span):
             self.part((), ())
+        for one, slot in self.sums:
+            fused.slots.remove(slot)
+            fused.now[one.node.out] = slot.now
         fused.slots.remove(self.slot)
         return self.slot.now
 
@@ -244,9 +262,25 @@ class Writer:
         old = self.kept(indices, asked) if self.fills else None
         if old is not None:
             total = fused.emit("add", old, total)
+        for one, slot in self.sums:
+            self.add(one, slot, indices, asked)
         fused.write("store" if self.fills else "accumulate", self.slot, indices, total, self.stencil.terms[0].note)
         assert isinstance(self.slot.now, Var)
         fused.sides[self.slot.now] = fused.sides[self.stencil.out]
+
+    def add(self, one: Sum, slot: Slot, indices: tuple[Atom, ...], asked: tuple[bool, ...]) -> None:
+        """Adds what belongs to an element to a sum, where the sum reaches it."""
+
+        def value() -> Atom:
+            places = tuple(self.fused.shifted(index, -before) for index, before in zip(indices, one.before, strict=True))
+            return self.at(one.node.refs[0], places, True, {})
+
+        test = self.reached(tuple(zip(one.before, one.behind, strict=True)), indices, asked)
+        more = value() if test is None else self.either(test, value, lambda: self.zero)
+        out = self.fused.fresh.var(one.node.out.name, slot.now.type)
+        self.fused.out.append(Stage(out, "add", (slot.now, more), (ANY_ORDER,), note=one.node.stage.note))
+        self.fused.sides[out] = self.fused.sides[one.node.out]
+        slot.now = out
 
     def kept(self, indices: tuple[Atom, ...], asked: tuple[bool, ...]) -> Atom | None:
         """What the element was before; None where it was zero."""
@@ -394,4 +428,4 @@ def filling(stage: Stage, nodes: Nodes) -> Filling | None:
     return Filling(stage, tuple(axes), tuple(index), seen, met)
 
 
-__all__ = ["Filling", "Stencil", "Term", "Writer", "counted", "filling", "stencils"]
+__all__ = ["Filling", "Stencil", "Sum", "Term", "Writer", "chain", "counted", "filling", "stencils"]

@@ -153,55 +153,56 @@ def f_value_and_grad(u0, c, steps):
             u[i + 1] = new_was_tape_si
         edge = min(2, n)
         nmedge = n - edge
+        it = 0.0
         for i in range(edge):
             i2 = i + nmedge
             i = i if i < 1 else i2
             if i < n - 1:
                 ipone = i + 1
                 new_ = new[ipone]
+                new_i = new[i]
                 du_ = du[ipone]
-                pick = -(c * new_ * -du_)
+                pick = new_ * ((new_ - new_i) * -du_)
             else:
                 pick = 0.0
+            # cui = c * ui
+            it = plus(it, pick)
+            if i < n - 1:
+                ipone2 = i + 1
+                new_ = new[ipone2]
+                du_ = du[ipone2]
+                pick2 = -(c * new_ * -du_)
+            else:
+                pick2 = 0.0
             if i >= 1:
                 du_i = du[i]
                 new_i = new[i]
                 negdu_i = -du_i
                 new_ = new[i - 1]
-                pick2 = du_i + c * new_i * negdu_i + c * ((new_i - new_) * negdu_i)
+                pick3 = du_i + c * new_i * negdu_i + c * ((new_i - new_) * negdu_i)
             else:
-                pick2 = 0.0
+                pick3 = 0.0
             # ui2 = u[:-1]
-            dnew[i] += pick + pick2
+            dnew[i] += pick2 + pick3
         dnew3 = dnew
+        it2 = it
         for i in range(n - 2):
-            ipone2 = i + 1
             iptwo = i + 2
             new_ = new[iptwo]
+            ipone3 = i + 1
+            new_2 = new[ipone3]
             du_ = du[iptwo]
-            new_2 = new[ipone2]
-            du_2 = du[ipone2]
+            du_2 = du[ipone3]
             negdu_ = -du_2
             new_i = new[i]
             sum1 = du_2 + c * new_2 * negdu_ + c * ((new_2 - new_i) * negdu_)
             # ui2 = u[:-1]
-            dnew3[ipone2] += -(c * new_ * -du_) + sum1
+            dnew3[ipone3] += -(c * new_ * -du_) + sum1
+            it2 = plus(it2, new_ * ((new_ - new_2) * -du_))
+        # cui = c * ui
+        dc += it2
         new2 = u
         new2[0] = load1
-        it = 0.0
-        for i in range(m):
-            ipone3 = i + 1
-            du_ = du[ipone3]
-            # diff1 = ui - cuiuimui2
-            dcuiuimui2_i = -du_
-            new_ = new[ipone3]
-            new_i = new[i]
-            uimui2_i = new_ - new_i
-            # cuiuimui2 = cui * uimui2
-            dcui_i = uimui2_i * dcuiuimui2_i
-            it = plus(it, new_ * dcui_i)
-        # cui = c * ui
-        dc += it
         for i in range(m):
             # new[1:] = diff1
             dnew2[i + 1] = 0.0
