@@ -310,6 +310,18 @@ def test_the_largest_of_nothing_is_an_error():
         assert_alike(largest, (np.ones(shape), np.ones(2)))
 
 
+def one_over_sums(x, b):
+    return np.sum(1.0 / np.sum(x, axis=1)) + np.sum(b)
+
+
+def test_a_sum_of_one_element_is_not_minus_zero():
+    for kind in (np.float64, np.float32):
+        x = np.array([[-0.0], [2.0]], dtype=kind)
+        with np.errstate(all="ignore"):
+            assert stagegrad.compile(one_over_sums, target="numba")(x, np.ones(2, dtype=kind)) == np.inf
+            assert_alike(one_over_sums, (x, np.ones(2, dtype=kind)))
+
+
 def sections_of_what_is_cheap(x, y):
     v = 0.3 * x
     total = np.sum(v[1:-1] * v[2:])

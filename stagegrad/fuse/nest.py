@@ -22,6 +22,7 @@ from stagegrad.fuse.schedule import Schedule, delayed
 from stagegrad.fuse.sizes import Known, Sizes
 from stagegrad.fuse.stencil import Filling, Stencil, Writer
 from stagegrad.ir import (
+    FLOAT,
     INT,
     Atom,
     Attr,
@@ -411,11 +412,14 @@ class Fused:
         if node.reduces and node.first_gone < len(node.axes):
             self.combine(node, args[0], indices)
             return
-        if node.reduces or node.stage.op == "load":
+        stage = node.stage
+        if stage.op == "sum":  # of one element; it begins at 0.0, and so is not -0.0
+            stage, args = replace(stage, op="add", attrs=()), (args[0], Lit(0.0, FLOAT))
+        elif node.reduces or stage.op == "load":
             self.put(node, args[0], indices, values)
             return
         out = self.fresh.var(_named(node, indices), replace(node.out.type, rank=0))
-        self.out.append(replace(node.stage, out=out, args=args))
+        self.out.append(replace(stage, out=out, args=args))
         self.sides[out] = self.sides[node.out]
         self.put(node, out, indices, values)
 
