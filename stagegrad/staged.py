@@ -109,7 +109,7 @@ class Staged(Generic[P, R]):
         return answer
 
     def _value(self, *args: Any, **kwargs: Any) -> Any:
-        return self._call("_value", args, kwargs)
+        return self._entered("_value", args, kwargs)
 
     def grad(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """The gradient at a point, or a tuple of them if there are several, in the units of value / argument.
@@ -123,14 +123,14 @@ class Staged(Generic[P, R]):
         Raises ArgumentError for an argument of the wrong kind, an `out` that does not fit, and where the function does not return one
         float.
         """
-        return self._call("grad", args, kwargs)
+        return self._entered("grad", args, kwargs)
 
     def value_and_grad(self, *args: P.args, **kwargs: P.kwargs) -> tuple[R, Any]:
         """The value and the gradient, ``(f, df)`` or ``(f, (dx, dy, ...))``, for the price of little more than the gradient.
 
         See `grad` for what the gradient is with respect to, and for ``out=``, which is of the gradient's structure here, too.
         """
-        both: tuple[R, Any] = self._call("value_and_grad", args, kwargs)
+        both: tuple[R, Any] = self._entered("value_and_grad", args, kwargs)
         return both
 
     def map(
@@ -391,6 +391,11 @@ class Staged(Generic[P, R]):
         return parse_all(types, self._find_signature(), self.__name__)
 
     # ------------------------------------------------------------------------------------------ inside: calls
+
+    def _entered(self, method: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """A call by a reference to the method that was taken before an entry was installed in its place: it goes there too."""
+        entry = self.__dict__.get(method)
+        return self._call(method, args, named) if entry is None else entry(*args, **named)
 
     def _call(self, method: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """A call that no installed entry takes; what it finds is installed in its place, so that the next such call is fast."""

@@ -565,6 +565,15 @@ def test_a_formula_needs_neither_numba_nor_sympy():
     assert python(script) == f"{VALUE} False"
 
 
+def test_a_reference_taken_before_the_first_call_is_as_fast(monkeypatch):
+    f = stagegrad.compile(lambda x, y: x * y)
+    references = [f.value_and_grad, f.grad, f]
+    for reference in references:
+        reference(2.0, 3.0)
+    monkeypatch.setattr(type(f), "_call", lambda *_: pytest.fail("the long way"))
+    assert [reference(2.0, 3.0) for reference in references] == [(6.0, (3.0, 2.0)), (3.0, 2.0), 6.0]
+
+
 def test_the_version_is_that_of_the_package():
     import tomllib
     from pathlib import Path
