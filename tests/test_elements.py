@@ -164,9 +164,19 @@ def written_in_an_arm(m):
     return np.sum(a * a)
 
 
+def thrice(m):
+    u = m[0]
+    v = np.zeros(len(u))
+    for i in range(1, len(u) - 1):
+        v[i] = 0.3 * (u[i + 1] + u[i - 1]) * u[i]
+        v[i] += 0.2 * u[i - 1]
+        v[i] *= u[i + 1] + m[i, i]
+    return np.sum(v * v)
+
+
 GOOD = [cholesky, product, back_substitution, two_of_them]
 TRAPS = [itself_among_them, counted_from_the_end, other_rows, element_that_moves, read_in_a_branch, old_version]
-WRITTEN_TWICE = [twice_in_a_row, what_was_written_is_used, written_in_an_arm]
+WRITTEN_TWICE = [thrice, twice_in_a_row, what_was_written_is_used, written_in_an_arm]
 
 
 def positive(n):

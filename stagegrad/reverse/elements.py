@@ -88,21 +88,35 @@ class _Elements:
 
     def written_once(self, block: Block) -> Block:
         """The block without the writes to elements that it writes again, and reads in between only from them."""
+        writes = [stmt for stmt in block.stmts if isinstance(stmt, Stage) and stmt.op == "store"]
+        if len(writes) < 2:
+            return block
         counts = count_reads(block)
-        for first in [stmt for stmt in block.stmts if isinstance(stmt, Stage) and stmt.op == "store"]:
-            readers = [stmt for stmt in block.stmts if isinstance(stmt, Stage) and first.out in stmt.args[:1]]
-            *reads, second = readers or [first]
-            where, type_ = _axes(first), first.args[-1].type
-            if second.op != "store" or _axes(second) != where or where is None or len(readers) != counts[first.out]:
-                continue
-            same = [stmt for stmt in reads if _axes(stmt) == where and stmt.out.type == type_]
-            others = [axes for stmt in reads if stmt not in same and (axes := _axes(stmt)) is not None]
-            apart = len(same) + len(others) == len(reads) and all(self.indices.differ(axes, where) for axes in others)
-            if apart and second.args[-1].type == type_:
-                kept = (stmt for stmt in block.stmts if stmt is not first and stmt not in same)
-                block = substitute(Block(tuple(kept), block.results), dict.fromkeys((stmt.out for stmt in same), first.args[-1]))
-                block = substitute(block, {first.out: first.args[0]})
+        readers: dict[Atom, list[Stage]] = {}
+        for stmt in block.stmts:
+            if isinstance(stmt, Stage) and stmt.args:
+                readers.setdefault(stmt.args[0], []).append(stmt)
+        for first in writes:
+            following = readers.get(first.out, [])
+            shorter = self.without(block, first, following) if len(following) == counts[first.out] else None
+            if shorter is not None:
+                return self.written_once(shorter)  # of the statements there are others now
         return block
+
+    def without(self, block: Block, first: Stage, readers: Sequence[Stage]) -> Block | None:
+        """The block without a write, if the last of its readers writes to the same element, and the others read it or lie apart."""
+        *reads, second = readers or [first]
+        where, type_ = _axes(first), first.args[-1].type
+        if second.op != "store" or _axes(second) != where or where is None:
+            return None
+        same = [stmt for stmt in reads if _axes(stmt) == where and stmt.out.type == type_]
+        others = [axes for stmt in reads if stmt not in same and (axes := _axes(stmt)) is not None]
+        apart = len(same) + len(others) == len(reads) and all(self.indices.differ(axes, where) for axes in others)
+        if not apart or second.args[-1].type != type_:
+            return None
+        kept = (stmt for stmt in block.stmts if stmt is not first and stmt not in same)
+        found = substitute(Block(tuple(kept), block.results), dict.fromkeys((stmt.out for stmt in same), first.args[-1]))
+        return substitute(found, {first.out: first.args[0]})
 
     def loop(self, loop: For, before: Sequence[Stmt], after: Sequence[Stmt]) -> list[Stmt]:
         """The loop with a number for the element of each array that it computes in place; around it, what reads and writes them."""
