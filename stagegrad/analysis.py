@@ -1,14 +1,33 @@
 """Facts about a function that several passes ask for; nothing here changes a function.
 
-`active` says which values a gradient passes through; `needed` says which part of a block its results depend on.
+`active` says which values a gradient passes through; `needed` says which part of a block its results depend on; `memory_of` says
+where arrays lie that are written in place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from stagegrad.ir import Block, Call, For, Function, If, Raise, Remark, Stage, Stmt, Var, While, binds, inner_binds, uses, variables
+from stagegrad.ir import (
+    Atom,
+    Block,
+    Call,
+    For,
+    Function,
+    If,
+    Raise,
+    Remark,
+    Stage,
+    Stmt,
+    Var,
+    While,
+    binds,
+    inner_binds,
+    uses,
+    variables,
+    walk,
+)  # fmt: skip
 from stagegrad.ops import find
 
 _CUT = {
@@ -180,3 +199,35 @@ class _Pruner:
 
 def _computes(block: Block) -> bool:
     return any(not isinstance(stmt, Remark) for stmt in block.stmts)
+
+
+def memory_of(body: Block) -> Callable[[Atom], Atom]:
+    """Says of an array where its memory comes from: back through writes, branches and loops that hand their buffer on, to what made it.
+
+    Whatever it is not certain of stands for itself.
+    """
+    makers = {var: stmt for stmt in walk(body) for var in binds(stmt)}
+
+    def home(atom: Atom) -> Atom:
+        while True:
+            before = back(atom, makers[atom]) if isinstance(atom, Var) and atom in makers else atom
+            if before == atom:
+                return atom
+            atom = before
+
+    def back(out: Var, stmt: Stmt) -> Atom:
+        match stmt:
+            case Stage(op="store" | "accumulate", args=args):
+                return args[0]
+            case Call(outs=outs, args=args, onto=onto):
+                return next((args[argument] for result, argument in onto if outs[result] == out), out)
+            case For(carries=carries) | While(carries=carries):
+                place = next(k for k, carry in enumerate(carries) if carry.out == out)
+                return carries[place].init if home(stmt.body.results[place]) == carries[place].var else out
+            case If():
+                first, second = (home(arm.results[stmt.outs.index(out)]) for arm in (stmt.then, stmt.orelse))
+                return first if first == second else out
+            case _:
+                return out
+
+    return home

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from stagegrad.analysis import memory_of
 from stagegrad.ir import FLOAT, Atom, Block, Call, For, Fresh, Function, Lit, Module, Stage, Stmt, Var, While, binds, substitute
 
 #: What makes an array to be written to; those in the first set begin as zeros.
@@ -44,6 +45,7 @@ def _with_given(function: Function, position: int) -> Function:
 def _made_in(body: Block, result: Atom) -> Stage | None:
     """The stage that makes the array which a result was written to, if the block itself has it."""
     makers: dict[Atom, Stmt] = {var: stmt for stmt in body.stmts for var in binds(stmt)}
+    home = memory_of(body)
     while True:
         match makers.get(result):
             case Stage(op=op) as stage if op in _ZEROS | _ROOMS:
@@ -52,8 +54,11 @@ def _made_in(body: Block, result: Atom) -> Stage | None:
                 result = args[0]
             case Call(outs=outs, args=args, onto=onto) if any(outs[r] == result for r, _ in onto):
                 result = next(args[a] for r, a in onto if outs[r] == result)
-            case For(carries=carries) | While(carries=carries):
-                result = next(carry.init for carry in carries if carry.out == result)
+            case For() | While() as loop:
+                carry, last = next(pair for pair in zip(loop.carries, loop.body.results, strict=True) if pair[0].out == result)
+                if home(last) != carry.var:
+                    return None  # a trip hands another buffer on
+                result = carry.init
             case _:
                 return None
 

@@ -35,6 +35,21 @@ def dot(x, y):
     return total
 
 
+def taking_turns(x, y):
+    for _ in range(len(x)):
+        x, y = y, x
+    return np.sum(x * x) + 3.0 * np.sum(y)
+
+
+def taking_turns_after_writes(x, y):
+    a, b = x.copy(), y.copy()
+    for i in range(len(x)):
+        a[i] *= 2.0
+        b[i] *= a[i]
+        a, b = b, a
+    return np.sum(a * a) + 3.0 * np.sum(b)
+
+
 def elementwise(x, y):
     return np.sum(np.tanh(x) * y + x)
 
@@ -73,7 +88,7 @@ X, Y, W = RNG.normal(size=5), RNG.normal(size=5), RNG.normal(size=(3, 5))
 CASES = [
     (dot, X, Y), (elementwise, X, Y), (elementwise, W, X), (product, W, X), (one_way, X, Y), (one_way, -np.abs(X), Y), (handed_on, X, Y),
     (twice, X, Y), (recurrence, X, Y), (unused, X, Y), (elementwise, X[:0], Y[:0]),
-    (elementwise, X.astype(np.float32), Y.astype(np.float32)),
+    (elementwise, X.astype(np.float32), Y.astype(np.float32)), (taking_turns, X, Y), (taking_turns_after_writes, X, Y),
 ]  # fmt: skip
 
 

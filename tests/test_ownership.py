@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -590,3 +591,34 @@ def test_a_thousand_statements_take_little_time() -> None:
         times.append(time.perf_counter() - start)
     assert sum(isinstance(s, Stage) and s.op == "duplicate" for s in walk(after.body)) == 331
     assert min(times) < 0.4, "about 0.04 s is normal"
+
+
+# ---------------------------------------------------------------------------------------------- arrays that are given
+
+READ_BEHIND_A_WRITE = """
+function f(x.0: float, out.0: float[1]) -> (0, 1) from python:
+  a.0: float[1] = store(out.0, 0, x.0)
+  b.0: float[1] = store(a.0, 1, x.0)
+  s.0: float = sum(a.0)
+  return s.0, b.0
+"""
+
+SWAPPED = """
+function f(n.0: int, p.0: float[1], q.0: float[1]) -> (0, 1) from python:
+  a.0: float[1] = store(p.0, 0, 1.0)
+  b.0: float[1] = store(q.0, 0, 2.0)
+  for i.0 in range(0, n.0, 1) carry (a.1: float[1] = a.0 -> a.2, b.1: float[1] = b.0 -> b.2):
+    yield b.1, a.1
+  return a.2, b.2
+"""
+
+
+@pytest.mark.parametrize(("ir", "given", "args"), [(READ_BEHIND_A_WRITE, (1,), (5.0,)), (SWAPPED, (1, 2), (3,)), (SWAPPED, (1, 2), (4,))])
+def test_results_lie_in_the_arrays_that_were_given_for_them(ir: str, given: tuple[int, ...], args: tuple[Any, ...]) -> None:
+    module = check(parse(ir))
+    module = Module((replace(module.main, given=given),))
+    arrays, others = ([np.arange(3.0) + k for k in given] for _ in range(2))
+    expected = Interpreter(module)(*args, *others)
+    found = run(write(module, "numpy"))(*args, *arrays)
+    assert [np.asarray(part).tolist() for part in found] == [np.asarray(part).tolist() for part in expected]
+    assert all(part is array for part, array in zip(found[-len(given) :], arrays, strict=True))

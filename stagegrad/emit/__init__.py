@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from stagegrad.emit.flags import any_order, contracted, must_lie_apart, sum_words, upward
-from stagegrad.emit.ownership import owned
+from stagegrad.emit.given import owned_and_given, places
 from stagegrad.emit.reciprocals import divided_once
 from stagegrad.emit.together import taken_together
 from stagegrad.emit.totals import summed_apart
@@ -60,7 +60,9 @@ def write(module: Module, target: str, *, checked: bool = False, fresh: frozense
     module = _apart_from_helpers(module, target)
     # What writes into memory that it is given is a gradient, be it one that is differentiated again.
     fresh |= {function.name for function in module.functions if function.given}
-    module = Module(tuple([owned(f, fresh_results=f.name in fresh, apart=fresh) for f in module.functions]))
+    onto = places(module)
+    owned = (owned_and_given(f, onto.get(f.name, ()), fresh_results=f.name in fresh, apart=fresh) for f in module.functions)
+    module = Module(tuple(owned))
     freely = contracted(module) if target == "numba" else frozenset()
     shapes = {function.name: function.shape for function in module.functions}
     lanes = target == "numba" and not any(_KERNELS in {function.name} | words_of(function) for function in module.functions)
