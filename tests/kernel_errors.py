@@ -41,7 +41,7 @@ TRUTH: dict[str, Callable[..., Any]] = {
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "pow": np.power,
     "power_times": lambda x, y, factor: factor * np.power(x, y),
     "pow_dx": lambda x, y: _slope(x, y), "pow_dy": lambda x, y, factor: factor * np.power(x, y),
-    "over_square": lambda a, b: a / np.hypot(a, b) / np.hypot(a, b),
+    "over": np.divide, "over_square": lambda a, b: a / np.hypot(a, b) / np.hypot(a, b),
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "share": lambda x, y: 1 / (1 + np.exp(y - x)),
     "softplus": lambda x: _larger(x) + np.log1p(np.exp(-abs(x))),

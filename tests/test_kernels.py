@@ -64,6 +64,23 @@ def test_powers_of_two_and_whole_exponents_are_exact():
     assert np.array_equal(computed("pow", np.full(20, 3.0), np.arange(20.0)), 3.0 ** np.arange(20))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_quotients_are_rounded_as_divisions_are(kind):
+    bits, random = np.dtype(f"u{np.dtype(kind).itemsize}"), np.random.default_rng(8)
+    x, y = (random.integers(0, np.iinfo(bits).max, 500_000, bits, endpoint=True).view(kind) for _ in range(2))
+    small = random.integers(1, 1000, (2, 100_000)).astype(kind)
+    x, y = np.concatenate([x, small[0] * small[1], small[0]]), np.concatenate([y, small[1], small[1]])
+    found = computed("over", x, y)
+    with np.errstate(all="ignore"):
+        quotient = x / y
+        about = np.finfo(kind)
+        # Half of the reciprocal's lower part is lost where its product is subnormal.
+        unit = np.maximum(abs(quotient) * about.eps, 2 * about.smallest_subnormal)
+        near = abs(found - quotient) <= np.where(abs(quotient) < about.tiny * 2.0**about.nmant, unit, 0)
+    same = (found == quotient) & (np.signbit(found) == np.signbit(quotient))
+    assert np.all(same | near | (np.isnan(found) & np.isnan(quotient)))
+
+
 # ---------------------------------------------------------------------------------------------- special values
 
 

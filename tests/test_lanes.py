@@ -13,7 +13,7 @@ import stagegrad
 import stagegrad.rules  # registers the operations
 from stagegrad import runtime
 from stagegrad.emit import write
-from stagegrad.emit.lanes import in_lanes
+from stagegrad.emit.lanes import in_lanes, quotients
 from stagegrad.ir import check
 from stagegrad.ir_text import parse
 
@@ -141,6 +141,65 @@ def test_other_targets_and_a_user_who_has_kernels_do_without():
     assert "kernels" not in write(parse(text), "numpy").text
     theirs = text.replace("y.0", "kernels.0")
     assert "kernels.exp" not in write(parse(theirs), "numba").text
+
+
+# ---------------------------------------------------------------------------------------------- divisions
+
+
+def shared(*lines: str, carries: str = CARRY) -> list[str]:
+    """The names of the quotients of a loop, in a function that has a number w, which share a reciprocal."""
+    text = loop(carries, *lines, result=carries.split()[-1]).replace("n.0: int)", "n.0: int, w.0: float)")
+    return sorted(var.name for var in quotients(check(parse(text)).main))
+
+
+def test_quotients_of_one_divisor_share_its_reciprocal():
+    lines = (LOAD, EXP, "b.0: float = add(e.0, 1.0)", "q.0: float = div(a.0, b.0)", "r.0: float = reciprocal(b.0)",
+             "t.0: float = div(b.0, a.0)", "u.0: float = mul(q.0, r.0)", "v.0: float = add(u.0, t.0)", "s.2: float = add(s.1, v.0)")  # fmt: skip
+    assert shared(*lines, "yield s.2") == ["q", "r"]
+
+
+def test_a_divisor_that_stays_the_same_has_its_reciprocal_before_the_loop():
+    assert shared(LOAD, "e.0: float = div(a.0, w.0)", ADD, "yield s.2") == ["e"]
+    assert not shared(LOAD, "e.0: float = div(w.0, a.0)", ADD, "yield s.2")
+    assert not shared(LOAD, "b.0: float = mul(s.1, a.0)", "e.0: float = div(b.0, w.0)", "yield e.0")  # no vectors
+
+
+@pytest.mark.parametrize(("divisor", "is_shared"), [("3.0", True), ("0.25", False), ("-8.0", False), ("0.0", False), ("inf", False)])
+def test_a_constant_divisor_has_a_reciprocal_unless_it_is_exact(divisor, is_shared):
+    assert shared(LOAD, EXP, f"d.0: float = div(e.0, {divisor})", "s.2: float = add(s.1, d.0)", "yield s.2") == ["d"] * is_shared
+
+
+def test_ints_divide_as_they_do_elsewhere():
+    assert not shared(LOAD, EXP, "d.0: float = div(e.0, n.0)", "s.2: float = add(s.1, d.0)", "yield s.2")
+
+
+def test_a_quotient_in_place_is_spelled_out():
+    lines = ("a.0: float = load(z.1, i.0)", "e.0: float = exp(a.0)", "e.1: float = div(e.0, a.0)", "e.2: float = div(e.1, a.0)",
+             "z.2: float[1] = store(z.1, i.0, e.2)", "yield z.2")  # fmt: skip
+    text = write(parse(loop(WRITTEN, *lines, result="z.3")), "numba").text
+    assert text.count("kernels.over(") == 2
+    assert "/" not in text
+
+
+def _quotients(x, y):
+    return np.sum((x + 1.5) / (np.exp(y) + x**2) / y)
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32"])
+def test_gradients_of_quotients_are_those_of_divisions(kind):
+    types = {"x": f"{kind}[:]", "y": f"{kind}[:]"}
+    fast, plain = (stagegrad.compile(_quotients, types=types, target=target, cache=False) for target in ("numba", "numpy"))
+    assert fast.source(answer="value_and_grad").count("kernels.over(") >= 4
+    about, random = np.finfo(kind), np.random.default_rng(11)
+    eps, tiny = float(about.eps), float(about.tiny)
+    special = [0.0, -0.0, about.smallest_subnormal, -about.tiny / 3, about.max, -math.inf, math.nan, 1.0, -2.5]
+    pairs = np.array([(x, y) for x in special for y in special] + [*random.normal(size=(200, 2))], kind).T
+    with np.errstate(all="ignore"):
+        for x, y in zip(*(column.reshape(-1, 1).repeat(9, axis=1) for column in pairs), strict=True):  # nine, so that there are vectors
+            (value, grads), (expected, slopes) = fast.value_and_grad(x, y), plain.value_and_grad(x, y)
+            assert value == pytest.approx(expected, rel=20 * eps, abs=tiny * eps * 20, nan_ok=True)
+            for grad, slope in zip(grads, slopes, strict=True):
+                assert np.allclose(grad, slope, rtol=20 * eps, atol=100 * eps, equal_nan=True), (x[0], y[0], grad, slope)
 
 
 # ---------------------------------------------------------------------------------------------- whole programs

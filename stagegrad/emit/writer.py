@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stagegrad.emit.inline import Plan, is_condition, plan
-from stagegrad.emit.lanes import in_lanes
+from stagegrad.emit.lanes import in_lanes, quotients
 from stagegrad.emit.sharing import IN_PLACE
 from stagegrad.emit.spelling import AND, COMPARE, OR, TERNARY, Text, constant, fill
 from stagegrad.emit.storage import assign
@@ -90,6 +90,7 @@ class _Writer:
         self.function = found.function
         self.storage = assign(found)
         self.in_lanes = in_lanes(found.function) if lanes else frozenset()
+        self.quotients = quotients(found.function) if lanes else frozenset()
         self.handed_on = handed_on(found, self.storage)
         if target == "numba":
             self.handed_on |= read_before_bound(found, self.storage)
@@ -132,6 +133,8 @@ class _Writer:
             return Text(f"len({self._range(*stmt.args)})")
         attrs = dict(stmt.attrs)
         template = op.template(self.target, attrs, [arg.type for arg in stmt.args], lanes=stmt.out in self.in_lanes)
+        if stmt.out in self.quotients:
+            template = "kernels.over(1.0, {x})" if stmt.op == "reciprocal" else "kernels.over({x}, {y})"
         helpers = _called(op.helpers, template)
         self.helpers.update(dict.fromkeys(helpers))
         narrow = (self.target == "numba" or bool(helpers)) and must_stay_narrow(stmt, op)
@@ -247,7 +250,7 @@ class _Writer:
             return
         first = stage.args[0] if stage.args else None
         held = isinstance(first, Var) and first not in self.plan.inlined and self.storage[first] == out
-        if held and stage.op in _AUGMENTED and (not stage.out.type.rank or IN_PLACE in stage.attrs):
+        if held and stage.op in _AUGMENTED and stage.out not in self.quotients and (not stage.out.type.rank or IN_PLACE in stage.attrs):
             narrow = self.target == "numba" and must_stay_narrow(stage, find(stage.op))
             change = self._operands(stage, narrow)["y"].text
             self.line(f"{out} {_AUGMENTED[stage.op]} {change}{trailing}", stage.span)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from . import choice, error, exponential, inverse, logarithm, power, trigonometric
+from . import choice, error, exponential, inverse, logarithm, power, quotient, trigonometric
 from .vector import vector
 
 
@@ -239,6 +239,12 @@ def over_square(a: float, b: float) -> float:
     if math.isinf(distance) and a == a and b == b:
         return _like(0.0, a, b)
     return _like(float(a) / distance / distance, a, b)
+
+
+@vector(quotient.over, single=quotient.over)
+def over(x: float, y: float) -> float:
+    """x / y where several numbers are divided by y: its reciprocal is computed once."""
+    return _numpy(np.divide, x, y)
 
 
 @vector(power.hypot)
