@@ -154,7 +154,8 @@ def shared(*lines: str, carries: str = CARRY) -> list[str]:
 
 def test_quotients_of_one_divisor_share_its_reciprocal():
     lines = (LOAD, EXP, "b.0: float = add(e.0, 1.0)", "q.0: float = div(a.0, b.0)", "r.0: float = reciprocal(b.0)",
-             "t.0: float = div(b.0, a.0)", "u.0: float = mul(q.0, r.0)", "v.0: float = add(u.0, t.0)", "s.2: float = add(s.1, v.0)")  # fmt: skip
+             "t.0: float = div(b.0, a.0)", "u.0: float = mul(q.0, r.0)", "v.0: float = add(u.0, t.0)",
+             "s.2: float = add(s.1, v.0)")  # fmt: skip
     assert shared(*lines, "yield s.2") == ["q", "r"]
 
 
