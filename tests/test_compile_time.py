@@ -11,10 +11,12 @@ import re
 import struct
 
 import numba
+import numpy as np
 import pytest
 
 import stagegrad
 from stagegrad import pipeline, runtime, straight
+from stagegrad.fuse import fuse
 from tests import random_ir
 
 LETTERS = tuple("abcdxy")
@@ -95,6 +97,24 @@ def test_our_passes_are_linear_in_the_number_of_stages():
     calls_in_our_passes(20)  # what is done once for a process
     short, long = calls_in_our_passes(100), calls_in_our_passes(800)
     assert long < 9.5 * short
+
+
+def calls_to_put_in_loops(count: int) -> int:
+    """How many function calls it takes to find the loops of a function with so many assignments to elements."""
+    lines = [f"    y[{k % 20}] = x[{k % 7}] * y[{k % 19}] + 0.5" for k in range(count)]
+    text = "\n".join(["def f(x):", "    y = np.zeros(20)", *lines, "    return np.sum(y * y)", ""])
+    namespace = {"np": np}
+    exec(text, namespace)
+    module = stagegrad.compile(namespace["f"], source=text, types={"x": "float64[:]"}).build.module("value_and_grad")
+    profile = cProfile.Profile()
+    profile.runcall(fuse, module)
+    return pstats.Stats(profile).total_calls
+
+
+def test_loops_are_found_in_linear_time():
+    calls_to_put_in_loops(20)
+    short, long = calls_to_put_in_loops(50), calls_to_put_in_loops(400)
+    assert long < 10 * short
 
 
 def test_the_length_of_a_loop_and_the_size_of_an_array_do_not_matter():

@@ -159,7 +159,8 @@ class Fused:
             for item in singles:
                 self.single(item, indices, values)
             for group in groups:
-                self.loop(group, [item for item in plan.items if item not in group], indices, values)
+                inside = set(map(id, group))
+                self.loop(group, [item for item in plan.items if id(item) not in inside], indices, values)
 
     # ------------------------------------------------------------------------------------------ statements
 

@@ -101,8 +101,9 @@ class Schedule:
         for item in items:
             for base in reads_of(item):
                 readers.setdefault(base, []).append(item)
+        made = {item.out for item in items if isinstance(item, Node) and self.is_value(item)}
         for item in reversed(items):
-            if not isinstance(item, Node) or self.levels[id(item)][1] is None or not self.is_value(item):
+            if not isinstance(item, Node) or self.levels[id(item)][1] is None or item.out not in made:
                 continue
             own = readers.get(item.out, [])
             if not own or item.out in self.fused.wanted or not all(self.follows(reader, item) for reader in own):
@@ -111,7 +112,7 @@ class Schedule:
             later = min(self.levels[id(reader)][0] for reader in own)
             stuck = {
                 ref.base for ref in item.reads for reader in readers[ref.base] if reader is not item and self.levels[id(reader)][0] < later
-            } & {other.out for other in items if isinstance(other, Node) and self.is_value(other)}
+            } & made
             if later > time and len(stuck) <= 1 and self.still_there(item, later):
                 self.levels[id(item)] = later, dim
 
@@ -198,22 +199,23 @@ class Schedule:
 def delayed(items: Sequence[Item], nodes: Nodes) -> list[Item]:
     """The items with writes to arrays behind what still reads these as they were, where that does not need what is written."""
     kept = list(items)
-    for item in items:
+    bases = {id(item): {nodes.ref(atom).base if isinstance(atom, Var) else atom for atom in reads_of(item)} for item in items}
+    last_read = {base: k for k, item in enumerate(items) for base in bases[id(item)]}
+    for k, item in enumerate(items):
         written = written_by(item, nodes)
-        if not isinstance(item, (Filling, Stencil, Stage)) or not written:
+        if not isinstance(item, (Filling, Stencil, Stage)) or all(last_read[base] <= k for base in written):
             continue
         place = next(k for k, other in enumerate(kept) if other is item)
         made: set[Atom | Counting] = set()  # by the write, and by what needs what it makes
         waiting: list[Item] = []
         ahead: list[Item] = []
         for end, other in enumerate(kept[place:], place + 1):
-            bases = {nodes.ref(atom).base if isinstance(atom, Var) else atom for atom in reads_of(other)}
-            if other is item or not made.isdisjoint(bases):
+            if other is item or not made.isdisjoint(bases[id(other)]):
                 made.update(binds_of(other))
                 waiting.append(other)
                 continue
             ahead.append(other)
-            if not written.isdisjoint(bases):
+            if not written.isdisjoint(bases[id(other)]):
                 kept[place:end] = [*ahead, *waiting]
                 place = end - len(waiting)
                 ahead = []
@@ -233,7 +235,7 @@ def written_by(item: Item, nodes: Nodes) -> set[Atom | Counting]:
             arrays = (carry.init for carry in item.carries if carry.var.type.rank)
         case _:
             arrays = ()
-    return {nodes.ref(array).base for array in arrays}
+    return {base for array in arrays if isinstance(base := nodes.ref(array).base, Var)}
 
 
 def _in_step(maker: Node, ref: Ref, depth: int) -> bool:
