@@ -19,7 +19,7 @@ import stagegrad
 from tests.complex_step import differences, flat, leaves
 
 #: Programs that Numba takes long to compile, and that would teach nothing beyond what shorter ones of their kind do.
-SLOW_TO_COMPILE = {"barrier_option", "determinant_by_shrinking", "elimination_that_may_fail", "a_dict_of_arrays_as_state"}
+SLOW_TO_COMPILE = {"barrier_option", "determinant_by_shrinking", "elimination_that_may_fail", "a_dict_of_arrays_as_state", "insertion_sort"}
 PROGRAMS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
 X = np.array([0.7, -0.4, 1.3, 0.2, 0.9])
 _rng = np.random.default_rng(11)
@@ -185,6 +185,42 @@ def a_list_of_the_last_values(x, n: int):
     return last[0] + sum(last)
 
 
+@called_with(X[:4], X[:3])
+def product_of_polynomials(p, q):
+    r = [0.0] * (len(p) + len(q) - 1)
+    for i, a in enumerate(p):
+        for j, b in enumerate(q):
+            r[i + j] += a * b
+    return sum(c**2 for c in r) + r[-1]
+
+
+@called_with(X)
+def insertion_sort(x):
+    items = [2.0 * v for v in x]
+    for i in range(1, len(items)):
+        item, j = items[i], i - 1
+        while j >= 0 and items[j] > item:
+            items[j + 1] = items[j]
+            j -= 1
+        items[j + 1] = item
+    return items[0] + 2.0 * items[1] + 3.0 * items[2] ** 2
+
+
+@called_with(X, 3)
+def a_list_that_grows_and_changes(x, n: int):
+    items = [x[0]]
+    for i in range(n):
+        items.append(x[i])
+        items[-1] *= 2.0
+        items[0] += items[-1]
+    return sum(items) * items[0] * len(items)
+
+
+@called_with(X, X + 1.0)
+def pairs_of_one_length(x, y):
+    return sum(k * a * b for k, (a, b) in enumerate(zip(x, y, strict=True), start=1))
+
+
 class Particle(NamedTuple):
     position: np.ndarray
     speed: np.ndarray
@@ -316,6 +352,21 @@ def while_it_is_zipped(x):
     return a[2]
 
 
+def a_list_of_computed_length(x):
+    a = [0.0] * len(x)
+    b = a
+    b[0] = x[0]
+    return a[0]
+
+
+def while_the_list_is_looped_over(x):
+    a, total = [1.0] * len(x), 0.0
+    for value in a:
+        a[-1] = x[0]
+        total += value
+    return total
+
+
 def of_the_caller(state):
     state["k"] = 3.0
     return state["k"]
@@ -335,6 +386,8 @@ SEEN = [
     while_its_values_are_looped_over,
     while_it_is_numbered,
     while_it_is_zipped,
+    a_list_of_computed_length,
+    while_the_list_is_looped_over,
     by_a_helper,
 ]
 
@@ -359,3 +412,23 @@ def test_numpys_own_python_is_not_read() -> None:
 
     with pytest.raises(stagegrad.UnsupportedError, match=r"numpy.triu_indices is not supported\n.*i, j = np"):
         stagegrad.compile(upper, target="numpy", cache=False)(np.ones((4, 4)))
+
+
+def beyond_the_end(x, n: int):
+    items = [x[0]]
+    for i in range(n):
+        items.append(x[i])
+        items[i + n - 1] = 1.0
+    return sum(items)
+
+
+def pairs_of_two_lengths(x, n: int):
+    return sum(a * b for a, b in zip(x, x[n:], strict=True))
+
+
+@pytest.mark.parametrize("function", [beyond_the_end, pairs_of_two_lengths], ids=lambda function: function.__name__)
+def test_python_raises_and_so_does_the_gradient(function: Callable[..., Any]) -> None:
+    with pytest.raises((IndexError, ValueError)) as raised:
+        function(X, 3)
+    with pytest.raises(raised.type, match=str(raised.value).replace("(", r"\(").replace(")", r"\)")):
+        stagegrad.compile(function, target="numpy", cache=False).value_and_grad(X, 3)

@@ -30,6 +30,7 @@ from stagegrad.frontend.values import (
     POISON,
     TRUE,
     Many,
+    Numbers,
     Range,
     Record,
     Slot,
@@ -139,7 +140,7 @@ class Statements(Lists):
                 return value
             case ast.Subscript():
                 if not self.store(target, value, stmt) and not self.replace_item(target, value, stmt):
-                    message = "assignment to an item is not supported: lists, tuples and dicts that change are not supported"
+                    message = "assignment to an item is not supported here: it must be an array, or a list or dict made in this function"
                     raise self.unknown(target, message, "an array, or a name for each item")
                 return value
             case ast.Attribute():
@@ -167,8 +168,9 @@ class Statements(Lists):
     def _augment(self, stmt: ast.AugAssign) -> None:
         if isinstance(stmt.target, ast.Subscript) and self.augment_item(stmt, stmt.target):
             return
-        if isinstance(stmt.target, ast.Subscript) and self.item_of(stmt.target) is not None:
-            self._augment_known(stmt, stmt.target)
+        target = stmt.target
+        if isinstance(target, ast.Subscript) and (isinstance(self.held_by(target), Numbers) or self.item_of(target) is not None):
+            self._augment_known(stmt, target)
             return
         if not isinstance(stmt.target, ast.Name):
             self.assign(stmt.target, POISON, stmt)
@@ -192,6 +194,9 @@ class Statements(Lists):
 
     def _augment_known(self, stmt: ast.AugAssign, target: ast.Subscript) -> None:
         """``name["key"] op= value`` for a number in a dict or a list."""
+        twice = next((part for part in ast.walk(target.slice) if isinstance(part, ast.NamedExpr | ast.Call)), None)
+        if twice is not None:
+            raise self.refusal(twice, "an index with a call or `:=` in it is not supported here", "a name for the index")
         old = self.usable(self.expr(target), target)
         if not isinstance(old, Var | Lit) or old.type.rank:
             raise self.refusal(stmt, f"this changes {describe(old)} in place; only numbers in a dict or list can be", "a name for it")

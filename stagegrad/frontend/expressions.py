@@ -122,6 +122,10 @@ class Expressions(Emitter):
         """A list of the function's own."""
         raise NotImplementedError
 
+    def repeated(self, many: Many, times: Value, node: ast.AST) -> Value:
+        """A list of one number, repeated as often as is known at run time only."""
+        raise NotImplementedError
+
     def new_ident(self) -> int:
         """What a list or a dict of the function's own goes by."""
         raise NotImplementedError
@@ -302,6 +306,8 @@ class Expressions(Emitter):
             items = many[0].items * many[1]
             self.check_size(items, node)
             return Many(items) if many[0].display == "tuple" else self.new_list(items)
+        if op == "mul" and (single := _repeated_at_run_time(left, right)):
+            return self.repeated(*single, node)
         if op == "mul" and (repeated := next((side for side in (left, right) if isinstance(side, Many)), None)):
             message = f"a number is needed here, and this is {describe(repeated)}; repeating it with * is not supported"
             raise self.refusal(node, message, "an array: np.zeros(n), np.full(n, x)")
@@ -511,6 +517,15 @@ def _repetition(left: Value, right: Value) -> tuple[Many, int] | None:
             continue
         numbers = all(isinstance(item, Var | Lit) and not item.type.rank for item in many.items)
         return (many, times.value) if numbers and times.value * len(many.items) <= _MANY else None
+    return None
+
+
+def _repeated_at_run_time(left: Value, right: Value) -> tuple[Many, Value] | None:
+    """``[x] * n``: a list of one number, and something that may be an int."""
+    for many, times in ((left, right), (right, left)):
+        if isinstance(many, Many) and many.display == "list" and len(many.items) == 1 and isinstance(times, Var) and not times.type.rank:
+            item = many.items[0]
+            return (many, times) if isinstance(item, Var | Lit) and not item.type.rank else None
     return None
 
 

@@ -14,7 +14,22 @@ from typing import Any, cast
 
 from stagegrad.frontend.arrays import Section
 from stagegrad.frontend.scope import Loop
-from stagegrad.frontend.values import POISON, Closure, Embedded, Key, Many, Numbers, Range, Record, Slot, Value, idents, is_own, leaves
+from stagegrad.frontend.values import (
+    POISON,
+    Closure,
+    Embedded,
+    Key,
+    Many,
+    Numbers,
+    Range,
+    Record,
+    Slot,
+    Value,
+    describe,
+    idents,
+    is_own,
+    leaves,
+)
 from stagegrad.frontend.writes import Writes
 from stagegrad.ir import FLOAT, Atom, Lit, Type
 from stagegrad.ops import literal
@@ -83,6 +98,9 @@ class Lists(Writes):
 
     def replace_item(self, target: ast.Subscript, value: Value, node: ast.AST) -> bool:
         """``name["key"] = value`` and ``name[2] = value`` for a dict or a list of known length; False where it is something else."""
+        if isinstance(numbers := self.held_by(target), Numbers):
+            self._replace_number(target, numbers, value, node)
+            return True
         found = self.item_of(target)
         if found is None:
             return False
@@ -96,6 +114,47 @@ class Lists(Writes):
             owner = replace(owner, names=(*owner.names, self._text(target)))
         self.env[key] = replace(self.env[key], value=replace(owner, items=items))
         return True
+
+    def held_by(self, target: ast.Subscript) -> Value | None:
+        """What the variable holds of which a part is written to, if it is one of this function."""
+        slot = self.env.get((self.frame.number, target.value.id)) if isinstance(target.value, ast.Name) else None
+        return slot.value if slot else None
+
+    def _replace_number(self, target: ast.Subscript, owner: Numbers, value: Value, node: ast.AST) -> None:
+        """``name[i] = value`` for a list whose length is known at run time only."""
+        assert isinstance(target.value, ast.Name)
+        key = (self.frame.number, target.value.id)
+        self._require_own(key, owner, node)
+        if isinstance(target.slice, ast.Slice):
+            raise self.refusal(target, "a section of a list cannot be assigned to", "an array: np.array(...)")
+        held, number = replace(owner.array.type, rank=0), self.atom(self.usable(value, node), node)
+        if number.type != held and (held.kind != "float" or number.type.kind == "float" or number.type.rank):
+            raise self.refusal(node, f"this list holds {held.kind}s, and what is put into it is {describe(number)}", "[0.0] * n")
+        place = self.whole(self.atom(self.expr(target.slice), target.slice), target.slice, "an index")
+        if not owner.exact:
+            place = self._place_in(owner, place, node)
+        word = self.word(self.frame, target.value.id)
+        array = self.emit("store", [owner.array, place, self.converted(number, held, node)], node, name=word)
+        self.env[key] = replace(self.env[key], value=replace(owner, array=array))
+
+    def _place_in(self, owner: Numbers, place: Atom, node: ast.AST) -> Atom:
+        """Where in the array an item lies: the array may have room behind the last one."""
+        least = self.arithmetic("sub", literal(0), owner.count, node)
+        for test in (self.arithmetic("ge", place, owner.count, node), self.arithmetic("lt", place, least, node)):
+            self.stop(test, "IndexError", "list assignment index out of range", node)
+        return self.arithmetic("mod", place, owner.count, node)
+
+    def exactly(self, value: Numbers, node: ast.AST) -> Numbers:
+        """The list in an array of its length."""
+        return value if value.exact else replace(value, array=self.sealed(value, node), exact=True)
+
+    def repeated(self, many: Many, times: Value, node: ast.AST) -> Value:
+        """``[x] * n``, with a number and an int that is known at run time only."""
+        count = self.whole(self.atom(times, node), node, "how often a list is repeated")
+        count = self.emit("max", [count, literal(0)], node)
+        item = self.atom(many.items[0], node)
+        attrs = [(name, held) for name, held, usual in (("kind", item.type.kind, "float"), ("bits", item.type.bits, 64)) if held != usual]
+        return Numbers(self.emit("full_of", [item, count], node, attrs), count, self.new_ident(), exact=True)
 
     def item_of(self, target: ast.Subscript) -> tuple[Key, Many | Record, int] | None:
         """The variable, what it holds, and the place of the item that is written to; behind the last for a new key of a dict."""
@@ -118,10 +177,10 @@ class Lists(Writes):
             raise self.refusal(target.slice, "a dict must have constant texts as keys", '{"name": value}')
         return text
 
-    def _require_own(self, key: Key, owner: Many | Record, node: ast.AST) -> None:
+    def _require_own(self, key: Key, owner: Many | Record | Numbers, node: ast.AST) -> None:
         """Refuses to change what another name may hold as well."""
         if not self._is_alone(owner.ident, {other: slot for other, slot in self.env.items() if other != key}):
-            kind = owner.display
+            kind = "list" if isinstance(owner, Numbers) else owner.display
             message = f"this {kind} has another name as well, or is not this function's own: what is written to it would be seen there"
             raise self.refusal(node, message, f"a {kind} of its own, or a name for each item")
 
@@ -143,7 +202,12 @@ class Lists(Writes):
     def make_room(self, stmt: Loop, over: Range | None) -> dict[str, int]:
         """Lets the lists to which a loop appends have room for that; returns their names and identities, if they had none before."""
         new: dict[str, int] = {}
-        for name, count in appended(stmt.body).items():
+        growing = appended(stmt.body)
+        for key in ((self.frame.number, name) for name in rekeyed(stmt.body) if name not in growing):
+            slot = self.env.get(key)
+            if slot is not None and isinstance(slot.value, Numbers):
+                self.env[key] = replace(slot, value=self.exactly(slot.value, stmt))
+        for name, count in growing.items():
             key = (self.frame.number, name)
             slot = self.env.get(key)
             if slot is None or not isinstance(slot.value, Many | Numbers) or not is_own(slot.value.ident):
@@ -201,6 +265,8 @@ class Lists(Writes):
 
     def sealed(self, value: Numbers, node: ast.AST) -> Atom:
         """What a list holds, as an array of its length."""
+        if value.exact:
+            return value.array
         return self.emit("load", [value.array, value.count], node, (("at", "[:{0}]"), ("rank", 1)))
 
     def array(self, value: Value, node: ast.AST) -> Atom:
@@ -238,7 +304,7 @@ class Lists(Writes):
             return found
         assert isinstance(found, Section)
         array = self.numeric(self.read_section(found, link), link)
-        return Numbers(array, self.length(array, link), self.new_ident())
+        return Numbers(array, self.length(array, link), self.new_ident(), exact=True)
 
 
 def _is_list(value: Value) -> bool:

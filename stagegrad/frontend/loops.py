@@ -33,6 +33,7 @@ from stagegrad.frontend.values import (
     Unfit,
     Value,
     alike,
+    exactness,
     fill,
     idents,
     join,
@@ -81,7 +82,7 @@ class LoopLowering:
         slots = {name: lowering.env.get((frame.number, name)) for name in appended(stmt.body)}
         grown = [name for name, slot in slots.items() if slot is not None and isinstance(slot.value, Numbers)]
         slots = {name: lowering.env.get((frame.number, name)) for name in rekeyed(stmt.body)}
-        grown += [name for name, slot in slots.items() if slot is not None and isinstance(slot.value, Many | Record)]
+        grown += [name for name, slot in slots.items() if slot is not None and isinstance(slot.value, Many | Numbers | Record)]
         changed = [(frame.number, name) for name in dict.fromkeys([*assigned([header, *stmt.body]), *grown])]
         live = scope.head[stmt] | scope.captured
         self.lost = [key for key in changed if key[1] not in live]
@@ -460,6 +461,6 @@ class LoopLowering:
         return Slot(fill(slot.value, iter(outs)), TRUE, slot.span)
 
 
-def _kind(value: Value) -> tuple[list[Type], list[int], bool]:
+def _kind(value: Value) -> tuple[list[Type], list[int], list[bool], bool]:
     """What a value must have in common at both ends of a trip: its types, the lists that it may be, and whether it may be read at all."""
-    return [leaf.type for leaf in leaves(value)], [*idents(value)], isinstance(value, Unfit)
+    return [leaf.type for leaf in leaves(value)], [*idents(value)], [*exactness(value)], isinstance(value, Unfit)

@@ -104,6 +104,7 @@ class Numbers:
     array: Atom
     count: Atom
     ident: int
+    exact: bool = False  # whether the array has no elements beyond these
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +195,8 @@ def fill(value: Value, atoms: Iterator[Atom]) -> Value:
             return replace(value, items=tuple(fill(item, atoms) for item in items))
         case Stream(parts=parts):
             return replace(value, parts=tuple(fill(part, atoms) for part in parts))
-        case Numbers(ident=ident):
-            return Numbers(next(atoms), next(atoms), ident)
+        case Numbers():
+            return replace(value, array=next(atoms), count=next(atoms))
         case Ref(steps=steps):
             return replace(value, steps=tuple(replace(step, atoms=tuple(next(atoms) for _ in step.atoms)) for step in steps), seen=None)
         case Range():
@@ -276,6 +277,14 @@ def idents(value: Value) -> Iterator[int]:
                 yield from idents(item)
 
 
+def exactness(value: Value) -> Iterator[bool]:
+    """Of each list of computed length inside a value whether its array has no elements beyond it."""
+    if isinstance(value, Numbers):
+        yield value.exact
+    for item in value.items if isinstance(value, Many | Record) else ():
+        yield from exactness(item)
+
+
 def ident_of_all(*values: Value) -> int:
     """What an iterator over these goes by: all the lists and dicts inside."""
     found = 0
@@ -342,7 +351,8 @@ def join(first: Value, second: Value) -> Value | None:
             found = tuple(part for part in parts if part is not None)
             return Many(found, display, one_of(first.ident, second.ident)) if len(found) == len(a) else None
         case Numbers(), Numbers() if first.ident == second.ident and first.array.type == second.array.type:
-            return undefined(first)
+            array, count = (Lit(None, leaf.type) for leaf in leaves(first))
+            return Numbers(array, count, first.ident, first.exact and second.exact)
         case Record(), Record() if (first.display, first.names, first.cls) == (second.display, second.names, second.cls):
             inner = join(Many(first.items), Many(second.items))
             ident = one_of(first.ident, second.ident)
