@@ -389,3 +389,19 @@ def test_random_array_programs_in_loops(start, monkeypatch):
     failed = [outcome for outcome in found if outcome.failed and not str(outcome.reason).startswith(EXCUSED)]
     assert not failed, [(outcome.seed, outcome.reason) for outcome in failed]
     assert sum(outcome.verdict == "right" for outcome in found) >= 35
+
+
+def extreme_in_a_branch(x, y):
+    z = 2.0 * x
+    if y > 0.0:
+        z = x + np.max(x, axis=-1, keepdims=True)
+    return np.sum(z * z) * y
+
+
+def test_the_slope_of_an_extreme_that_was_taken_in_a_branch():
+    """Behind the branch its shape is not known, nor the axes along which elements were tied."""
+    x = np.array([[0.1, 0.5, 0.5], [3.0, 1.0, 2.0]])
+    for y in (1.5, -1.5):
+        found, expected = (stagegrad.compile(extreme_in_a_branch, target=target).grad(x, y) for target in ("numba", "numpy"))
+        np.testing.assert_allclose(found[0], expected[0], rtol=1e-14)
+        np.testing.assert_allclose(found[1], expected[1], rtol=1e-14)

@@ -124,6 +124,9 @@ def _tied(expander: _Expander, stage: Stage) -> bool:
     axes = tuple(k for k, dim in enumerate(small) if dim == 1) if small else tuple(range(len(dims)))
     if len(small) not in (0, len(dims)) or not dims or not fits_a_loop(dims, set(axes)):
         return False
+    equal = expander.dimensions.equal
+    if any(equal(dims[k]) != equal(dim) for k, dim in enumerate(small) if k not in axes):
+        return False  # an extreme that came through a branch: nobody knows along which axes it was taken
     zero = expander.emit(stage, "where", expander.emit(stage, "eq", extreme, extreme), literal(0.0), extreme)
     here = expander.emit(stage, "where", expander.emit(stage, "eq", x, extreme), literal(1.0), zero, name="tied")
     number = expander.emit(stage, "sum", here, name="ties", axis=axes, keepdims=True)
