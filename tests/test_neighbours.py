@@ -107,6 +107,19 @@ def sources(u, s, c):
     return np.sum(v * v)
 
 
+def residuals(u, k):
+    if u.shape[0] != k.shape[0] or u.shape[1] != k.shape[1]:
+        raise ValueError("shapes")
+    total = 0.0
+    for i in range(1, u.shape[0] - 1):
+        for j in range(2, u.shape[1]):
+            d = k[i, j] * u[i + 1, j] * u[i - 1, j - 2] - u[i, j]
+            if d > 0.5:
+                d = d * u[i, j - 1]
+            total += d * d
+    return total
+
+
 def upside_down(u):
     n, m = u.shape
     v = np.zeros((n, m))
@@ -172,6 +185,7 @@ PROGRAMS: list[tuple[Any, list[tuple[Any, ...]], bool]] = [
     (limited, [(u, 0.3) for u in VECTORS], True),
     (donor, [(u, like(u), 0.3) for u in VECTORS], True),
     (sources, [(u, 0.7, 0.3) for u in GRIDS], True),
+    (residuals, [(u, like(u)) for u in GRIDS], True),
     (upside_down, [(u,) for u in GRIDS], True),
     (shifted_write, [(u,) for u in VECTORS if len(u)], True),
     (gauss_seidel, [(u, 0.3) for u in VECTORS], False),
@@ -207,7 +221,7 @@ def test_value_and_gradient_of_every_size(program, arguments, gathers):
     assert ("near the borders" in on_numba.source("numba")) is gathers
 
 
-@pytest.mark.parametrize(("program", "arguments", "gathers"), PROGRAMS[:10], ids=[program.__name__ for program, *_ in PROGRAMS[:10]])
+@pytest.mark.parametrize(("program", "arguments", "gathers"), PROGRAMS[:11], ids=[program.__name__ for program, *_ in PROGRAMS[:11]])
 def test_narrow_and_scattered_arrays(program, arguments, gathers):
     on_numba = stagegrad.compile(program, target="numba")
     on_numpy = stagegrad.compile(program, target="numpy")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.vector_kernels import KERNELS
+from tests.vector_kernels import GATHERED, KERNELS
 
 pytest.importorskip("numba")
 
@@ -27,6 +27,11 @@ def remarks() -> dict[str, str]:
 @pytest.mark.parametrize("title", KERNELS)
 def test_every_loop_becomes_vector_instructions(title, remarks):
     assert "loop not vectorized" not in remarks[title] and "vectorized loop (" in remarks[title], remarks[title]
+
+
+@pytest.mark.parametrize("title", GATHERED)
+def test_a_gathered_stencil_becomes_vector_instructions(title, remarks):
+    assert "unsafe dependent memory operations" not in remarks[title] and "vectorized loop (" in remarks[title], remarks[title]
 
 
 def test_float32_has_twice_the_lanes(remarks):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from stagegrad.ir import INT, Atom, Block, Carry, For, If, Lit, Remark, Stage, Stmt, Type, Var, bound, literal_is
+from stagegrad.ir import INT, Atom, Block, Carry, For, If, Lit, Remark, Stage, Stmt, Type, Var, bound, free, literal_is
 from stagegrad.names import count_reads
 from stagegrad.neighbours.facts import Facts
 from stagegrad.neighbours.parts import Offset, Part, Place, Term, Total, Written
@@ -46,7 +46,9 @@ class _Reading:
 
     loop: For
     facts: Facts
-    levels: list[For] = field(default_factory=list)
+    levels: dict[int, list[For]] = field(default_factory=dict)  # the loops along each axis
+    leaves: list[int] = field(default_factory=list)  # how deep the innermost loops are
+    ends: dict[int, Atom] = field(default_factory=dict)  # what a trip leaves of each carry of the outermost loop
     roots: dict[Var, int] = field(default_factory=dict)  # which carry of the outermost loop a carried value belongs to
     versions: dict[Var, int] = field(default_factory=dict)  # arrays as the writes of a trip leave them
     values: dict[Var, Atom] = field(default_factory=dict)  # of these, the element that is read and written
@@ -57,10 +59,11 @@ class _Reading:
     def part(self) -> Part | None:
         """The nest, if all of it is understood."""
         self.inside = bound(self.loop.body) | {carry.var for carry in self.loop.carries} | {self.loop.index}
-        stmts = self.straight()
-        if stmts is None or not all(self.statement(stmt, ()) for stmt in stmts):
+        self.roots = {carry.var: k for k, carry in enumerate(self.loop.carries)}
+        stmts = self.collect(self.loop, 0)
+        if stmts is None or len({*self.leaves}) > 1 or not all(self.statement(stmt, ()) for stmt in stmts):
             return None
-        ranges = [found for level in self.levels if (found := self.range(level)) is not None]
+        ranges = [found for loops in self.levels.values() if (found := self.common(loops)) is not None]
         sizes = [size for _, found, _ in ranges if (size := self.outside(found)) is not None]
         if len(sizes) < len(self.levels):
             return None
@@ -69,44 +72,55 @@ class _Reading:
         if left is None:
             return None
         entries = {var: self.loop.carries[k].init for var, k in self.roots.items() if var.type.rank}
-        steps = tuple(1 if literal_is(level.step, 1) else -1 for level in self.levels)
-        names = tuple(level.index.name or "ijklm"[axis] for axis, level in enumerate(self.levels))
+        steps = tuple(map(self.step, self.levels))
+        names = tuple(loops[0].index.name or "ijklm"[axis] for axis, loops in self.levels.items())
         return Part(self.loop, self.grid, tuple(sizes), self.margins, steps, names, self.makers, self.counted, entries, *left)
 
     # ------------------------------------------------------------------------------------------ loops
 
-    def straight(self) -> list[Stmt] | None:
-        """The statements of a trip, those of the outer loops before those inside; None where they are more than one loop in another."""
-        level, stmts = self.loop, list[Stmt]()
-        self.roots = {carry.var: k for k, carry in enumerate(level.carries)}
-        while True:
-            if level.until is not None or level.parallel or not any(literal_is(level.step, step) for step in (1, -1)):
+    def collect(self, loop: For, depth: int) -> list[Stmt] | None:
+        """The statements of a trip of a loop, with those of the loops in it; None where these are not loops side by side."""
+        if loop.until is not None or loop.parallel or not any(literal_is(loop.step, step) for step in (1, -1)):
+            return None
+        self.counted[loop.index] = (depth, 0)
+        self.levels.setdefault(depth, []).append(loop)
+        stmts = list[Stmt]()
+        inner = [stmt for stmt in loop.body.stmts if isinstance(stmt, For)]
+        if not inner:
+            self.ends.update((self.roots[carry.var], result) for carry, result in zip(loop.carries, loop.body.results, strict=True))
+            self.leaves.append(depth)
+            return list(loop.body.stmts)
+        if not self.threads(loop, inner):
+            return None
+        for stmt in loop.body.stmts:
+            found = self.collect(stmt, depth + 1) if isinstance(stmt, For) else [stmt]
+            if found is None:
                 return None
-            self.counted[level.index] = (len(self.levels), 0)
-            self.levels.append(level)
-            *before, last = level.body.stmts or (Remark(""),)
-            if any(isinstance(stmt, For) for stmt in before):
-                return None
-            stmts += before
-            if not isinstance(last, For):
-                return [*stmts, last]
-            if not self.threads(level, last):
-                return None
-            level = last
+            stmts += found
+        return stmts
 
-    def threads(self, level: For, inner: For) -> bool:
-        """Does an inner loop carry on just what the one around it carries?"""
-        inits = {carry.init: carry for carry in inner.carries}
-        if len(inits) < len(inner.carries) or {*inits} != {carry.var for carry in level.carries}:
+    def threads(self, loop: For, inner: Sequence[For]) -> bool:
+        """Do the loops in another carry on just what that one carries, each a share of its own, and need nothing else of each other?"""
+        carries = {carry.init: carry for one in inner for carry in one.carries}
+        if len(carries) < sum(len(one.carries) for one in inner) or {*carries} != {carry.var for carry in loop.carries}:
             return False
-        self.roots.update((carry.var, self.roots[init]) for init, carry in inits.items() if isinstance(init, Var))
-        return all(inits[carry.var].out == result for carry, result in zip(level.carries, level.body.results, strict=True))
+        self.roots.update((carry.var, self.roots[init]) for init, carry in carries.items() if isinstance(init, Var))
+        outs = {carry.out for carry in carries.values()}
+        if any(not outs.isdisjoint(free(Block((stmt,)))) for stmt in loop.body.stmts):
+            return False
+        return all(carries[carry.var].out == result for carry, result in zip(loop.carries, loop.body.results, strict=True))
 
-    def ends(self) -> list[Atom]:
-        """What a trip leaves of each carry of the outermost loop."""
-        last = self.levels[-1]
-        found = {self.roots[carry.var]: result for carry, result in zip(last.carries, last.body.results, strict=True)}
-        return [found[k] for k in range(len(self.loop.carries))]
+    def step(self, depth: int) -> int:
+        """Which way the trips go along an axis: those that write to arrays."""
+        writing = [loop for loop in self.levels[depth] if any(carry.var.type.rank for carry in loop.carries)]
+        return 1 if literal_is((writing or self.levels[depth])[0].step, 1) else -1
+
+    def common(self, loops: Sequence[For]) -> tuple[Dim, Var, tuple[int, int]] | None:
+        """What all loops along an axis run over."""
+        found = [self.range(loop) for loop in loops]
+        first = found[0]
+        alike = first is not None and all(other is not None and (other[0], other[2]) == (first[0], first[2]) for other in found)
+        return first if alike else None
 
     def range(self, level: For) -> tuple[Dim, Var, tuple[int, int]] | None:
         """The axis that a loop runs along, and how many cells it leaves out at either end."""
@@ -225,15 +239,18 @@ class _Reading:
         for out, then, orelse in zip(stmt.outs, stmt.then.results, stmt.orelse.results, strict=True):
             if not out.type.rank:
                 self.makers[out] = stmt
+                known = [result for result in (then, orelse) if not (isinstance(result, Lit) and result.value is None)]
+                if len(known) == 1 and isinstance(known[0], Var) and known[0] in self.counted:
+                    self.counted[out] = self.counted[known[0]]  # an index that only one arm knows: only where it does is it read
                 continue
             root = self.root(then)
             if root is None or root != self.root(orelse) or root not in self.arrays:
                 return False
-            known = self.arrays[root]
-            arms = [Block((), (self.element(result, known),)) for result in (then, orelse)]
+            array = self.arrays[root]
+            arms = [Block((), (self.element(result, array),)) for result in (then, orelse)]
             self.versions[out] = root
             self.values[out] = self.follow(
-                known, If(stmt.test, arms[0], arms[1], (self.number(replace(out.type, rank=0)),), span=stmt.span)
+                array, If(stmt.test, arms[0], arms[1], (self.number(replace(out.type, rank=0)),), span=stmt.span)
             )
         return True
 
@@ -242,7 +259,8 @@ class _Reading:
     def left(self) -> tuple[tuple[Written, ...], tuple[Total, ...]] | None:
         """What the nest leaves of all that it carries."""
         written, totals = list[Written](), list[Total]()
-        for k, (carry, result) in enumerate(zip(self.loop.carries, self.ends(), strict=True)):
+        for k, carry in enumerate(self.loop.carries):
+            result = self.ends[k]
             found = self.written(k, carry, result) if carry.var.type.rank else self.total(k, carry, result)
             if found is None:
                 return None
@@ -319,7 +337,7 @@ class _Reading:
         found = self.chain(result, set(self.makers), ())
         if found is None or not found[0] or found[1] != start or carry.var.type.kind != "float":
             return None
-        reads = count_reads(self.levels[-1].body)
+        reads = sum((count_reads(loop.body) for loop in self.levels[self.leaves[0]]), Counter[Var]())
         alone = all(reads[var] == count for var, count in self.used.items() if isinstance(var, Var))
         return Total(carry.init, carry.out, tuple(found[0])) if alone else None
 

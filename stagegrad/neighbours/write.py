@@ -368,14 +368,15 @@ class _Cell:
         if test is False:
             return
         slot = self.writing.totals[total.out]
-        scope = self.root if test is True else _Scope(self.root)
-        now = slot.now
-        for stage, value in total.stages:
+        for stage, summand in total.stages:
+            scope = self.root if test is True else _Scope(self.root)
+            value = self.value(one, summand, by, scope)
+            if test is not True:
+                value = self.branch(test, (scope, value), (_Scope(), Lit(0.0, value.type)))
             out = self.fresh.like(stage.out)
-            note = stage.note if scope is self.root else ""
-            scope.stmts.append(replace(stage, out=out, args=(now, self.value(one, value, by, scope)), note=note))
-            now = out
-        slot.now = now if test is True else self.branch(test, (scope, now), (_Scope(), slot.now))
+            note = stage.note if test is True else ""
+            self.root.stmts.append(replace(stage, out=out, args=(slot.now, value), note=note))
+            slot.now = out
 
     def branch(self, test: Atom | bool, then: tuple[_Scope, Atom], orelse: tuple[_Scope, Atom]) -> Var:
         """One value or the other."""

@@ -195,7 +195,10 @@ def f_value_and_grad(u0, c, steps):
                 du_i2 = du[i]
                 dprod1 = -du_i2
                 dcuoldi = diff1 * dprod1
-                dc += uold_i * dcuoldi
+                pick = uold_i * dcuoldi
+            else:
+                pick = 0.0
+            dc = plus(dc, pick)
             # uold = u.copy()
             du_i += duold_i
             du2[i] = du_i
