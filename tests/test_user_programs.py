@@ -216,6 +216,25 @@ def a_list_that_grows_and_changes(x, n: int):
     return sum(items) * items[0] * len(items)
 
 
+def _sum_and_last(items, k):
+    total = 0.0
+    for v in items:
+        if v > 100.0:
+            return total
+        total += v * k
+    return total * len(items) + items[-1]
+
+
+@called_with(X, 3)
+def a_helper_is_given_lists_with_room_and_without(x, n: int):
+    full, roomy = [x[0]] * n, [x[1]]
+    for i in range(n):
+        roomy.append(x[i])
+        if i == 0:
+            break
+    return _sum_and_last(full, 2.0) + _sum_and_last(roomy, 3.0)
+
+
 @called_with(X, X + 1.0)
 def pairs_of_one_length(x, y):
     return sum(k * a * b for k, (a, b) in enumerate(zip(x, y, strict=True), start=1))

@@ -245,7 +245,7 @@ def disowned(value: Value) -> Value:
     """The same value, whose lists belong to another function."""
     match value:
         case Numbers():
-            return replace(value, ident=0)
+            return replace(value, ident=0, exact=False)  # one text for all lists, those with room behind the last item too
         case Many(items):
             return replace(value, items=tuple(map(disowned, items)), ident=0)
         case Record(items=items):
