@@ -73,7 +73,18 @@ def with_a_test(x: np.ndarray, w: np.ndarray):
     return s
 
 
+def a_section_and_an_element(x: np.ndarray, m: np.ndarray, n: int):
+    """``x[1:]`` and ``x[1]`` are named by the same index, and so are ``m[j, i]`` and ``m[i, j]``."""
+    i, j = n % 2, n % 3
+    s = total = 0.0
+    for t in range(n):
+        s += np.sum(x[1:]) + np.sum(m[1:2]) * x[t]
+        total += s * x[1] + max(x[i], x[t]) * s + m[i, j] * s - m[j, i] * x[t] + m[i, 1:][0]
+    return total
+
+
 CASES = [
+    (a_section_and_an_element, lambda rng, n: (rng.normal(size=n + 2), rng.normal(size=(4, 4)), n)),
     (pairs, lambda rng, n: (rng.normal(size=n), rng.random(n))),
     (downwards, lambda rng, n: (rng.normal(size=n), n)),
     (rows, lambda rng, n: (rng.normal(size=(n, n + 2)), rng.normal(size=n))),

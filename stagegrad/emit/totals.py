@@ -12,14 +12,17 @@ elements of an array that a loop adds to may be one, for all that LLVM knows; wi
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from stagegrad.ir import (
     BOOL,
     FLOAT,
     Atom,
+    Attr,
     Block,
     Carry,
     For,
@@ -39,6 +42,8 @@ from stagegrad.ir import (
 from stagegrad.ops import literal
 
 ZERO = literal(0.0)
+#: How and by which indices a stage names an element: as texts, ``[{0}, {1}]`` and ``[{1}, {0}]`` are two.
+_Place: TypeAlias = tuple[tuple[tuple[str, Attr], ...], tuple[Atom, ...]]
 
 
 def summed_apart(function: Function) -> Function:
@@ -90,12 +95,12 @@ class _Apart:
 
     def summed(self, loop: For, place: int, chain: Sequence[Stage], steady: Sequence[Stage]) -> tuple[For, list[Stmt]]:
         array = loop.carries[place]
-        sums: dict[tuple[Atom, ...], Carry] = {}
-        totals: dict[tuple[Atom, ...], Atom] = {}
+        sums: dict[_Place, tuple[Stage, Carry]] = {}
+        totals: dict[_Place, Atom] = {}
         replaced: dict[Var, Stage] = {}
         end: Atom = array.var
         for stage in chain:
-            key = stage.args[1:-1]
+            key = stage.attrs, stage.args[1:-1]
             if stage not in steady:
                 replaced[stage.out] = replace(stage, args=(end, *stage.args[1:]))
                 end = stage.out
@@ -103,8 +108,8 @@ class _Apart:
             term = stage.args[-1]
             assert isinstance(term, Var)
             if key not in sums:
-                sums[key] = Carry(self.fresh.var(term.name, FLOAT), ZERO, self.fresh.var(term.name, FLOAT))
-                totals[key] = sums[key].var
+                carry = Carry(self.fresh.var(term.name, FLOAT), ZERO, self.fresh.var(term.name, FLOAT))
+                sums[key], totals[key] = (stage, carry), carry.var
             total = self.fresh.var(term.name, FLOAT)
             replaced[stage.out] = Stage(total, "plus", (totals[key], term), (), stage.note, stage.span)
             totals[key] = total
@@ -112,17 +117,17 @@ class _Apart:
         results = [*loop.body.results, *totals.values()]
         results[place] = end
         out = self.fresh.like(array.out)
-        carries = (*loop.carries[:place], replace(array, out=out), *loop.carries[place + 1 :], *sums.values())
-        return replace(loop, carries=carries, body=Block(stmts, tuple(results))), self.added(array.out, out, chain[0], sums)
+        carries = (*loop.carries[:place], replace(array, out=out), *loop.carries[place + 1 :], *(carry for _, carry in sums.values()))
+        return replace(loop, carries=carries, body=Block(stmts, tuple(results))), self.added(array.out, out, list(sums.values()))
 
-    def added(self, final: Var, array: Var, like: Stage, sums: dict[tuple[Atom, ...], Carry]) -> list[Stmt]:
+    def added(self, final: Var, array: Var, sums: Sequence[tuple[Stage, Carry]]) -> list[Stmt]:
         """``if s != 0.0: a[i] += s`` for each sum: an element that no trip has asked for is not asked for here."""
         found: list[Stmt] = []
-        for count, (key, carry) in enumerate(sums.items(), 1):
+        for count, (like, carry) in enumerate(sums, 1):
             test = self.fresh.var("", BOOL)
             more = self.fresh.like(array)
             out = final if count == len(sums) else self.fresh.like(array)
-            add = replace(like, out=more, args=(array, *key, carry.out), note="")
+            add = replace(like, out=more, args=(array, *like.args[1:-1], carry.out), note="")
             found += [Stage(test, "ne", (carry.out, ZERO)), If(test, Block((add,), (more,)), Block((), (array,)), (out,))]
             array = out
         return found
@@ -155,8 +160,9 @@ class _Reads:
 def _element(stage: Stage) -> tuple[Atom, ...] | None:
     """The index of the one element that a stage reads or writes; None for any other stage."""
     index = stage.args[1:] if stage.op == "load" else stage.args[1:-1] if stage.op in ("store", "accumulate") else ()
-    many = len(index) != stage.args[0].type.rank or any(atom.type.rank for atom in stage.args[1:])
-    return None if many else index
+    axes = str(dict(stage.attrs).get("at", "[{0}]"))[1:-1].split(", ")
+    one = all(re.fullmatch(r"\{\d+\}", axis) for axis in axes) and not any(atom.type.rank for atom in stage.args[1:])
+    return index if one and len(index) == len(axes) == stage.args[0].type.rank else None
 
 
 def _adds(stage: Stage) -> bool:
