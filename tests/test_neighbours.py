@@ -120,6 +120,17 @@ def residuals(u, k):
     return total
 
 
+def slopes_of_what_was_made(u, c):
+    n = len(u)
+    v = np.zeros(n)
+    w = u.copy()
+    for i in range(n):
+        v[i] = u[i] * u[i] + c
+    for i in range(1, n - 1):
+        w[i] = v[i] * (v[i + 1] - v[i - 1])
+    return np.sum(w * w)
+
+
 def upside_down(u):
     n, m = u.shape
     v = np.zeros((n, m))
@@ -186,6 +197,7 @@ PROGRAMS: list[tuple[Any, list[tuple[Any, ...]], bool]] = [
     (donor, [(u, like(u), 0.3) for u in VECTORS], True),
     (sources, [(u, 0.7, 0.3) for u in GRIDS], True),
     (residuals, [(u, like(u)) for u in GRIDS], True),
+    (slopes_of_what_was_made, [(u, 0.3) for u in VECTORS], True),
     (upside_down, [(u,) for u in GRIDS], True),
     (shifted_write, [(u,) for u in VECTORS if len(u)], True),
     (gauss_seidel, [(u, 0.3) for u in VECTORS], False),
@@ -221,7 +233,7 @@ def test_value_and_gradient_of_every_size(program, arguments, gathers):
     assert ("near the borders" in on_numba.source("numba")) is gathers
 
 
-@pytest.mark.parametrize(("program", "arguments", "gathers"), PROGRAMS[:11], ids=[program.__name__ for program, *_ in PROGRAMS[:11]])
+@pytest.mark.parametrize(("program", "arguments", "gathers"), PROGRAMS[:12], ids=[program.__name__ for program, *_ in PROGRAMS[:12]])
 def test_narrow_and_scattered_arrays(program, arguments, gathers):
     on_numba = stagegrad.compile(program, target="numba")
     on_numpy = stagegrad.compile(program, target="numpy")

@@ -115,15 +115,16 @@ class _Group:
         """Can a nest do its work for each cell behind that of the others, with what they leave of that cell alone?"""
         if not self.parts or found.grid != self.parts[0].grid:
             return False
-        read = free(found.loop.body) & self.outs.keys()
+        named = free(found.loop.body) & self.outs.keys()
+        known = set[Var]()
         for load in found.loads():
             array = found.array_of(load)
-            if isinstance(array, Var) and array in read:
+            if isinstance(array, Var) and array in named:
                 written = self.outs[array]
                 if written is None or found.offset_of(load, written.place) != (0,) * len(found.grid) or any(map(any, _offsets(found))):
                     return False
-                read = read - {array}
-        return not read and all(self.goes_on(found, written) for written in found.written)
+                known.add(array)
+        return named == known and all(self.goes_on(found, written) for written in found.written)
 
     def goes_on(self, found: Part, written: Written) -> bool:
         """May a nest write to an array as the group leaves it?"""
