@@ -1,12 +1,12 @@
 """Facts about a function that several passes ask for; nothing here changes a function.
 
 `active` says which values a gradient passes through; `needed` says which part of a block its results depend on; `memory_of` says
-where arrays lie that are written in place.
+where arrays lie that are written in place; `unbound` which values a path may leave undefined.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from stagegrad.ir import (
@@ -16,6 +16,7 @@ from stagegrad.ir import (
     For,
     Function,
     If,
+    Lit,
     Raise,
     Remark,
     Stage,
@@ -231,3 +232,31 @@ def memory_of(body: Block) -> Callable[[Atom], Atom]:
                 return out
 
     return home
+
+
+def unbound(function: Function) -> set[Var]:
+    """The values that are undefined on some path."""
+    becomes: dict[Atom, list[Var]] = {}
+    pending: list[Var] = []
+    for source, target in flows(function):
+        becomes.setdefault(source, []).append(target)
+        if isinstance(source, Lit) and source.value is None:
+            pending.append(target)
+    found: set[Var] = set()
+    while pending:
+        var = pending.pop()
+        if var not in found:
+            found.add(var)
+            pending += becomes.get(var, [])
+    return found
+
+
+def flows(function: Function) -> Iterator[tuple[Atom, Var]]:
+    """Every (value, the value that it becomes) of the function: at the ends of arms and trips, and where loops begin."""
+    for stmt in walk(function.body):
+        if isinstance(stmt, If):
+            for arm in (stmt.then, stmt.orelse):
+                yield from zip(arm.results, stmt.outs, strict=True)
+        elif isinstance(stmt, (For, While)):
+            for carry, result in zip(stmt.carries, stmt.body.results, strict=True):
+                yield from ((carry.init, carry.var), (result, carry.var), (carry.var, carry.out))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import stagegrad
+from tests.complex_step import differences
 
 VECTOR = {"x": "float64[:]"}
 
@@ -101,3 +102,58 @@ def test_a_tape_is_as_long_as_its_records():
 def test_a_tape_grows_where_that_is_not_known(function):
     text = stagegrad.compile(function, types=VECTOR, target="numpy").source()
     assert "reserved(" in text or "grown(" in text
+
+
+# ---------------------------------------------------------------------------------------------- what need not be there, or be as long
+
+
+def count_of_an_arm(x, y, flag: int):
+    """The count is there only where the loops that it counts run."""
+    if flag > 0:
+        m = len(y) - 1
+    for i in range(len(x)):
+        if flag > 0:
+            for j in range(m):
+                y[j] = math.sin(y[j] * x[i])
+    return np.sum(y * y)
+
+
+def array_of_an_arm(x, y, flag: int):
+    """What gives a record its length, and a gradient its shape, is there only in an arm."""
+    if flag > 0:
+        z = np.sin(x[1:])
+    for i in range(len(x)):
+        if flag > 0:
+            w = np.sin(z) * x[i]
+            x[1:] = w * x[1:] + y[0]
+            x[2] *= w[1]
+    return np.sum(x) + np.sum(y)
+
+
+def met_in_an_arm(x, y, flag: int):
+    """In an arm that need not run, x and y are as long as each other."""
+    s = 0.0
+    if flag > 0:
+        s += np.sum(x * y[:3])
+        s += np.sum(x * y)
+    for i in range(len(x)):
+        w = y * (i + 1.0)
+        for j in range(len(w) - 1, -1, -1):
+            y[j] = math.sin(w[j] * y[j])
+            for k in range(len(w) - j):
+                y[k] = math.sin(y[j] + x[i]) * y[k]
+    return s + np.sum(y * y)
+
+
+@pytest.mark.parametrize("target", ["numpy", "numba"])
+@pytest.mark.parametrize("flag", [0, 1])
+@pytest.mark.parametrize("function", [count_of_an_arm, array_of_an_arm, met_in_an_arm], ids=lambda function: function.__name__)
+def test_what_is_known_before_a_nest_is_there_on_every_way_to_it(function, flag, target):
+    if target == "numba":
+        pytest.importorskip("numba")
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=3), rng.normal(size=3 if flag else 5)
+    f = stagegrad.compile(function, types={"x": "float64[:]", "y": "float64[:]"}, target=target)
+    value, slopes = f.value_and_grad(x, y, flag)
+    assert value == pytest.approx(function(x.copy(), y.copy(), flag), rel=1e-12)
+    np.testing.assert_allclose(np.concatenate(slopes), differences(function, (x, y, flag)), rtol=1e-6, atol=1e-8)

@@ -11,8 +11,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
+from stagegrad.analysis import unbound
 from stagegrad.emit.sharing import SHAPE_ONLY, arrays
-from stagegrad.emit.undefined import unbound
 from stagegrad.ir import Block, Function, Stage, Stmt, Type, Var, binds, inner_binds, walk, with_blocks
 from stagegrad.shapes import Shape, shapes
 

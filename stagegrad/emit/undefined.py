@@ -2,22 +2,23 @@
 
 A path may leave a result undefined, ``Lit(None)``: nobody looks at it, and the variable may stay unbound in the text. But
 where such a result is handed on, from one branch or trip to the next, under another variable, or recorded with what a trip
-began with, Python would look: there the text gives it a value that nobody uses. Numba looks further: it wants each variable to be
-bound further up in the text than it is read, ``if k > 0: y = last`` before ``last = x``.
+began with, or where its shape is asked, Python would look: there the text gives it a value that nobody uses. Numba looks
+further: it wants each variable to be bound further up in the text than it is read, ``if k > 0: y = last`` before ``last = x``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from stagegrad.analysis import flows, unbound
 from stagegrad.emit.inline import Plan
-from stagegrad.ir import Atom, Block, Call, For, Function, If, Lit, Raise, Stage, Stmt, Var, While, binds, uses, walk
+from stagegrad.emit.sharing import SHAPE_ONLY
+from stagegrad.ir import Atom, Block, Call, For, If, Lit, Raise, Stage, Stmt, Var, While, binds, uses, variables, walk
 
 
 def handed_on(plan: Plan, storage: Mapping[Var, str]) -> set[str]:
     """The variables that may be unbound where the text reads them to hand them on."""
-    flows = list(_flows(plan.function))
-    undefined = _undefined(flows)
+    undefined = unbound(plan.function)
     found: set[str] = set()
     for stmt in walk(plan.function.body):
         if isinstance(stmt, If) and (plan.is_inlined(stmt) or plan.is_expression(stmt)):
@@ -26,10 +27,20 @@ def handed_on(plan: Plan, storage: Mapping[Var, str]) -> set[str]:
         elif isinstance(stmt, Stage) and stmt.op in ("store", "to_float", "duplicate"):
             # A record is written on every trip; an int becomes a float, and an array is copied, on every way to where they join.
             found.update(storage[leaf] for leaf in plan.leaves(stmt.args[-1]) if leaf in undefined)
-    for source, target in flows:
+    found.update(storage[array] for array in _sizes_asked(plan.function.body) if array in undefined)
+    for source, target in flows(plan.function):
         if source in undefined and isinstance(source, Var) and source in storage and storage[source] != storage.get(target):
             found.add(storage[source])
     return found
+
+
+def _sizes_asked(block: Block) -> Iterator[Var]:
+    """The arrays whose shape is asked for on every way: that of a gradient before a loop, in which a branch adds to it."""
+    for stmt in block.stmts:
+        if isinstance(stmt, Stage) and stmt.op in SHAPE_ONLY:
+            yield from variables([stmt.args[SHAPE_ONLY[stmt.op]]])
+        elif isinstance(stmt, (For, While)):
+            yield from _sizes_asked(stmt.body)
 
 
 def read_before_bound(plan: Plan, storage: Mapping[Var, str]) -> set[str]:
@@ -79,34 +90,3 @@ class _TextOrder:
     def bind(self, value: Atom, target: Var) -> None:
         if target in self.storage and not (isinstance(value, Lit) and value.value is None):
             self.bound.add(self.storage[target])
-
-
-def unbound(function: Function) -> set[Var]:
-    """The values that are undefined on some path."""
-    return _undefined(list(_flows(function)))
-
-
-def _flows(function: Function) -> Iterator[tuple[Atom, Var]]:
-    """Every (value, the value that it becomes) of the function: at the ends of arms and trips, and where loops begin."""
-    for stmt in walk(function.body):
-        if isinstance(stmt, If):
-            for arm in (stmt.then, stmt.orelse):
-                yield from zip(arm.results, stmt.outs, strict=True)
-        elif isinstance(stmt, (For, While)):
-            for carry, result in zip(stmt.carries, stmt.body.results, strict=True):
-                yield from ((carry.init, carry.var), (result, carry.var), (carry.var, carry.out))
-
-
-def _undefined(flows: list[tuple[Atom, Var]]) -> set[Var]:
-    """The values that are undefined on some path."""
-    becomes: dict[Atom, list[Var]] = {}
-    for source, target in flows:
-        becomes.setdefault(source, []).append(target)
-    found: set[Var] = set()
-    pending = [target for source, target in flows if isinstance(source, Lit) and source.value is None]
-    while pending:
-        var = pending.pop()
-        if var not in found:
-            found.add(var)
-            pending += becomes.get(var, [])
-    return found

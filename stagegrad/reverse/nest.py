@@ -178,7 +178,7 @@ def makers_of(block: Block) -> dict[Var, Stage]:
 class Nest:
     """A nest on its way: what was there before it, what its outermost loop must prepare, and the threads of the block in work."""
 
-    outside: set[Var]  # what is bound before the nest
+    outside: set[Var]  # what is certainly bound before the nest
     before: Builder
     uses: list[Use] = field(default_factory=list)
     loops: list[For | While] = field(default_factory=list)  # those that are being undone, outermost first
@@ -270,7 +270,7 @@ class NestReversal:
         """The loop with what it records, and the loop that undoes it."""
         sweep = self.sweep
         if self.outermost:
-            sweep.nest = Nest(set(sweep.outside_of(self.loop)), Builder(self.fresh))
+            sweep.nest = Nest(sweep.outside_of(self.loop) - sweep.undefined, Builder(self.fresh))
         try:
             return self._run(gradients)
         finally:

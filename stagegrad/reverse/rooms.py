@@ -59,8 +59,8 @@ def hoisted(sweep: Sweep, nest: Nest, atom: Atom) -> Atom | None:
         return None  # a division by zero must not be asked before the loop that asks it
     if made.op in ("extent", "size"):
         array = made.args[0]
-        shape = sweep.shapes.get(array) if isinstance(array, Var) else None
-        alike = (var for var in sweep.scopes if var in nest.outside and shape is not None and sweep.shapes.get(var) == shape)
+        shape = sweep.certain.get(array) if isinstance(array, Var) else None
+        alike = (var for var in sweep.scopes if var in nest.outside and shape is not None and sweep.certain.get(var) == shape)
         args: list[Atom | None] = [array if array in nest.outside else next(alike, None)]
     else:
         args = [hoisted(sweep, nest, arg) for arg in made.args]

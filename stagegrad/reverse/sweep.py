@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from stagegrad.analysis import active, needed
+from stagegrad.analysis import active, needed, unbound
 from stagegrad.ir import (
     Atom,
     Attr,
@@ -40,7 +40,7 @@ from stagegrad.reverse.arrays import ARRAY_RULES
 from stagegrad.reverse.loops import LoopReversal
 from stagegrad.reverse.nest import WRITES, Level, Nest, NestReversal, Use, lineages, needed_with, read_again, same_facts
 from stagegrad.reverse.one_pass import one_pass
-from stagegrad.shapes import Shape, reshaped, section, shapes
+from stagegrad.shapes import Shape, dimensions, reshaped, section, shapes
 
 #: The gradient that has reached each value so far.
 Gradients = dict[Var, Atom]
@@ -80,13 +80,14 @@ class Sweep:
         self.routed: set[Atom] = set()
         self.masked: set[Atom] = set()  # zero where the user's own mask said so: what lies behind it may be nan
         self.conditional = _conditional(function.body)
+        self.undefined = unbound(function)
         self.library = _library(function.body)
         self.infinite = any(_is_infinite(atom) for each in family.module.functions for atom in _atoms(each.body))
         handed = function.params if self.infinite and function is not family.module.main else ()
         self.unbounded: set[Atom] = _unbounded(function.body, handed)
         self.made = {stmt.out: stmt for stmt in walk(function.body) if isinstance(stmt, Stage)}
         self.shapes: dict[Var, Shape] = shapes(function)
-        self.certain: dict[Var, Shape] = shapes(function, certain=True)
+        self.certain: dict[Var, Shape] = dimensions(function).of  # equal only for what has met before
         self.reshaped = reshaped(function, family.module)
         self.scopes = _scopes(function)
         self.function = function
