@@ -81,6 +81,15 @@ def test_quotients_are_rounded_as_divisions_are(kind):
     assert np.all(same | near | (np.isnan(found) & np.isnan(quotient)))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_quotients_that_lie_midway_are_one_of_the_two_numbers_beside_them(kind):
+    """As near to it as the square of the last bit: no reciprocal of twice as many bits tells on which side."""
+    eps = np.finfo(kind).eps
+    x = np.repeat(np.array([1.0, -1.0, 2.0, 3.0, 5.0, 1.75], kind), 4)
+    y = np.tile(np.array([1.0 - eps / 2, 1.0 + eps, 4.0 - 2 * eps, 1.0 + 2 * eps], kind), 6)
+    assert np.all(abs(computed("over", x, y) - x / y) <= np.spacing(abs(x / y)))
+
+
 # ---------------------------------------------------------------------------------------------- special values
 
 
