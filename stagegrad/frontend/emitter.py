@@ -155,7 +155,11 @@ _LOGICAL = frozenset({"lt", "le", "gt", "ge", "eq", "ne", "not", "and", "or", "i
 
 
 #: Operators that give a number of NumPy for one of NumPy; a function of `math` gives a float of Python.
-_PROPAGATES = frozenset({"add", "sub", "mul", "div", "pow", "floordiv", "mod", "neg", "abs", "square", "reciprocal", "max", "min", "copy"})
+_PROPAGATES = frozenset({
+    "add", "sub", "mul", "div", "pow", "floordiv", "mod", "neg", "abs", "square", "reciprocal", "max", "min", "item", "copy",
+})  # fmt: skip
+#: Operations that give one of their operands themselves.
+_ONE_OF = frozenset({"max", "min", "item"})
 
 
 class Strength(Enum):
@@ -224,7 +228,7 @@ class Emitter:
             self._guess(out, args)
         if out.type == FLOAT and op != "cast":
             self._weigh(out, op, args, dict(attrs))
-        if op in ("max", "min"):  # one of the operands themselves
+        if op in _ONE_OF:
             self.same_origins(out, *args)
         self.append(Stage(out, op, tuple(args), tuple(attrs), span=self.span(node)))
         return out
@@ -275,7 +279,7 @@ class Emitter:
         """Notes whether what an operation gives is a number of NumPy."""
         of_arrays = REGISTRY[op].kind in ("general", "structural") and any(arg.type.rank for arg in args)
         found = {self.strength(arg) for arg in args if arg.type == FLOAT}
-        if of_arrays or attrs.get("lib") == "numpy" or (op in _PROPAGATES - {"max", "min"} and Strength.STRONG in found):
+        if of_arrays or attrs.get("lib") == "numpy" or (op in _PROPAGATES - _ONE_OF and Strength.STRONG in found):
             self.strengths[out] = Strength.STRONG
         elif op in _PROPAGATES and found - {Strength.WEAK}:
             self.strengths[out] = Strength.STRONG if found == {Strength.STRONG} else Strength.EITHER

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import math
 import operator
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from stagegrad.errors import NeedsTypes
@@ -29,6 +31,8 @@ _FOLD: dict[str, Callable[[int, int], int]] = {
 }  # fmt: skip
 _LARGEST = 2**63
 _MANY = 10_000
+#: The longest tuple that a position which is not constant picks from; an array is better beyond.
+_MOST_ITEMS = 64
 
 
 class Expressions(Emitter):
@@ -256,17 +260,38 @@ class Expressions(Emitter):
             if parts[2] == 0:
                 raise self.refusal(node, "slice step cannot be zero")
             return Many(owner.items[slice(*parts)]) if owner.display == "tuple" else self.new_list(owner.items[slice(*parts)])
-        position = self._position(node.slice, node)
+        index = self.number(node.slice)
+        if isinstance(index, Var):
+            place = self.whole(index, node.slice, "an index")
+            return self._item_at(_as_floats(owner).items, place, owner.display, node)
+        position = self._known_position(index, node)
         if not -len(owner.items) <= position < len(owner.items):
             raise self.refusal(node, f"position {position} is outside a {owner.display} of {len(owner.items)}")
         return self.usable(owner.items[position], node)
 
     def _position(self, part: ast.expr, node: ast.AST) -> int:
         """A position in a tuple, which must be known."""
-        index = self.number(part)
+        return self._known_position(self.number(part), node)
+
+    def _known_position(self, index: Atom, node: ast.AST) -> int:
         if not isinstance(index, Lit) or not isinstance(index.value, int):
-            raise self.refusal(node, "a tuple can be indexed by a constant only", "an array: np.array(...), or a loop over the tuple")
+            raise self.refusal(node, "a tuple can be cut at constants only", "an array: np.array(...), or a loop over the tuple")
         return index.value
+
+    def _item_at(self, items: Sequence[Value], place: Atom, display: str, node: ast.Subscript) -> Value:
+        """The item at a position that is known when the program runs: a number, or a row of numbers, where all items are alike."""
+        rows = [item for item in items if isinstance(item, Many) and item.display != "iterator"]
+        if items and len(rows) == len(items) and len({(row.display, len(row.items)) for row in rows}) == 1:
+            columns = zip(*(row.items for row in rows), strict=True)
+            found = tuple(self._item_at([self.usable(one, node) for one in column], place, display, node) for column in columns)
+            return Many(found, rows[0].display, functools.reduce(operator.or_, (row.ident for row in rows)))
+        atoms = [item for item in items if isinstance(item, (Var, Lit))]
+        alike = len({atom.type for atom in atoms}) == 1 and len(atoms) == len(items) and not atoms[0].type.rank
+        if not alike or len(items) > _MOST_ITEMS:
+            reason = f"an item at a position that is not constant, of a {display} "
+            reason += f"of more than {_MOST_ITEMS}" if alike else "whose items are not numbers of one type"
+            raise self.refusal(node, reason, "an array: np.array(...), or a loop over the items")
+        return self.emit("item", [place, *atoms], node, [("display", display)] if display == "list" else ())
 
     def closure(self, node: ast.FunctionDef | ast.Lambda) -> Closure:
         """A function that the user's function defines; its defaults are evaluated now."""
@@ -548,3 +573,17 @@ _NARROW = frozenset({
 _CHANGES = frozenset({"append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort"})
 #: Modules whose constants and functions nobody replaces.
 _STABLE = frozenset({"math", "numpy", "builtins", "operator", "cmath", "scipy"})
+
+
+def _as_floats(many: Many) -> Many:
+    """The same where there are floats among its numbers: whole numbers that are written out beside them are floats then, too."""
+    if all(leaf.type != FLOAT for leaf in leaves(many)):
+        return many
+
+    def converted(value: Value) -> Value:
+        if isinstance(value, Many):
+            return replace(value, items=tuple(map(converted, value.items)))
+        is_whole = isinstance(value, Lit) and type(value.value) is int and abs(value.value) <= 2**53
+        return Lit(float(value.value or 0), FLOAT) if is_whole and isinstance(value, Lit) else value
+
+    return replace(many, items=tuple(map(converted, many.items)))

@@ -687,7 +687,7 @@ def _conditional(block: Block) -> set[Var]:
 
 
 #: What a pull-back may emit that leaves some elements without a gradient.
-_PLACING = {"where", "accumulate", "store", "zeros_like", "scattered", "on_diagonal", "diag_matrix", "tril", "triu", "pad", "tied"}
+_PLACING = {"where", "accumulate", "store", "zeros_like", "scattered", "on_diagonal", "diag_matrix", "tril", "triu", "pad", "tied", "item"}
 
 
 def is_zero(atom: Atom) -> bool:

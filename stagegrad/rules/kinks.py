@@ -6,10 +6,10 @@ gradient from meeting that zero.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from stagegrad.ir import BOOL, FLOAT, INT, Type
-from stagegrad.ops import Value, each, elementwise, flat, helper
+from stagegrad.ir import BOOL, FLOAT, INT, Attr, Type
+from stagegrad.ops import Value, each, elementwise, flat, general, helper
 from stagegrad.rules.arithmetic import Partials, eq
 
 helper(
@@ -202,6 +202,21 @@ def relu(out: Value, x: Value) -> Partials:
 def where(out: Value, test: Value, x: Value, y: Value) -> Partials:
     """The gradient goes to the operand that was chosen."""
     return None, where(test, 1.0, 0.0), where(test, 0.0, 1.0)
+
+
+def _item(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
+    parts = ", ".join(f"{{x{k}}}" for k in range(len(types) - 1))
+    return f"[{parts}][{{index}}]" if attrs.get("display") == "list" else f"({parts}{',' * (len(types) == 2)})[{{index}}]"
+
+
+def _item_of_numba(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
+    return _item({}, types)  # a list would be made anew each time
+
+
+@general({"python": _item, "numba": _item_of_numba}, lambda types: types[1], stage="item", title="item", cost=1.0)
+def item(g: Value, out: Value, index: Value, *x: Value, display: str = "tuple") -> tuple[None, list[Value]]:
+    """One of a few numbers, at a position that may count from the end; the gradient is that of the item there, and 0 for the others."""
+    return None, [item(index, *(g if j == k else 0.0 for j in range(len(x))), display=display) for k in range(len(x))]
 
 
 @elementwise({"python": "heaviside({x}, {h})", "numpy": "np.heaviside({x}, {h})", "array:numba": "heaviside_each({x}, {h})"},

@@ -1,5 +1,5 @@
-TABLE = (0.5, 0.25, 0.125)
+TABLE = (1.0, "two", 4.0)
 
 
 def f(x, n: int):
-    return x * TABLE[n]  # error: a tuple can be indexed by a constant only
+    return x * TABLE[n]  # error: an item at a position that is not constant, of a tuple whose items are not numbers of one type
