@@ -145,9 +145,28 @@ def met_in_an_arm(x, y, flag: int):
     return s + np.sum(y * y)
 
 
+def read_in_arms_of_others(x, y, flag: int):
+    """The array is there, and an arm that does not read it leaves its gradient zero, not undefined."""
+    s = 0.0
+    if flag > 0:
+        z = x * x
+    if flag > 0:
+        if x[0] > 50.0:
+            s += z[0]
+        s += x[1]
+    for i in range(len(x)):
+        if flag == 1:
+            s += z[i] * s + z[0]
+    if flag == 2:
+        s += np.sum(np.sin(z))
+    return np.sum(x * y[:3]) + s
+
+
 @pytest.mark.parametrize("target", ["numpy", "numba"])
 @pytest.mark.parametrize("flag", [0, 1])
-@pytest.mark.parametrize("function", [count_of_an_arm, array_of_an_arm, met_in_an_arm], ids=lambda function: function.__name__)
+@pytest.mark.parametrize(
+    "function", [count_of_an_arm, array_of_an_arm, met_in_an_arm, read_in_arms_of_others], ids=lambda function: function.__name__
+)
 def test_what_is_known_before_a_nest_is_there_on_every_way_to_it(function, flag, target):
     if target == "numba":
         pytest.importorskip("numba")

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from stagegrad.analysis import flows, unbound
 from stagegrad.emit.inline import Plan
 from stagegrad.emit.sharing import SHAPE_ONLY
-from stagegrad.ir import Atom, Block, Call, For, If, Lit, Raise, Stage, Stmt, Var, While, binds, uses, variables, walk
+from stagegrad.ir import Atom, Block, Call, For, If, Lit, Raise, Stage, Stmt, Var, While, binds, blocks, uses, variables, walk
 
 
 def handed_on(plan: Plan, storage: Mapping[Var, str]) -> set[str]:
@@ -35,12 +35,12 @@ def handed_on(plan: Plan, storage: Mapping[Var, str]) -> set[str]:
 
 
 def _sizes_asked(block: Block) -> Iterator[Var]:
-    """The arrays whose shape is asked for on every way: that of a gradient before a loop, in which a branch adds to it."""
+    """The arrays whose shape is asked for, be they there or not: that of a gradient before a loop, in which a branch adds to it."""
     for stmt in block.stmts:
         if isinstance(stmt, Stage) and stmt.op in SHAPE_ONLY:
             yield from variables([stmt.args[SHAPE_ONLY[stmt.op]]])
-        elif isinstance(stmt, (For, While)):
-            yield from _sizes_asked(stmt.body)
+        for inner in blocks(stmt):
+            yield from _sizes_asked(inner)
 
 
 def read_before_bound(plan: Plan, storage: Mapping[Var, str]) -> set[str]:

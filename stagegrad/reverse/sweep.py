@@ -81,6 +81,7 @@ class Sweep:
         self.masked: set[Atom] = set()  # zero where the user's own mask said so: what lies behind it may be nan
         self.conditional = _conditional(function.body)
         self.undefined = unbound(function)
+        self.questions = {out: stmt.test for stmt in walk(function.body) if isinstance(stmt, If) for out in stmt.outs}
         self.library = _library(function.body)
         self.infinite = any(_is_infinite(atom) for each in family.module.functions for atom in _atoms(each.body))
         handed = function.params if self.infinite and function is not family.module.main else ()
@@ -465,7 +466,7 @@ class Sweep:
             self.current = start
             return [stmt], []
         for arm in arms:
-            self._fill(changed, arm.gradients, arm.backward)
+            self._fill(changed, stmt.test, arm.gradients, arm.backward)
         outs = tuple(self.fresh.var(self.gradient_word(var), var.type) for var in changed)
         again = tuple(self.fresh.like(var) for var in restored)
         same_facts(self, dict(zip(restored, again, strict=True)))
@@ -515,13 +516,13 @@ class Sweep:
                 self.nest.uses.append(Use(use.thread, use.enters, out, use.back_enters, back_out))
         return forward, backward
 
-    def _fill(self, vars: Sequence[Var], gradients: Gradients, stmts: list[Stmt]) -> None:
-        """At the end of an arm, the gradients of arrays are arrays; one that the arm has not touched is zero."""
+    def _fill(self, vars: Sequence[Var], test: Atom, gradients: Gradients, stmts: list[Stmt]) -> None:
+        """At the end of an arm, the gradients of arrays are arrays; one that the arm has not touched is zero, if the array may be there."""
         builder = Builder(self.fresh)
         for var in vars:
             if var in gradients:
                 gradients[var] = self.whole(gradients[var], var, builder)
-            elif var.type.rank and var not in self.conditional:
+            elif var.type.rank and (var not in self.conditional or self.questions.get(var) != test):
                 gradients[var] = builder.emit("zeros_like", self.shaped_like(var), name=self.gradient_word(var))
         stmts += builder.stmts
 
