@@ -135,7 +135,8 @@ def test_calls_inside_of_loops_and_branches_are_counted_once() -> None:
     def calling(x: float, n: int) -> float:
         for i in range(n):
             if x > 2.0:
-                x = x + _either(x, i)
+                step = _either(x, i)
+                x = x + step
             else:
                 x = x * _either(x, n)
         return x

@@ -70,7 +70,8 @@ def branches(c: float, d: float, n: int) -> float:
     x = c
     for i in range(n):
         if kinds[i]:
-            x = x * d + counts[i]
+            step = counts[i]
+            x = x * d + step
         else:
             x = x / counts[i - 1] - c
     return x

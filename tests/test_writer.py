@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import ast
 import itertools
+import math
+import textwrap
+from typing import Any
 
+import numpy as np
 import pytest
 
 from stagegrad.emit import write
 from stagegrad.ir import Block, Function, Module, Span, Stage, Var, check, replace
 from stagegrad.ir_text import parse
 from stagegrad.names import name_stages
+from stagegrad.ops import HELPERS
 from stagegrad.optimise import simplify
 from stagegrad.reverse import reverse
 from tests.interpret import Interpreter
@@ -370,7 +375,7 @@ function f(sigmoid.0: float, quotient.0: float) -> 0 from python:
   return %1
 ''',
     r'''
-from math import exp, inf
+from math import copysign, exp, inf
 
 
 def quotient(num, den):
@@ -378,7 +383,7 @@ def quotient(num, den):
     if num == 0.0:
         return 0.0
     if den == 0.0:
-        return num * inf
+        return num * copysign(inf, den)
     return num / den
 
 
@@ -669,3 +674,15 @@ function f({a}.0: float, {b}.0: float, n.0: int) -> 0 from python:
     for n in (0, 1, 4):
         same_text_and_meaning(module, (0.3, 0.8, n))
         same_text_and_meaning(adjoint, (0.3, 0.8, n))
+
+
+@pytest.mark.parametrize("name", ["quotient", "divided"])
+def test_a_quotient_by_a_zero_has_both_signs(name: str) -> None:
+    """As IEEE 754 has it, where Python raises."""
+    scope: dict[str, Any] = {"math": math}
+    exec(textwrap.dedent(HELPERS[name].text), scope)
+    for num in (2.0, -2.0, math.inf, -math.inf):
+        for den in (0.0, -0.0):
+            with np.errstate(all="ignore"):
+                assert scope[name](num, den) == np.float64(num) / np.float64(den)
+    assert math.isnan(scope[name](math.nan, -0.0))

@@ -119,7 +119,7 @@ helper(
         if num == 0.0:
             return 0.0
         if den == 0.0:
-            return num * math.inf
+            return num * math.copysign(math.inf, den)
         return num / den
     '''
 )
@@ -127,7 +127,7 @@ helper(
     '''
     def divided(num, den):
         """num / den as IEEE 754 has it: inf or nan where Python raises."""
-        return num / den if den != 0.0 else num * math.inf
+        return num / den if den != 0.0 else num * math.copysign(math.inf, den)
     '''
 )
 helper(

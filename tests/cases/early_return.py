@@ -16,7 +16,7 @@ def f(x, y, n):
 CASES = [(0.5, 2.0, 40), (0.5, 2.0, 3), (-1.0, 3.0, 3), (0.5, 2.0, 0)]
 
 # --- reverse python
-from math import exp, inf, sqrt
+from math import copysign, exp, inf, sqrt
 
 
 def quotient(num, den):
@@ -24,7 +24,7 @@ def quotient(num, den):
     if num == 0.0:
         return 0.0
     if den == 0.0:
-        return num * inf
+        return num * copysign(inf, den)
     return num / den
 
 

@@ -28,7 +28,7 @@ _A = _rng.normal(size=(4, 4))
 CASES = [(_A @ _A.T + 4.0 * np.eye(4), _rng.normal(size=4))]
 
 # --- numpy
-from math import inf, log, sqrt
+from math import copysign, inf, log, sqrt
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def quotient(num, den):
     if num == 0.0:
         return 0.0
     if den == 0.0:
-        return num * inf
+        return num * copysign(inf, den)
     return num / den
 
 
@@ -187,7 +187,7 @@ def f_value_and_grad(A, y):
     return f, (dA, dy)
 
 # --- numba
-from math import inf, log, nan, sqrt
+from math import copysign, inf, log, nan, sqrt
 
 import numpy as np
 from numba import njit
@@ -219,7 +219,7 @@ def quotient(num, den):
     if num == 0.0:
         return 0.0
     if den == 0.0:
-        return num * inf
+        return num * copysign(inf, den)
     return num / den
 
 
