@@ -154,7 +154,7 @@ class _Tidy:
                 raise TypeError(f"not a statement: {stmt!r}")
 
     def stage(self, stage: Stage, mapping: dict[Var, Atom], known: dict[Key, Var]) -> list[Stmt]:
-        folded = None if stage.out.name else _folded(stage)
+        folded = None if stage.out.name and not _is_of_nothing(stage) else _folded(stage)
         if folded is not None:
             mapping[stage.out] = folded
             return []
@@ -215,13 +215,18 @@ _EXACT: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
+def _is_of_nothing(stage: Stage) -> bool:
+    """Is it the gradient of an array that is not there on this way?"""
+    return stage.op == "zeros_like" and isinstance(stage.args[0], Lit)
+
+
 def _folded(stage: Stage) -> Lit | None:
     """What a stage on constants is worth, where every target computes it to the same bits; undefined stays undefined."""
     values = [a.value for a in stage.args if isinstance(a, Lit)]
     if len(values) < len(stage.args) or not values:
         return None
     if None in values:
-        return Lit(None, stage.out.type) if stage.op in ("to_float", "copy") else None
+        return Lit(None, stage.out.type) if stage.op in ("to_float", "copy") or _is_of_nothing(stage) else None
     if stage.op not in _EXACT:
         return None
     result = _EXACT[stage.op](*values)

@@ -131,7 +131,7 @@ def test_minimise_keeps_only_what_fails() -> None:
     assert small.points == ((1.0,),)
 
 
-@pytest.mark.parametrize("seed", [3613, 4277, 11430, 202614, 202930])
+@pytest.mark.parametrize("seed", [909, 1657, 3613, 4277, 11430, 202614, 202930])
 def test_programs_that_once_failed(seed: int) -> None:
     """Programs that an earlier compiler got wrong, or wrote as text that read what no path had computed."""
     assert judge(program(seed)).verdict == "right"
