@@ -13,24 +13,25 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from stagegrad import optimise, runtime
+from stagegrad import runtime
 from stagegrad.bounds import guarded, in_range
 from stagegrad.emit import Source, write
 from stagegrad.errors import ArgumentError, NameChoiceError
-from stagegrad.factors import share_factors
 from stagegrad.frontend import formula, python
 from stagegrad.frontend.deep import deeply
 from stagegrad.frontend.program import Program
 from stagegrad.frontend.specs import Leaf, Spec, Tree, gradient_of, is_number, leaves, word_of
-from stagegrad.fuse import fuse
-from stagegrad.into import write_into
 from stagegrad.ir import FLOAT, Atom, Block, Call, Function, Module, Shape, Stage, Stmt, Type, bound, check, walk, with_blocks
-from stagegrad.mapping import over_points
 from stagegrad.names import Words, name_stages
-from stagegrad.narrow import FLOAT32, can_narrow, fit_constants, narrow
-from stagegrad.neighbours import gather_neighbours
 from stagegrad.ops import REGISTRY
-from stagegrad.parallel import in_parallel
+from stagegrad.passes import optimise
+from stagegrad.passes.factors import share_factors
+from stagegrad.passes.fuse import fuse
+from stagegrad.passes.into import write_into
+from stagegrad.passes.mapping import over_points
+from stagegrad.passes.narrow import FLOAT32, can_narrow, fit_constants, narrow
+from stagegrad.passes.neighbours import gather_neighbours
+from stagegrad.passes.parallel import in_parallel
 from stagegrad.reverse import reverse
 from stagegrad.rules.idioms import restage
 

@@ -18,17 +18,17 @@ from functools import cached_property
 from typing import Any, Generic, Literal, ParamSpec, TypeVar
 
 from stagegrad import pipeline
-from stagegrad.boundary import Answer, Boundary, Parameters
-from stagegrad.cost import Cost, count, tape_names
-from stagegrad.entry import enter, enter_mapping, enter_writing
+from stagegrad.calls.boundary import Answer, Boundary, Parameters
+from stagegrad.calls.cost import Cost, count, tape_names
+from stagegrad.calls.entry import enter, enter_mapping, enter_writing
+from stagegrad.calls.passages import Course, Passage, Writing, entered, explaining, load
+from stagegrad.calls.points import Points, are_narrow, one_point, plain_dtype, results, rooms
+from stagegrad.calls.raw import NumbaFunctions
+from stagegrad.calls.tracing import Trace, trace
 from stagegrad.errors import ArgumentError, MissingPackageError, NameChoiceError, NeedsTypes, Problem, StagegradError, UnsupportedError
 from stagegrad.frontend.program import Program
 from stagegrad.frontend.specs import Spec, Specs, Types, fill, is_number, parse_all, word_of
-from stagegrad.passages import Course, Passage, Writing, entered, explaining, load
 from stagegrad.pipeline import Build, Choice, Options
-from stagegrad.points import Points, are_narrow, one_point, plain_dtype, results, rooms
-from stagegrad.raw import NumbaFunctions
-from stagegrad.tracing import Trace, trace
 from stagegrad.version import __version__
 
 P = ParamSpec("P")
@@ -248,7 +248,7 @@ class Staged(Generic[P, R]):
         """What a call with these arguments costs: operations by kind, trips, records, bytes of tapes and of other arrays.
 
         The call is that of value and gradient; for what `grad(f)` returns, which is a gradient itself, a plain one. The printed code is
-        run once, with counters in it; see `stagegrad.cost` for what is counted.
+        run once, with counters in it; see `stagegrad.calls.cost` for what is counted.
         """
         values = self._parameters.bound(args, kwargs)
         build = self._chosen(values)

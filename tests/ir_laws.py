@@ -18,7 +18,7 @@ from stagegrad.forward import forward
 from stagegrad.ir import Module, check
 from stagegrad.ir_text import parse, show
 from stagegrad.names import name_stages
-from stagegrad.optimise import share, simplify
+from stagegrad.passes.optimise import share, simplify
 from stagegrad.reverse import reverse
 from tests import random_ir
 from tests.interpret import Interpreter

@@ -17,11 +17,12 @@ from typing import Any
 
 import pytest
 
-from stagegrad import emit, optimise
+from stagegrad import emit
 from stagegrad.forward import forward
 from stagegrad.frontend import formula, python
 from stagegrad.ir import Module, check
 from stagegrad.names import name_stages
+from stagegrad.passes import optimise
 from stagegrad.reverse import reverse
 from stagegrad.rules.idioms import restage
 

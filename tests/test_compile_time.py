@@ -16,7 +16,7 @@ import pytest
 
 import stagegrad
 from stagegrad import pipeline, runtime, straight
-from stagegrad.fuse import fuse
+from stagegrad.passes.fuse import fuse
 from tests import random_ir
 
 LETTERS = tuple("abcdxy")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import stagegrad
-from stagegrad.cost import Cost
+from stagegrad.calls.cost import Cost
 
 
 def decay(x: float, r: float, n: int):

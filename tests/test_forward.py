@@ -8,7 +8,7 @@ from stagegrad.emit import write
 from stagegrad.forward import forward
 from stagegrad.ir import Module, check
 from stagegrad.ir_text import parse
-from stagegrad.optimise import simplify
+from stagegrad.passes.optimise import simplify
 from stagegrad.reverse import reverse
 from tests import ir_laws
 from tests.interpret import Interpreter

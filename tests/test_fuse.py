@@ -13,8 +13,8 @@ import pytest
 
 import stagegrad
 from stagegrad import pipeline
-from stagegrad.fuse import UNEQUAL, fuse
 from stagegrad.ir import For, Stage, check, walk
+from stagegrad.passes.fuse import UNEQUAL, fuse
 from tests.fuzz.__main__ import ARRAYS, outcomes
 
 pytest.importorskip("numba")

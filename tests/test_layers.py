@@ -22,16 +22,19 @@ LAYERS = (
     ("analysis", "shapes"),
     ("bounds",),
     ("names",),
-    ("frontend", "forward", "reverse", "optimise", "factors", "fuse", "mapping", "narrow", "into", "emit"),
+    (
+        *("frontend", "forward", "reverse", "emit"),
+        *("passes.optimise", "passes.factors", "passes.fuse", "passes.mapping", "passes.narrow", "passes.into"),
+    ),
     ("straight",),
-    ("runtime", "export", "boundary", "tracebacks", "tracing", "kernels", "parallel", "neighbours"),
-    ("derive", "outputs", "memory"),
-    ("cost",),
-    ("points",),
+    ("runtime", "export", "calls.boundary", "calls.tracebacks", "calls.tracing", "kernels", "passes.parallel", "passes.neighbours"),
+    ("derive", "calls.outputs", "memory"),
+    ("calls.cost",),
+    ("calls.points",),
     ("gates",),
     ("pipeline",),
     ("verify", "circuit"),
-    ("passages", "raw", "entry"),
+    ("calls.passages", "calls.raw", "calls.entry"),
     ("staged",),
     ("making",),
     ("stagegrad",),  # the public surface
@@ -48,12 +51,12 @@ ONLY = {
     "kernels": set(),  # is copied beside exported files
     "straight": set(),  # knows Python's text and Numba
     "runtime": {"errors", "version", "straight"},  # takes text and never sees IR
-    "boundary": {"errors", "ir", "frontend"},  # of the frontend the specs alone: what arguments are
-    "entry": {"ir", "frontend", "boundary"},  # of the frontend the specs alone
-    "points": {"errors", "ir", "frontend", "boundary", "outputs", "runtime"},  # of the frontend the specs alone
-    "outputs": {"errors", "frontend", "boundary"},
-    "tracebacks": set(),
-    "tracing": {"emit"},  # the text and the lines' places, not the IR
+    "calls.boundary": {"errors", "ir", "frontend"},  # of the frontend the specs alone: what arguments are
+    "calls.entry": {"ir", "frontend", "calls.boundary"},  # of the frontend the specs alone
+    "calls.points": {"errors", "ir", "frontend", "calls.boundary", "calls.outputs", "runtime"},  # of the frontend the specs alone
+    "calls.outputs": {"errors", "frontend", "calls.boundary"},
+    "calls.tracebacks": set(),
+    "calls.tracing": {"emit"},  # the text and the lines' places, not the IR
 }
 
 #: Packages from elsewhere, and the parts that may import them where they are imported themselves; elsewhere only inside functions.
@@ -68,12 +71,17 @@ HEAVY = {
     "platformdirs": set(),
 }
 
+#: Packages whose modules are parts of their own; the packages themselves hold nothing but a docstring.
+FOLDERS = ("calls", "passes")
+
 MODULES = sorted(ROOT.rglob("*.py"))
 
 
 def part_of(module: str) -> str:
-    """``stagegrad.rules.scalar`` -> ``rules``; the package itself is ``stagegrad``."""
+    """``stagegrad.rules.scalar`` -> ``rules``, ``stagegrad.calls.entry`` -> ``calls.entry``; the package itself is ``stagegrad``."""
     words = module.split(".")
+    if len(words) > 2 and words[1] in FOLDERS:
+        return f"{words[1]}.{words[2]}"
     return words[1] if len(words) > 1 else words[0]
 
 
@@ -94,8 +102,8 @@ def imports(path: Path):
             if node.level:  # the kernels are copied beside exported files, under another name
                 assert path.parent.name == "kernels" and node.level == 1, f"{path}:{node.lineno}: relative import"
                 yield "stagegrad.kernels", node not in inside
-            elif node.module == "stagegrad":
-                yield from ((f"stagegrad.{alias.name}", node not in inside) for alias in node.names)
+            elif node.module in {"stagegrad", *(f"stagegrad.{folder}" for folder in FOLDERS)}:
+                yield from ((f"{node.module}.{alias.name}", node not in inside) for alias in node.names)
             else:
                 yield node.module, node not in inside
 
@@ -106,8 +114,8 @@ def _is_for_types(node: ast.AST) -> bool:
 
 def below(part: str) -> set[str]:
     """What a part may import of stagegrad."""
-    if part in ONLY:
-        return ONLY[part]
+    if part in ONLY or part in FOLDERS:
+        return ONLY.get(part, set())
     level = next(k for k, layer in enumerate(LAYERS) if part in layer)
     return {other for layer in LAYERS[:level] for other in layer}
 
@@ -136,7 +144,12 @@ def test_nothing_else_is_imported(path):
 
 def test_every_part_has_a_layer():
     parts = {part_of(name_of(path)) for path in MODULES}
-    assert parts <= {part for layer in LAYERS for part in layer}
+    assert parts <= {part for layer in LAYERS for part in layer} | set(FOLDERS)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_folders_of_parts_hold_nothing_themselves(folder):
+    assert len(ast.parse((ROOT / folder / "__init__.py").read_text()).body) == 1
 
 
 def test_the_public_surface_brings_nothing_but_the_version():

@@ -14,8 +14,8 @@ import pytest
 import stagegrad
 from stagegrad import ArgumentError, NameChoiceError
 from stagegrad.ir import check
-from stagegrad.mapping import over_points
-from stagegrad.narrow import narrow
+from stagegrad.passes.mapping import over_points
+from stagegrad.passes.narrow import narrow
 from tests.interpret import Interpreter
 
 CS231N = "(x + sigmoid(y)) / (sigmoid(x) + (x + y)**2)"
@@ -522,7 +522,7 @@ def test_options_that_are_parameters_are_refused():
 
 
 def test_threads_give_the_same_numbers(monkeypatch):
-    monkeypatch.setattr("stagegrad.passages.available_threads", lambda: 3)
+    monkeypatch.setattr("stagegrad.calls.passages.available_threads", lambda: 3)
     f = stagegrad.formula(CS231N)
     x, y = np.random.default_rng(1).normal(size=(2, 100_003))
     for mine, theirs in zip(flat(f.map(x, y, parallel=True)), flat(f.map(x, y)), strict=True):
@@ -542,7 +542,7 @@ def test_large_results_are_arrays_of_their_own():
 
 
 def test_threads_name_the_first_bad_point(monkeypatch):
-    monkeypatch.setattr("stagegrad.passages.available_threads", lambda: 3)
+    monkeypatch.setattr("stagegrad.calls.passages.available_threads", lambda: 3)
 
     @stagegrad.compile
     def f(x: float) -> float:
@@ -559,8 +559,8 @@ def test_threads_name_the_first_bad_point(monkeypatch):
 
 def test_a_child_process_has_threads_of_its_own(tmp_path):
     program = """
-import os, numpy as np, stagegrad, stagegrad.passages
-stagegrad.passages.available_threads = lambda: 2
+import os, numpy as np, stagegrad, stagegrad.calls.passages
+stagegrad.calls.passages.available_threads = lambda: 2
 f = stagegrad.formula("x**2")
 x = np.arange(100_000.0)
 f.map(x, parallel=True)

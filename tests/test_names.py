@@ -12,7 +12,7 @@ from stagegrad.ir import Module, Stage, Stmt, Var, binds, inner_binds, walk
 from stagegrad.ir_text import parse, show
 from stagegrad.names import Words, describe, name_stages, reserved, structural
 from stagegrad.ops import HELPERS
-from stagegrad.optimise import simplify
+from stagegrad.passes.optimise import simplify
 from stagegrad.reverse import reverse
 from tests import random_ir
 

@@ -6,7 +6,7 @@ import pytest
 
 from stagegrad.ir import Module, check
 from stagegrad.ir_text import parse, show
-from stagegrad.optimise import share, simplify
+from stagegrad.passes.optimise import share, simplify
 from tests import random_ir
 
 HEAD = "function f(x.0: float, t.0: bool) -> 0 from python:\n"

@@ -11,8 +11,8 @@ import pytest
 
 import stagegrad
 from stagegrad import ArgumentError
-from stagegrad.into import write_into
 from stagegrad.ir import check
+from stagegrad.passes.into import write_into
 from tests.interpret import Interpreter
 
 

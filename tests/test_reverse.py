@@ -14,7 +14,7 @@ from stagegrad.errors import ArgumentError
 from stagegrad.ir import Module, Stage, check, walk
 from stagegrad.ir_text import parse
 from stagegrad.names import name_stages
-from stagegrad.optimise import simplify
+from stagegrad.passes.optimise import simplify
 from stagegrad.reverse import reverse
 from tests import ir_laws
 from tests.interpret import Interpreter

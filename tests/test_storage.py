@@ -15,7 +15,7 @@ from stagegrad.ir import BOOL, FLOAT, Block, Fresh, Function, If, Module, Stage,
 from stagegrad.ir_text import parse
 from stagegrad.names import name_stages
 from stagegrad.ops import literal
-from stagegrad.optimise import simplify
+from stagegrad.passes.optimise import simplify
 from stagegrad.reverse import reverse
 from tests.interpret import Interpreter
 from tests.ir_laws import outcome, run

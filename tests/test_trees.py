@@ -13,7 +13,7 @@ import pytest
 
 import stagegrad
 from stagegrad import ArgumentError
-from stagegrad.boundary import Parameters
+from stagegrad.calls.boundary import Parameters
 from stagegrad.frontend.specs import Known, Leaf, Reader, Tree, fill, flatten, gradient_of, is_number, leaves, parse, paths, word_of
 from stagegrad.ir import FLOAT, INT, Type
 

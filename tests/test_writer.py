@@ -16,7 +16,7 @@ from stagegrad.ir import Block, Function, Module, Span, Stage, Var, check, repla
 from stagegrad.ir_text import parse
 from stagegrad.names import name_stages
 from stagegrad.ops import HELPERS
-from stagegrad.optimise import simplify
+from stagegrad.passes.optimise import simplify
 from stagegrad.reverse import reverse
 from tests.interpret import Interpreter
 from tests.ir_laws import outcome, run, same_text_and_meaning

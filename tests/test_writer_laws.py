@@ -18,7 +18,7 @@ import pytest
 from stagegrad.emit import write
 from stagegrad.ir import Module
 from stagegrad.names import name_stages
-from stagegrad.optimise import simplify
+from stagegrad.passes.optimise import simplify
 from stagegrad.reverse import reverse
 from stagegrad.runtime import without_disk_cache
 from tests import ir_laws, random_ir

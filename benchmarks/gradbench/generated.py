@@ -17,7 +17,7 @@ from stagegrad import Staged
 from stagegrad.emit import Source, write
 from stagegrad.forward import forward
 from stagegrad.names import name_stages
-from stagegrad.optimise import simplify
+from stagegrad.passes.optimise import simplify
 
 #: No flag that could turn a nan or an infinity into something else; sums keep their order.
 _FLAGS = {"contract", "nsz"}

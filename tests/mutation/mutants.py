@@ -77,13 +77,13 @@ PASSES = (
     _pass("prune: a carry that only the body reads is dropped", "analysis", "        if more == kept:\n", "        if more:\n"),
     _pass(
         "share: what one arm computed is known in the other",
-        "optimise",
+        "passes/optimise",
         "return self.block(block, mapping, dict(known))",
         "return self.block(block, mapping, known)",
     ),
     _pass(
         "fold: the wrong arm of a branch whose test is known",
-        "optimise",
+        "passes/optimise",
         "stmt.then if stmt.test.value else stmt.orelse",
         "stmt.orelse if stmt.test.value else stmt.then",
     ),

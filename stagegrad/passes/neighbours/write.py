@@ -13,9 +13,9 @@ from itertools import chain, combinations, groupby
 
 from stagegrad.ir import BOOL, INT, Atom, Attr, Block, Carry, For, Fresh, If, Lit, Remark, Stage, Stmt, Var, literal_is, read, substitute
 from stagegrad.names import count_reads
-from stagegrad.neighbours.facts import Facts
-from stagegrad.neighbours.parts import Offset, Part, Place, Term, Total, Written
 from stagegrad.ops import find, literal
+from stagegrad.passes.neighbours.facts import Facts
+from stagegrad.passes.neighbours.parts import Offset, Part, Place, Term, Total, Written
 
 #: What makes an array of zeros.
 ZEROS = frozenset({"zeros", "zeros_of", "zeros_like"})

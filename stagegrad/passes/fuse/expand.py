@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from stagegrad.fuse.nodes import axes_along, fits_a_loop
 from stagegrad.ir import INT, Atom, Attr, Block, Fresh, Function, Lit, Stage, Stmt, Var, with_blocks
 from stagegrad.ops import find, literal
+from stagegrad.passes.fuse.nodes import axes_along, fits_a_loop
 from stagegrad.shapes import Dimensions, Shape, dimensions
 
 #: An index that takes every element of every axis, and may add axes of one element: ``[:, None]``.

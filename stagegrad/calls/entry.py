@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from stagegrad.boundary import LARGEST, PLAIN, Answer, Boundary, dtype_of
+from stagegrad.calls.boundary import LARGEST, PLAIN, Answer, Boundary, dtype_of
 from stagegrad.frontend.program import Capture
 from stagegrad.frontend.specs import Known, Leaf, Spec, Tree, fill, is_number, leaves
 from stagegrad.ir import Type

@@ -17,14 +17,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from stagegrad.fuse.nodes import ZERO, Ahead, Entry, Node, Nodes, Ref, cut, sections_of
-from stagegrad.fuse.order import reads
 from stagegrad.ir import INT, Atom, Block, If, Lit, Span, Stage, Var, literal_is, variables
 from stagegrad.ops import ANY_ORDER, literal
+from stagegrad.passes.fuse.nodes import ZERO, Ahead, Entry, Node, Nodes, Ref, cut, sections_of
+from stagegrad.passes.fuse.order import reads
 from stagegrad.shapes import Dim, Shape
 
 if TYPE_CHECKING:
-    from stagegrad.fuse.nest import Fused, Slot
+    from stagegrad.passes.fuse.nest import Fused, Slot
 
 #: Pairs of dimensions that must be equal although they have two names.
 Pairs: TypeAlias = "tuple[tuple[Dim, Dim], ...]"

@@ -17,11 +17,11 @@ from functools import cache
 from typing import Any
 
 from stagegrad import runtime
-from stagegrad.boundary import Boundary, dtype_of
+from stagegrad.calls.boundary import Boundary, dtype_of
+from stagegrad.calls.outputs import Outputs, Room
 from stagegrad.errors import ArgumentError
 from stagegrad.frontend.specs import Leaf, Reader, Spec
 from stagegrad.ir import FLOAT, Type
-from stagegrad.outputs import Outputs, Room
 
 #: A thread gets this many points at least: below, waking it takes longer than computing them.
 LEAST_POINTS = 2**14

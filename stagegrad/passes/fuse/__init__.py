@@ -17,10 +17,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stagegrad.fuse.blocks import Fuser
-from stagegrad.fuse.expand import expanded
-from stagegrad.fuse.nest import UNEQUAL
 from stagegrad.ir import Function, Module, bound
+from stagegrad.passes.fuse.blocks import Fuser
+from stagegrad.passes.fuse.expand import expanded
+from stagegrad.passes.fuse.nest import UNEQUAL
 
 __all__ = ["UNEQUAL", "fuse"]
 

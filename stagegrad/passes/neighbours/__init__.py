@@ -18,7 +18,7 @@ certainly one: what reads cells that it has written (Gauss-Seidel), what may cou
 from __future__ import annotations
 
 from stagegrad.ir import Function, Module
-from stagegrad.neighbours.groups import Gathering
+from stagegrad.passes.neighbours.groups import Gathering
 
 __all__ = ["gather_neighbours"]
 

@@ -10,11 +10,11 @@ from stagegrad.analysis import needed
 from stagegrad.emit.rounding import Roundings
 from stagegrad.ir import Atom, Block, For, Function, Stage, Stmt, Var, free, substitute, variables, walk, with_blocks
 from stagegrad.names import count_reads
-from stagegrad.neighbours.facts import Facts
-from stagegrad.neighbours.parts import Part, Written, slow, work
-from stagegrad.neighbours.reading import part
-from stagegrad.neighbours.write import ZEROS, Plan, Writing
 from stagegrad.ops import find
+from stagegrad.passes.neighbours.facts import Facts
+from stagegrad.passes.neighbours.parts import Part, Written, slow, work
+from stagegrad.passes.neighbours.reading import part
+from stagegrad.passes.neighbours.write import ZEROS, Plan, Writing
 
 #: What may be computed anew for a cell in any case, in nanoseconds.
 _AGAIN = 40.0

@@ -13,8 +13,8 @@ from typing import TypeAlias
 
 from stagegrad.ir import INT, Atom, Block, Carry, For, If, Lit, Remark, Stage, Stmt, Type, Var, bound, free, literal_is
 from stagegrad.names import count_reads
-from stagegrad.neighbours.facts import Facts
-from stagegrad.neighbours.parts import Offset, Part, Place, Term, Total, Written
+from stagegrad.passes.neighbours.facts import Facts
+from stagegrad.passes.neighbours.parts import Offset, Part, Place, Term, Total, Written
 from stagegrad.shapes import Dim
 
 #: The tests that a statement inside branches stands behind, and whether they hold there.

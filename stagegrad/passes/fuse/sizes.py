@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from stagegrad.fuse.nodes import Nodes
 from stagegrad.ir import Block, Var, binds
+from stagegrad.passes.fuse.nodes import Nodes
 from stagegrad.shapes import Dim, left_of
 
 #: For each dimension an array that has it, and along which axis.

@@ -15,12 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from stagegrad.fuse.items import Item, binds_of, reads_of
-from stagegrad.fuse.nodes import COMBINED, ZERO, Ahead, Counting, Entry, Node, Ref
-from stagegrad.fuse.order import TITLES, Order, reads
-from stagegrad.fuse.schedule import Schedule, delayed
-from stagegrad.fuse.sizes import Known, Sizes
-from stagegrad.fuse.stencil import Filling, Stencil, Writer
 from stagegrad.ir import (
     FLOAT,
     INT,
@@ -42,10 +36,16 @@ from stagegrad.ir import (
     variables,
 )  # fmt: skip
 from stagegrad.ops import ANY_ORDER, find
+from stagegrad.passes.fuse.items import Item, binds_of, reads_of
+from stagegrad.passes.fuse.nodes import COMBINED, ZERO, Ahead, Counting, Entry, Node, Ref
+from stagegrad.passes.fuse.order import TITLES, Order, reads
+from stagegrad.passes.fuse.schedule import Schedule, delayed
+from stagegrad.passes.fuse.sizes import Known, Sizes
+from stagegrad.passes.fuse.stencil import Filling, Stencil, Writer
 from stagegrad.shapes import Dim, left_of
 
 if TYPE_CHECKING:
-    from stagegrad.fuse.blocks import Fuser
+    from stagegrad.passes.fuse.blocks import Fuser
 
 #: Names of loop indices, outermost first.
 _LETTERS = "ijklm"

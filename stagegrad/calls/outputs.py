@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stagegrad.boundary import overlaps_itself, shares_memory
+from stagegrad.calls.boundary import overlaps_itself, shares_memory
 from stagegrad.errors import ArgumentError
 from stagegrad.frontend.specs import Known, Leaf, Spec, Tree, class_of, leaves
 

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from stagegrad.fuse.items import Item, binds_of, dims_in, reads_of
-from stagegrad.fuse.nodes import Counting, Node, Nodes, Ref
-from stagegrad.fuse.stencil import ARITHMETIC, Filling, Stencil
 from stagegrad.ir import Atom, For, Stage, Var, While
+from stagegrad.passes.fuse.items import Item, binds_of, dims_in, reads_of
+from stagegrad.passes.fuse.nodes import Counting, Node, Nodes, Ref
+from stagegrad.passes.fuse.stencil import ARITHMETIC, Filling, Stencil
 from stagegrad.shapes import Dim, left_of
 
 if TYPE_CHECKING:
-    from stagegrad.fuse.nest import Fused
+    from stagegrad.passes.fuse.nest import Fused
 
 #: A time, and the dimension of the loop in which something runs then; None: in no loop.
 Level: TypeAlias = "tuple[int, Dim | None]"

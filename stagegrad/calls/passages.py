@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from stagegrad import memory
-from stagegrad.boundary import Answer, Boundary, are_numbers, dtype_of, flat, plain_result, run
+from stagegrad.calls.boundary import Answer, Boundary, are_numbers, dtype_of, flat, plain_result, run
+from stagegrad.calls.outputs import Outputs, Room
+from stagegrad.calls.points import PointError, Points, available_threads, run_compiled, run_plainly
+from stagegrad.calls.tracebacks import locate
 from stagegrad.errors import UnsupportedError
 from stagegrad.frontend.specs import Leaf, Spec, fill, flatten, leaves
-from stagegrad.fuse import UNEQUAL
 from stagegrad.ir import Type
-from stagegrad.outputs import Outputs, Room
+from stagegrad.passes.fuse import UNEQUAL
 from stagegrad.pipeline import Build, Choice
-from stagegrad.points import PointError, Points, available_threads, run_compiled, run_plainly
-from stagegrad.tracebacks import locate
 
 #: Calls of what runs on Numba's threads wait for one another.
 _spreading = threading.RLock()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from stagegrad.fuse.items import LOOPS, Item, dims_in
-from stagegrad.fuse.nest import SIZE_WORDS, Fused
-from stagegrad.fuse.nodes import Node, Nodes
-from stagegrad.fuse.sizes import Known, Sizes, with_sizes
-from stagegrad.fuse.stencil import Filling, counted, filling, stencils
-from stagegrad.fuse.together import together
 from stagegrad.ir import Block, Fresh, Function, Stage, Var, binds, inner_binds, with_blocks
+from stagegrad.passes.fuse.items import LOOPS, Item, dims_in
+from stagegrad.passes.fuse.nest import SIZE_WORDS, Fused
+from stagegrad.passes.fuse.nodes import Node, Nodes
+from stagegrad.passes.fuse.sizes import Known, Sizes, with_sizes
+from stagegrad.passes.fuse.stencil import Filling, counted, filling, stencils
+from stagegrad.passes.fuse.together import together
 from stagegrad.shapes import dimensions
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from stagegrad.fuse.items import Item, binds_of, reads_of
-from stagegrad.fuse.nodes import Counting, Node, Nodes, cut
-from stagegrad.fuse.stencil import Stencil, Sum, chain
 from stagegrad.ir import Atom, Block, Remark, Stage, Var, binds
+from stagegrad.passes.fuse.items import Item, binds_of, reads_of
+from stagegrad.passes.fuse.nodes import Counting, Node, Nodes, cut
+from stagegrad.passes.fuse.stencil import Stencil, Sum, chain
 
 #: The most operations on an element that is summed up: it is computed once, but written four times, at the corners, the edges and inside.
 _MOST = 30

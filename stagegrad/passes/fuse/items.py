@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from stagegrad.fuse.nodes import Counting, Node
-from stagegrad.fuse.order import reads
-from stagegrad.fuse.stencil import Filling, Stencil
 from stagegrad.ir import Atom, Stmt, Var, binds
+from stagegrad.passes.fuse.nodes import Counting, Node
+from stagegrad.passes.fuse.order import reads
+from stagegrad.passes.fuse.stencil import Filling, Stencil
 from stagegrad.shapes import Dim
 
 Item: TypeAlias = "Node | Stencil | Filling | Stmt"
