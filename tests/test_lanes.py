@@ -260,6 +260,73 @@ def test_special_numbers_are_those_of_numpy(odd: float):
     assert np.allclose(grad, slope, rtol=1e-12, equal_nan=True)
 
 
+# ---------------------------------------------------------------------------------------------- trips that wait for one another
+
+
+def _recurrence(x: float, w: float, n: int) -> float:
+    for _ in range(n):
+        x = math.tanh(w * x + 0.1)
+        x += 0.5 * math.erf(w - x) + 0.1 * math.sin(x)
+    return x
+
+
+def _watched(x: float, w: float, n: int) -> float:
+    while n > 0:
+        x = math.tanh(w * x + 0.1)
+        if x > 0.5:
+            x -= w
+        n -= 1
+    return x
+
+
+def _counted(x: float, w: float, n: int) -> float:
+    steps = 0
+    for _ in range(n):
+        x = math.tanh(w * x)
+        steps += math.floor(10.0 * x)
+    return w * steps
+
+
+def _once(x: float, w: float, n: int) -> float:
+    return math.tanh(w * x) * n
+
+
+@pytest.mark.parametrize("answer", ["value", "value_and_grad"])
+def test_trip_after_trip_the_kernels_that_answer_sooner_are_called(answer: str):
+    text = stagegrad.compile(_recurrence).source("numba", answer=answer)
+    assert "kernels.tanh(" in text
+    assert "kernels.erf(" in text
+    assert "kernels.sin" not in text
+    assert "wide" not in text
+
+
+@pytest.mark.parametrize("function", [_watched, _counted, _once])
+def test_they_are_not_where_a_branch_or_a_count_sees_the_last_bit_nor_where_nothing_waits(function: Callable[..., float]):
+    assert "kernels.tanh" not in stagegrad.compile(function).source("numba", answer="value_and_grad")
+
+
+@pytest.mark.parametrize("x", [math.nan, math.inf, -math.inf, 0.0, -0.0, 5e-324, -1e-300, 1e-8, 0.3, -0.7, 19.5, -1e308])
+@pytest.mark.parametrize("function", [_recurrence, _watched])
+def test_trip_after_trip_the_answers_are_those_of_python(function: Callable[..., float], x: float):
+    fast, plain = (stagegrad.compile(function, target=target) for target in ("numba", "python"))
+    for w in (0.6, -1.3, 0.0):
+        value, grads = fast.value_and_grad(x, w, 7)
+        expected, slopes = plain.value_and_grad(x, w, 7)
+        assert value == pytest.approx(expected, rel=1e-14, nan_ok=True)
+        assert grads == pytest.approx(slopes, rel=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("x", [-0.0, 0.0, math.inf, -math.inf, math.nan])
+def test_the_sign_of_zero_and_the_limits_stay(x: float):
+    def tanh(x: float, n: int) -> float:
+        for _ in range(n):
+            x = math.tanh(x)
+        return x
+
+    value = stagegrad.compile(tanh, target="numba")(x, 1)
+    assert math.isnan(value) if math.isnan(x) else (value, math.copysign(1.0, value)) == (math.tanh(x), math.copysign(1.0, x))
+
+
 def test_machine_code_is_kept_under_the_kernels_code_too(monkeypatch: pytest.MonkeyPatch):
     before = [runtime._digest("import math\n", target) for target in ("numba", "python")]
     monkeypatch.setattr(runtime, "_code_of_ours", lambda: "another version of the kernels")

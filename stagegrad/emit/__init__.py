@@ -135,7 +135,7 @@ def _is_parallel(function: Function) -> bool:
 
 def _opening(function: Function, text: FunctionText) -> list[str]:
     """What a function says of all its loops before it begins."""
-    uses_kernels = any(re.search(rf"\b{_KERNELS}\.", line.text) for line in text.lines)
+    uses_kernels = text.in_lanes and any(re.search(rf"\b{_KERNELS}\.", line.text) for line in text.lines)
     return ["apart"] * must_lie_apart(function) + ["wide"] * uses_kernels
 
 

@@ -1,8 +1,8 @@
 """Which loops a processor can run on several numbers at once, so that their stages are worth a vector kernel.
 
 `in_lanes` names the stages of such loops: innermost ``for`` loops whose trips do not wait for one another, but for sums, for counting
-and for the largest or smallest number so far. Everywhere else a call of the C library's function is as good, and reads better.
-`quotients` names those of their divisions that share a reciprocal.
+and for the largest or smallest number so far. Everywhere else a call of the C library's function is as good, and reads better, but for
+the few stages of loops that `in_turn` names. `quotients` names those divisions in lanes that share a reciprocal.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 
-from stagegrad.ir import Atom, Attr, Block, Carry, For, Function, If, Lit, Remark, Stage, Stmt, Var, binds, walk
+from stagegrad.emit.rounding import Roundings
+from stagegrad.ir import Atom, Attr, Block, Carry, For, Function, If, Lit, Remark, Stage, Stmt, Var, While, binds, walk
 from stagegrad.ops import HELPERS, find
 
 #: Fewer trips than these are not worth it.
@@ -21,6 +22,8 @@ _FEW = 8
 
 #: What a loop carries through these, from the operands at these places, may be computed in any order.
 _REORDERED = {"add": (0, 1), "sub": (0,), "plus": (0,), "minus": (0,), "maximum": (0, 1), "minimum": (0, 1), "copy": (0,)}
+#: Functions whose kernel answers a single number sooner than the C library does: in two thirds of the time, and in half of it.
+_SOONER = frozenset({"tanh", "erf"})
 _WRITES = {"store", "accumulate"}
 _READS = {"load", "size", "extent", "count"}
 
@@ -40,6 +43,14 @@ def are_independent(loop: For) -> bool:
 def in_lanes(function: Function) -> frozenset[Var]:
     """The floats that the stages of a function compute in a loop which vector instructions can run."""
     return frozenset(_results(function.body))
+
+
+def in_turn(function: Function) -> frozenset[Var]:
+    """The floats of loops that are worth a kernel though trip waits for trip, where no branch can see their last bits."""
+    loops = (stmt for stmt in walk(function.body) if isinstance(stmt, (For, While)))
+    inside = (stmt for loop in loops for stmt in walk(loop.body) if isinstance(stmt, Stage) and not stmt.out.type.rank)
+    found = frozenset(stage.out for stage in inside if stage.op in _SOONER)
+    return found if found and Roundings(function).harmless(found) else frozenset()
 
 
 def quotients(function: Function) -> frozenset[Var]:

@@ -84,7 +84,7 @@ class Roundings:
     # ------------------------------------------------------------------------------------------ what changes
 
     def harmless(self, changed: Set[Var]) -> bool:
-        """Do no more than the roundings of results change, where the sums `changed` round otherwise?"""
+        """Do no more than the roundings of results change, where the sums, quotients and functions in `changed` round otherwise?"""
         fates = {out: SHIFTED for call in self.calls for out in call.outs}
         total = -1
         while total != (total := sum(fates.values())):
@@ -92,7 +92,7 @@ class Roundings:
                 fate = self._fate(stage, [fates.get(arg, SAME) if isinstance(arg, Var) else SAME for arg in stage.args], out in changed)
                 if fate is None:
                     return False
-                fates[out] = max(fate, fates.get(out, SAME))
+                fates[out] = max(fate, fates.get(out, SAME), ROUNDED if out in changed else SAME)
             for out, sources in self.sources.items():
                 fates[out] = max(fates.get(source, SAME) for source in variables((out, *sources)))
         return not any(fates.get(arg, SAME) for call in self.calls for arg in variables(call.args))
@@ -105,8 +105,6 @@ class Roundings:
     def _fate(self, stage: Stage, given: Sequence[int], changed: bool) -> int | None:
         """What becomes of the result of a stage whose operands have these fates; None where that does harm."""
         worst = max((fate for k, fate in enumerate(given) if k != SHAPE_ONLY.get(stage.op)), default=SAME)
-        if stage.op in _QUOTIENTS and changed:
-            worst = max(worst, ROUNDED)
         if stage.op in SUMS and (changed or worst):
             return ROUNDED if worst < SHIFTED and stage.out in self._positive else SHIFTED
         if worst == SAME or stage.op in _MOVES or stage.op in _PRODUCTS or stage.op == "neg":

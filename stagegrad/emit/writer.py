@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stagegrad.emit.inline import Plan, is_condition, plan
-from stagegrad.emit.lanes import in_lanes, quotients
+from stagegrad.emit.lanes import in_lanes, in_turn, quotients
 from stagegrad.emit.sharing import IN_PLACE
 from stagegrad.emit.spelling import AND, COMPARE, OR, TERNARY, Text, constant, fill
 from stagegrad.emit.storage import assign
@@ -68,11 +68,15 @@ class _End:
 
 @dataclass
 class FunctionText:
-    """A function as lines; `parts` are the titled parts of it: (title, first line, line after the last)."""
+    """A function as lines; `parts` are the titled parts of it: (title, first line, line after the last).
+
+    `in_lanes` says whether loops of it run a vector kernel on several numbers at once.
+    """
 
     lines: list[Line]
     helpers: list[str]
     calls: list[str]
+    in_lanes: bool = False
     parts: list[tuple[str, int, int]] = field(default_factory=list)
 
 
@@ -90,6 +94,7 @@ class _Writer:
         self.function = found.function
         self.storage = assign(found)
         self.in_lanes = in_lanes(found.function) if lanes else frozenset()
+        self.by_kernels = self.in_lanes | in_turn(found.function) if lanes else frozenset()
         self.quotients = quotients(found.function) if lanes else frozenset()
         self.handed_on = handed_on(found, self.storage)
         if target == "numba":
@@ -111,7 +116,7 @@ class _Writer:
         self.block(function.body, _End(tuple(None for _ in function.body.results), returns=function.shape))
         starts = [start for _, start in self.titles]
         parts = [(title, start, end) for (title, start), end in zip(self.titles, [*starts[1:], len(self.lines)], strict=False)]
-        return FunctionText(self.lines, list(self.helpers), list(self.calls), parts)
+        return FunctionText(self.lines, list(self.helpers), list(self.calls), bool(self.in_lanes or self.quotients), parts)
 
     # ------------------------------------------------------------------------------------------ expressions
 
@@ -132,7 +137,7 @@ class _Writer:
         if stmt.op == "trip_count":
             return Text(f"len({self._range(*stmt.args)})")
         attrs = dict(stmt.attrs)
-        template = op.template(self.target, attrs, [arg.type for arg in stmt.args], lanes=stmt.out in self.in_lanes)
+        template = op.template(self.target, attrs, [arg.type for arg in stmt.args], lanes=stmt.out in self.by_kernels)
         if stmt.out in self.quotients:
             template = "kernels.over(1.0, {x})" if stmt.op == "reciprocal" else "kernels.over({x}, {y})"
         helpers = _called(op.helpers, template)
