@@ -3,7 +3,8 @@
     f(x): a = zeros_like(x); b = store(a, 0, 1.0); return b  ->  f(x, b0): a = store(b0, 0.0, [...]); b = store(a, 0, 1.0); return b
 
 What a result was made in is found by following it back through the writes and loops that it comes from, and is the given array
-then: nothing is allocated. A result that comes from elsewhere (a product of matrices, another argument) is copied at the end.
+then: nothing is allocated. A result that comes from elsewhere (a product of matrices, another argument) stays there here;
+`emit.given` copies it at the end.
 """
 
 from __future__ import annotations
@@ -12,13 +13,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from stagegrad.analysis import memory_of
-from stagegrad.ir import FLOAT, Atom, Block, Call, For, Fresh, Function, Lit, Module, Stage, Stmt, Var, While, binds, substitute
+from stagegrad.ir import FLOAT, Atom, Block, Fresh, Function, Lit, Module, Stage, Var, substitute
 
 #: What makes an array to be written to; those in the first set begin as zeros.
 _ZEROS = frozenset({"zeros", "zeros_like"})
 _ROOMS = frozenset({"empty_like", "empty_of", "tape_float", "tape_int", "tape_bool"})
-#: What gives the array that it writes to; its shape is that of its first operand.
-_WRITES = frozenset({"store", "accumulate"})
 _WHOLE = ("at", "[...]")
 
 
@@ -36,7 +35,7 @@ def _with_given(function: Function, position: int) -> Function:
     name = result.name if isinstance(result, Var) else ""
     given = fresh.var(name or "out", result.type)
     found = _made_in(function.body, result)
-    body = _copied(function.body, position, given, fresh) if found is None else _placed(function.body, found, given, fresh)
+    body = function.body if found is None else _placed(function.body, found, given, fresh)
     params = (*function.params, given)
     axes = (*function.axes, *("" for _ in params[len(function.axes) :])) if function.axes else ()
     return replace(function, params=params, body=body, axes=axes, given=(*function.given, len(params) - 1))
@@ -44,23 +43,9 @@ def _with_given(function: Function, position: int) -> Function:
 
 def _made_in(body: Block, result: Atom) -> Stage | None:
     """The stage that makes the array which a result was written to, if the block itself has it."""
-    makers: dict[Atom, Stmt] = {var: stmt for stmt in body.stmts for var in binds(stmt)}
-    home = memory_of(body)
-    while True:
-        match makers.get(result):
-            case Stage(op=op) as stage if op in _ZEROS | _ROOMS:
-                return stage
-            case Stage(op=op, args=args) if op in _WRITES:
-                result = args[0]
-            case Call(outs=outs, args=args, onto=onto) if any(outs[r] == result for r, _ in onto):
-                result = next(args[a] for r, a in onto if outs[r] == result)
-            case For() | While() as loop:
-                carry, last = next(pair for pair in zip(loop.carries, loop.body.results, strict=True) if pair[0].out == result)
-                if home(last) != carry.var:
-                    return None  # a trip hands another buffer on
-                result = carry.init
-            case _:
-                return None
+    home = memory_of(body)(result)
+    made = (stmt for stmt in body.stmts if isinstance(stmt, Stage) and stmt.out == home)
+    return next((stage for stage in made if stage.op in _ZEROS | _ROOMS), None)
 
 
 def _placed(body: Block, made: Stage, given: Var, fresh: Fresh) -> Block:
@@ -72,14 +57,6 @@ def _placed(body: Block, made: Stage, given: Var, fresh: Fresh) -> Block:
     cleared = Stage(zeros, "store", (given, Lit(0.0, replace(FLOAT, bits=given.type.bits))), _whole(given), made.note, made.span)
     found = substitute(body, {made.out: zeros})
     return replace(found, stmts=tuple(cleared if old is made else new for old, new in zip(body.stmts, found.stmts, strict=True)))
-
-
-def _copied(body: Block, position: int, given: Var, fresh: Fresh) -> Block:
-    """The block with a copy of a result into the given array behind it."""
-    out = fresh.like(given)
-    copy = Stage(out, "store", (given, body.results[position]), _whole(given))
-    results = tuple(out if k == position else result for k, result in enumerate(body.results))
-    return Block((*body.stmts, copy), results)
 
 
 def _whole(array: Var) -> tuple[tuple[str, str | int], ...]:
