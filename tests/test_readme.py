@@ -1,7 +1,7 @@
-"""Every code block of README.md is run, and prints what the README says.
+"""Every code block of README.md and of docs/ is run, and prints what the text says.
 
-A ``python`` or ``sh`` block is followed by a ``text`` block with its output, or prints nothing. Python blocks are one session, in a process
-of its own. After a change that is meant, ``STAGEGRAD_UPDATE=1 python -m pytest tests/test_readme.py`` rewrites the outputs.
+A ``python`` or ``sh`` block is followed by a ``text`` block with its output, or prints nothing. Python blocks of a page are one session, in a
+process of its own. After a change that is meant, ``STAGEGRAD_UPDATE=1 python -m pytest tests/test_readme.py`` rewrites the outputs.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+PAGES = [README, *sorted(page for page in (ROOT / "docs").glob("*.md") if "```" in page.read_text())]
 _BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<body>.*?)^```\n(?:\n```text\n(?P<output>.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 #: Commands that are not run here, and why.
 ELSEWHERE = {
@@ -80,7 +81,7 @@ def shell_output(block: Block, folder: Path) -> str:
 
 def command_output(command: str, folder: Path) -> str:
     word, *rest = shlex.split(command)
-    assert word == "stagegrad", f"the README has a command that no test knows how to run: {command}"
+    assert word == "stagegrad", f"a page has a command that no test knows how to run: {command}"
     done = subprocess.run(
         [sys.executable, "-m", "stagegrad", *rest],
         cwd=ROOT,
@@ -93,14 +94,13 @@ def command_output(command: str, folder: Path) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+def outputs(page: Path, folder: Path) -> dict[str, list[str]]:
     """What the blocks of each kind print, in order."""
-    folder, text = tmp_path_factory.mktemp("readme"), README.read_text()
+    text = page.read_text()
     found = {"python": python_outputs(blocks(text, "python"), folder), "sh": [shell_output(block, folder) for block in blocks(text, "sh")]}
     if os.environ.get("STAGEGRAD_UPDATE") == "1":
         left = {kind: iter(printed) for kind, printed in found.items()}
-        README.write_text(_BLOCK.sub(lambda match: _updated(match, next(left[match["kind"]])), text))
+        page.write_text(_BLOCK.sub(lambda match: _updated(match, next(left[match["kind"]])), text))
     return found
 
 
@@ -110,10 +110,11 @@ def _updated(match: re.Match[str], output: str) -> str:
     return f"```{match['kind']}\n{match['body']}```\n\n```text\n{output.rstrip()}\n```\n"
 
 
-@pytest.mark.parametrize("kind", ["python", "sh"])
-def test_every_block_prints_what_the_readme_says(kind: str, outputs: dict[str, list[str]]) -> None:
-    for block, output in zip(blocks(README.read_text(), kind), outputs[kind], strict=True):
-        assert output.rstrip() == block.output.rstrip(), f"README.md:{block.line + 1}"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_prints_what_the_page_says(page: Path, tmp_path: Path) -> None:
+    for kind, printed in outputs(page, tmp_path).items():
+        for block, output in zip(blocks(page.read_text(), kind), printed, strict=True):
+            assert output.rstrip() == block.output.rstrip(), f"{page.name}:{block.line + 1}"
 
 
 def test_the_first_output_comes_early() -> None:
@@ -129,5 +130,6 @@ def test_the_main_commands_are_there() -> None:
 
 
 def test_links_lead_to_files() -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", README.read_text()):
-        assert (ROOT / target).exists(), target
+    for page in [README, *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
