@@ -1,7 +1,7 @@
 """Every code block of README.md and of docs/ is run, and prints what the text says.
 
-A ``python`` or ``sh`` block is followed by a ``text`` block with its output, or prints nothing. Python blocks of a page are one session, in a
-process of its own. After a change that is meant, ``STAGEGRAD_UPDATE=1 python -m pytest tests/test_readme.py`` rewrites the outputs.
+A ``python`` or ``sh`` block is followed by a ``text`` block with its output, or prints nothing. Python blocks of a page are one session,
+in a process of its own. After a change that is meant, ``STAGEGRAD_UPDATE=1 python -m pytest tests/test_readme.py`` rewrites the outputs.
 """
 
 from __future__ import annotations
