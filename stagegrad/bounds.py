@@ -48,17 +48,21 @@ def guarded(module: Module) -> Module:
     """Asks before a loop whether its last index is in range, rather than in each trip:
 
         for i in range(n):          ->     if n > len(x): raise IndexError
-            s += x[i]                      for i in range(n): s += x[i]
+            s += x[i] * y[2]               if n > 0 and len(y) <= 2: raise IndexError
+                                           for i in range(n): s += x[i] * y[2]
 
     Whoever comes to such a loop comes to its last trip, or to an error before: nothing in it leaves it, and every trip reads.
     """
-    return Module(tuple(replace(function, body=_Guards(function).of(function.body)) for function in module.functions))
+    for others in (False, True):
+        module = Module(tuple(replace(function, body=_Guards(function, others).of(function.body)) for function in module.functions))
+    return module
 
 
 class _Guards:
-    """The loops of a function with what must be asked before them."""
+    """The loops of a function with what must be asked before them: of their own indices and of constants, or of what `others` they read."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: Function, others: bool) -> None:
+        self.others = others
         self.fresh = Fresh(function)
         self.uncertain = set(map(id, uncertain(function)))
 
@@ -72,32 +76,48 @@ class _Guards:
         return replace(block, stmts=tuple(stmts))
 
     def before(self, loop: For) -> list[Stmt]:
-        """Asks for each array that the loop's own index counts through."""
-        inits = {carry.var: carry.init for carry in loop.carries}
-        made = bound(loop.body)
-        stmts: list[Stmt] = []
-        asked: set[tuple[Atom, int]] = set()
+        """Asks for each array that the loop's own index counts through, and for what is the same index in every trip."""
+        entered: dict[Atom, Atom] = {carry.var: carry.init for carry in loop.carries}
+        made = {*bound(loop.body), *entered, loop.index}
+        asked: dict[tuple[Var, int, Atom], Stage] = {}
         for stage in loop.body.stmts:
+            if isinstance(stage, Stage) and stage.op in ("store", "accumulate"):
+                entered[stage.out] = entered.get(stage.args[0], stage.args[0])
             if not isinstance(stage, Stage) or id(stage) not in self.uncertain:
                 continue
-            first = stage.args[0]
-            array = inits.get(first, first) if isinstance(first, Var) else first
-            for axis in _axes_of(loop.index, stage):
-                if isinstance(array, Var) and array not in made and (array, axis) not in asked:
-                    asked.add((array, axis))
-                    size, test = self.fresh.var("", INT), self.fresh.var("", BOOL)
-                    stmts.append(Stage(size, "extent", (array,), (("axis", axis),)))
-                    stmts.append(Stage(test, "gt", (loop.stop, size)))
-                    stmts.append(Raise(test, "IndexError", ("index out of range",), span=stage.span))
+            array = entered.get(stage.args[0], stage.args[0])
+            for axis, part in enumerate(_parts_of(stage)):
+                is_other = isinstance(part, Var) and part != loop.index
+                if isinstance(array, Var) and array not in made and is_other == self.others and not (is_other and part in made):
+                    asked.setdefault((array, axis, part), stage)
+        stmts: list[Stmt] = []
+        for (array, axis, part), stage in asked.items():
+            if not any(other[:2] == (array, axis) and _is_less(part, other[2]) for other in asked):
+                stmts += self.guard(loop, Stage(self.fresh.var("", INT), "extent", (array,), (("axis", axis),)), part, stage)
         return stmts
 
+    def guard(self, loop: For, size: Stage, part: Atom, stage: Stage) -> list[Stmt]:
+        """Raises where an index of the stage is not below the size that is given, in any trip of the loop that runs."""
+        tests = [Stage(self.fresh.var("", BOOL), "gt", (loop.stop, size.out))]
+        if part != loop.index:
+            runs = Stage(self.fresh.var("", BOOL), "gt", (loop.stop, Lit(0, INT)))
+            beyond = Stage(self.fresh.var("", BOOL), "le", (size.out, part))
+            tests = [runs, beyond, Stage(self.fresh.var("", BOOL), "and", (runs.out, beyond.out))]
+        return [size, *tests, Raise(tests[-1].out, "IndexError", ("index out of range",), span=stage.span)]
 
-def _axes_of(index: Var, stage: Stage) -> list[int]:
-    """The axes that an index alone counts through, where every part of it is a number."""
+
+def _parts_of(stage: Stage) -> list[Atom]:
+    """The indices of a stage that reads or writes an element, an atom for each axis; none where a part of them is no number."""
     parts = [text.strip() for text in str(dict(stage.attrs).get("at", "[{0}]"))[1:-1].split(",")]
     if not all(re.fullmatch(r"\{\d+\}|-?\d+", part) for part in parts):
         return []
-    return [axis for axis, part in enumerate(parts) if part[0] == "{" and stage.args[1 + int(part[1:-1])] == index]
+    atoms = [stage.args[1 + int(part[1:-1])] if part[0] == "{" else Lit(int(part), INT) for part in parts]
+    return atoms if all(atom.type == INT for atom in atoms) else []
+
+
+def _is_less(part: Atom, other: Atom) -> bool:
+    """Is one of two constant indices below the other, so that asking for the other is enough?"""
+    return isinstance(part, Lit) and isinstance(other, Lit) and int(part.value or 0) < int(other.value or 0)
 
 
 @dataclass
@@ -109,8 +129,10 @@ class _Bounds:
     tests: dict[Var, Stage] = field(default_factory=dict)
     uncertain: list[Stage] = field(default_factory=list)
     shapes: dict[Var, Shape] = field(default_factory=dict)
-    # (a, b): k says that a is at most b + k, behind a test that would have raised otherwise.
-    ordered: dict[tuple[Var | Dim, Dim], int] = field(default_factory=dict)
+    # (a, b): k says that a is at most b + k, behind a test that would have raised otherwise; None stands for 0.
+    ordered: dict[tuple[Var | Dim | None, Dim], int] = field(default_factory=dict)
+    # Tests that do not both hold, for the same reason.
+    exclusive: tuple[tuple[Var, Var], ...] = ()
 
     def found(self) -> list[Stage]:
         """The stages whose indices are not certainly in range."""
@@ -119,7 +141,7 @@ class _Bounds:
         return self.uncertain
 
     def block(self, block: Block) -> None:
-        before = self.ordered
+        before = self.ordered, self.exclusive
         for stmt in block.stmts:
             if isinstance(stmt, Raise) and isinstance(stmt.test, Var):
                 self.learn(stmt.test, False)
@@ -130,8 +152,12 @@ class _Bounds:
             if isinstance(stmt, For):
                 self.range(stmt)
             for inner in blocks(stmt):
+                outside = self.ordered
+                if isinstance(stmt, For):
+                    self.runs(stmt)
                 self.block(inner)
-        self.ordered = before
+                self.ordered = outside
+        self.ordered, self.exclusive = before
 
     # ------------------------------------------------------------------------------------------ what tests say
 
@@ -143,6 +169,8 @@ class _Bounds:
             case Stage(op="or" | "and" as op, args=(Var() as first, Var() as second)) if holds is (op == "and"):
                 self.learn(first, holds)
                 self.learn(second, holds)
+            case Stage(op="and", args=(Var() as first, Var() as second)):
+                self.exclusive += ((first, second),)
             case Stage(op="eq" | "ne" as op, args=(first, second)) if holds is (op == "eq"):
                 self.order(first, second, 0)
                 self.order(second, first, 0)
@@ -151,12 +179,21 @@ class _Bounds:
             case Stage(op="lt" | "ge" as op, args=(first, second)):
                 self.order(*((first, second, -1) if holds is (op == "lt") else (second, first, 0)))
 
+    def runs(self, loop: For) -> None:
+        """What follows inside a loop from a test that does not hold where the loop has trips."""
+        counts_up = loop.start == Lit(0, INT) and loop.step == Lit(1, INT)
+        for first, second in self.exclusive if counts_up else ():
+            made = self.tests.get(first)
+            if made is not None and (made.op, made.args) == ("gt", (loop.stop, Lit(0, INT))):
+                self.learn(second, False)
+
     def order(self, small: Atom, large: Atom, by: int) -> None:
         """``small <= large + by``, for numbers that are sizes, or so much more or less."""
-        if isinstance(small, Var) and isinstance(large, Var) and large in self.exact and small.type == INT:
+        if isinstance(large, Var) and large in self.exact and small.type == INT:
             size, more = self.exact[large]
-            name, less = self.exact.get(small, (small, 0))
-            self.ordered = self.ordered | {(name, size): more + by - less}
+            name, less = (None, int(small.value or 0)) if isinstance(small, Lit) else self.exact.get(small, (small, 0))
+            found = more + by - less
+            self.ordered = self.ordered | {(name, size): min(found, self.ordered.get((name, size), found))}
 
     # ------------------------------------------------------------------------------------------ numbers
 
@@ -260,7 +297,7 @@ class _Bounds:
         most = self.highest(atom)
         if any((dim == size and offset < 0) or (dim is None and isinstance(size, int) and offset < size) for dim, offset in most):
             return True
-        return any(dim is not None and offset + self.ordered.get((dim, size), -offset) < 0 for dim, offset in most)
+        return any(offset + self.ordered.get((dim, size), -offset) < 0 for dim, offset in most)
 
 
 def _has_plain_index(at: str) -> bool:

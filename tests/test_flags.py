@@ -388,6 +388,72 @@ def test_sizes_matter_only_where_there_are_trips():
         g.value_and_grad(np.ones((2, 3)), np.ones(2))
 
 
+def of_rows(a, x):
+    total = 0.0
+    for j in range(len(x)):
+        total += a[0, j] * a[2, j] * x[j]
+    return total
+
+
+def in_rows(a, x):
+    b = a.copy()
+    for d in range(2):
+        for j in range(len(x)):
+            b[d, j] += x[j] * b[1, j]
+            b[2, j] *= b[d, j]
+    return np.sum(b)
+
+
+def of_a_few(a, x):
+    if len(x) < 3 or a.shape[0] < 2:
+        raise ValueError("too few")
+    total = 0.0
+    for i in range(a.shape[1]):
+        total += a[1, i] * x[2] * x[0]
+    return total
+
+
+def downward(x, y):
+    total = 0.0
+    n = len(x) - 3
+    if (n > 0) & (len(y) <= 2):
+        raise ValueError("too few")
+    for i in range(0, n, -1):
+        total += y[2] + i
+    return total
+
+
+ROWS = {"a": "float64[:, :]", "x": "float64[:]"}
+
+
+@pytest.mark.parametrize("function", [of_rows, in_rows, of_a_few], ids=lambda f: f.__name__)
+def test_what_is_the_same_index_in_every_trip_is_compared_before_the_loop(function):
+    assert "boundscheck" not in text_of(function, ROWS, "value_and_grad")
+
+
+def test_what_is_known_of_loops_that_count_up_is_not_known_of_others():
+    assert "boundscheck" in text_of(downward, PAIR, "value_and_grad")
+    f = stagegrad.compile(downward, types=PAIR, target="numba")
+    with pytest.raises(IndexError):
+        f(np.ones(2), np.ones(2))
+    assert f(np.ones(3), np.ones(2)) == 0.0 and f(np.ones(2), np.ones(3)) == 1.0
+
+
+@pytest.mark.parametrize("function", [of_rows, in_rows, of_a_few], ids=lambda f: f.__name__)
+def test_constant_indices_are_in_range_or_an_error_at_every_size(function):
+    f = stagegrad.compile(function, types=ROWS, target="numba")
+    for rows, columns, n in np.ndindex(5, 4, 5):
+        a, x = np.arange(1.0, 1.0 + rows * columns).reshape(rows, columns), np.arange(1.0, 1.0 + n)
+        try:
+            expected = function(a, x)
+        except (IndexError, ValueError) as error:
+            for call in (f, f.value_and_grad):
+                with pytest.raises(type(error)):
+                    call(a, x)
+        else:
+            assert (f(a, x), f.value_and_grad(a, x)[0]) == (expected, expected), (rows, columns, n)
+
+
 def met_in_a_branch(x, y, both: bool):
     total = 0.0
     if both:

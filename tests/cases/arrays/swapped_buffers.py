@@ -98,10 +98,16 @@ from stagegrad.kernels.loops import plus
 from stagegrad.kernels.workspace import room
 
 
-@njit(error_model="numpy", nogil=True, boundscheck=True, fastmath={"contract"})
+@njit(error_model="numpy", nogil=True, fastmath={"contract"})
 def f_value_and_grad(u0, c, steps):
     u = u0.copy()
     new = np.empty_like(u)
+    branch1 = steps > 0
+    n = u0.shape[0]
+    if branch1 & (n <= 0):
+        raise IndexError('index out of range')
+    if branch1 & (new.shape[0] <= 0):
+        raise IndexError('index out of range')
     trips = len(range(steps))
     new_was_tape = room((trips, max(new.shape[0] - 1, 0)))
     new_was_tape2 = room(trips)
@@ -109,8 +115,8 @@ def f_value_and_grad(u0, c, steps):
         u02 = u[0]
         new_was_tape2[s] = new[0]
         new[0] = u02
-        n = u0.shape[0]
-        m = max(n - 1, 0)
+        n2 = u0.shape[0]
+        m = max(n2 - 1, 0)
         for i in range(m):
             new_ = new[i + 1]
             new_was_tape[s, i] = new_
@@ -128,7 +134,6 @@ def f_value_and_grad(u0, c, steps):
             new[i + 1] = diff1_i
         u, new = new, u
     df = 1.0
-    n = u0.shape[0]
     du = room(n)
     f = 0.0
     for i in range(n):
