@@ -34,7 +34,6 @@ to_int = structural("to_int", "x", {"python": "int({x})", "numba": "int(fits_int
                     helpers=("fits_int",))  # fmt: skip
 
 
-
 def _recorded(kind: str) -> Callable[[Sequence[Type], Mapping[str, Attr]], Type]:
     def result(types: Sequence[Type], attrs: Mapping[str, Attr]) -> Type:
         bits = attrs.get("bits", 64)
@@ -90,11 +89,13 @@ _GROWN = '''
             raise MemoryError("a while loop ran more than 67,108,864 trips, which is more than a backward pass can record")
         return {}
 '''
+# Numba takes a second to compile ``longer[:len(tape)] = tape``, for the sake of the message of an error that cannot arise.
 _GROWN_IN_ROOM = '''
     def grown(tape):
         """A tape twice as long that begins with the same records."""
         longer = room_like((2 * len(tape),) + tape.shape[1:], tape)
-        longer[:len(tape)] = tape
+        for k in range(len(tape)):
+            longer[k] = tape[k]
         return longer
 '''
 helper(_GROWN.format("tape + tape"), numba=_GROWN_IN_ROOM, numpy=_GROWN.format("np.concatenate((tape, np.empty_like(tape)))"))
@@ -107,18 +108,21 @@ _RESERVED = '''
         if n <= len(tape):
             return tape{}
         longer = {}
-        longer[:len(tape)] = tape
+        {}
         return longer
 '''
 _NOT_ENDLESS = """
         if n > 2**31:
             raise MemoryError("a loop records more than 2,147,483,648 numbers, which is more than a backward pass can keep")"""
 helper(
-    _RESERVED.format(_NOT_ENDLESS, "np.empty((max(n, 2 * len(tape)),) + tape.shape[1:], tape.dtype)"),
-    numba=_RESERVED.format("", "room_like((max(n, 2 * len(tape)),) + tape.shape[1:], tape)"),
+    _RESERVED.format(_NOT_ENDLESS, "np.empty((max(n, 2 * len(tape)),) + tape.shape[1:], tape.dtype)", "longer[:len(tape)] = tape"),
+    numba=_RESERVED.format(
+        "", "room_like((max(n, 2 * len(tape)),) + tape.shape[1:], tape)", "for k in range(len(tape)):\n            longer[k] = tape[k]"
+    ),
 )
 #: Makes room for `n` elements: the same tape, or a longer one that begins with the same elements.
 reserve = structural("reserve", "tape n", "reserved({tape}, {n})", _first, view=True, helpers=("reserved",))
+
 
 @flat("position({k}, {n})", INT, title="count from the front", helpers=("position",))
 def position(k: Value, n: Value) -> None:

@@ -74,7 +74,8 @@ from stagegrad.kernels.workspace import room, room_like
 def grown(tape):
     """A tape twice as long that begins with the same records."""
     longer = room_like((2 * len(tape),) + tape.shape[1:], tape)
-    longer[:len(tape)] = tape
+    for k in range(len(tape)):
+        longer[k] = tape[k]
     return longer
 
 
