@@ -1,15 +1,17 @@
 """Facts about a function that several passes ask for; nothing here changes a function.
 
 `active` says which values a gradient passes through; `needed` says which part of a block its results depend on; `memory_of` says
-where arrays lie that are written in place; `unbound` which values a path may leave undefined.
+where arrays lie that are written in place, and `Rows` which of their rows lie apart; `unbound` which values a path may leave undefined.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import TypeAlias
 
 from stagegrad.ir import (
+    INT,
     Atom,
     Block,
     Call,
@@ -232,6 +234,74 @@ def memory_of(body: Block) -> Callable[[Atom], Atom]:
                 return out
 
     return home
+
+
+#: The index of a loop, and whether how many trips came before is meant: ``k - start``.
+Counted: TypeAlias = tuple[Var, bool]
+
+
+class Rows:
+    """Which rows of one array are certainly different ones, so that what is written to the one is not seen in the other.
+
+    A trip that reads ``u = tape[k]`` and writes ``tape[k + 1, i, j] = ...`` needs no copy of u. That is certain where both are counted
+    from one loop's index, and neither can be negative, which would count from the end.
+    """
+
+    def __init__(self, function: Function) -> None:
+        self.home, self._arrays = memory_of(function.body), dict[Atom, Atom]()
+        self.makers = {stmt.out: stmt for stmt in walk(function.body) if isinstance(stmt, Stage)}
+        loops = [stmt for stmt in walk(function.body) if isinstance(stmt, (For, While))]
+        self.loops = {loop.index: loop for loop in loops if isinstance(loop, For)}
+        carries = [pair for loop in loops for pair in zip(loop.carries, loop.body.results, strict=True)]
+        self.carried = {carry.var: (carry.init, result) for carry, result in carries}
+
+    def are_apart(self, written: Stage, view: Var) -> bool:
+        """Is a view a row, or part of one, of the array that a stage writes to, and not of the row that it writes?"""
+        made = self.makers.get(view)
+        if made is None or made.op != "load" or self.array(made.args[0]) != self.array(written.args[0]):
+            return False
+        one, other = self.row(made, made.args[1:]), self.row(written, written.args[1:-1])
+        return one is not None and other is not None and one[0] == other[0] and one[1] != other[1]
+
+    def array(self, atom: Atom) -> Atom:
+        """What an array was before all writes, and before the loops that only wrote to it."""
+        if atom not in self._arrays:
+            before = self.home(atom)
+            if isinstance(before, Var) and before in self.carried:
+                init, result = self.carried[before]
+                before = init if self.home(result) == before else before
+            self._arrays[atom] = atom if before == atom else self.array(before)
+        return self._arrays[atom]
+
+    def row(self, stage: Stage, indices: tuple[Atom, ...]) -> tuple[Counted, int] | None:
+        """The row that a stage reads or writes: what it is counted from, and how far it is; None where it may count from the end."""
+        attrs = dict(stage.attrs)
+        first = str(attrs.get("at", "[{0}]")).strip("[]").split(",")[0]
+        if first != "{0}" or attrs.get("gather") or not indices or indices[0].type != INT:
+            return None
+        index, ahead = indices[0], 0
+        while isinstance(index, Var):
+            made = self.makers.get(index)
+            if index in self.loops:
+                return ((index, False), ahead) if self.begins_at(index, ahead) else None
+            match made:
+                case Stage(op="add", args=(before, Lit(int() as number))):
+                    index, ahead = before, ahead + number
+                case Stage(op="sub", args=(Var() as before, start)) if before in self.loops and start == self.loops[before].start:
+                    return ((before, True), ahead) if self.counts_up(before) and ahead >= 0 else None
+                case _:
+                    return None
+        return None
+
+    def begins_at(self, index: Var, ahead: int) -> bool:
+        """Is a loop's index, and so many more, never negative?"""
+        start = self.loops[index].start
+        return self.counts_up(index) and isinstance(start, Lit) and isinstance(start.value, int) and start.value + ahead >= 0
+
+    def counts_up(self, index: Var) -> bool:
+        """Does a loop begin with the least of its indices?"""
+        step = self.loops[index].step
+        return isinstance(step, Lit) and isinstance(step.value, int) and step.value > 0
 
 
 def unbound(function: Function) -> set[Var]:

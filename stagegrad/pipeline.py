@@ -32,6 +32,7 @@ from stagegrad.passes.mapping import over_points
 from stagegrad.passes.narrow import FLOAT32, can_narrow, fit_constants, narrow
 from stagegrad.passes.neighbours import gather_neighbours
 from stagegrad.passes.parallel import in_parallel
+from stagegrad.passes.states import states_in_tapes
 from stagegrad.reverse import reverse
 from stagegrad.rules.idioms import restage
 
@@ -99,7 +100,7 @@ def spell(module: Module, target: str, *, cache: bool, checked: bool = False, fr
     loops of compiled code run on several threads.
     """
     if target in LOOPS:
-        module = deeply(lambda: _checked(fuse(module)))
+        module = deeply(lambda: _checked(fuse(_checked(states_in_tapes(module)))))
     if target == "numba":
         module = deeply(lambda: _checked(share_factors(_checked(gather_neighbours(module)))))
     module = deeply(lambda: _checked(write_into(module, into)))

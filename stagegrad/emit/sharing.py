@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
+from stagegrad.analysis import Rows
 from stagegrad.emit.overlap import reads_first
 from stagegrad.ir import (
     Atom,
@@ -193,8 +195,19 @@ class Sharing:
     def victims(self, write: Write, settled: Container[Var] = ()) -> list[Var]:
         """The arrays still read, save those `settled`, that would change with a write."""
         mask = self.of(write.into)
-        found = [var for var in self._read_with(write) if var not in settled and self.of(var) & mask]
+        found = [
+            var for var in self._read_with(write) if var not in settled and self.of(var) & mask and not self._in_another_row(write, var)
+        ]
         return sorted(found, key=lambda var: (var.name, var.version))
+
+    def _in_another_row(self, write: Write, victim: Var) -> bool:
+        """Is an array a row, and what is written another row, of one array?"""
+        return isinstance(write.stmt, Stage) and self._rows.are_apart(write.stmt, victim)
+
+    @cached_property
+    def _rows(self) -> Rows:
+        """Made only where something is written to what is still read."""
+        return Rows(self.function)
 
     def _read_with(self, write: Write) -> Iterable[Var]:
         stage, behind = write.stmt, self.lives.behind(write.stmt)

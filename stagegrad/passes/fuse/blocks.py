@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
-from stagegrad.ir import Block, Fresh, Function, Stage, Var, binds, inner_binds, with_blocks
+from stagegrad.analysis import Rows
+from stagegrad.ir import Atom, Block, Fresh, Function, Stage, Var, binds, inner_binds, walk, with_blocks
 from stagegrad.passes.fuse.items import LOOPS, Item, dims_in
 from stagegrad.passes.fuse.nest import SIZE_WORDS, Fused
 from stagegrad.passes.fuse.nodes import Node, Nodes
@@ -19,7 +21,9 @@ class Fuser:
 
     def __init__(self, function: Function) -> None:
         self.function = function
-        self.nodes = Nodes(dimensions(function, hopeful=True))
+        rows = _rows(function)
+        self.other_rows = Counter(rows.values())
+        self.nodes = Nodes(dimensions(function, hopeful=True), frozenset(rows))
         self.fresh = Fresh(function)
         taken = self.fresh.taken()
         self.words = [word for word in SIZE_WORDS if word not in taken] or ["size"]  # for sizes: none that is a variable of the user's
@@ -76,7 +80,7 @@ class Fuser:
         comes later might find it changed in place, and a copy would be made.
         """
         array, value = filling.stage.args[0], filling.value.base
-        if not isinstance(array, Var) or counts[array] > 1 or array in self.nodes.views or array in found:
+        if not isinstance(array, Var) or counts[array] > 1 + self.other_rows[array] or array in self.nodes.views or array in found:
             return False
         return value in found or any(ref.base == value for node in found.values() if node.axes == filling.axes for ref in node.refs)
 
@@ -89,3 +93,17 @@ class Fuser:
         order = Known(block, known, self.nodes, {node.out for node in (*first, *last)})
         nodes = [self.nodes.joined(node, order.place) for node in (*first, *last)]
         return {node.out: node for node in nodes if order.knows(node.sizes, node.out)}, order
+
+
+def _rows(function: Function) -> dict[Var, Atom]:
+    """The rows of arrays that are read where another row is written to, and of which arrays."""
+    stages = [stmt for stmt in walk(function.body) if isinstance(stmt, Stage)]
+    stores = [stage for stage in stages if stage.op == "store" and stage.args[0].type.rank > 1]
+    if not stores:
+        return {}
+    rows, writes = Rows(function), dict[Atom, list[Stage]]()
+    for store in stores:
+        writes.setdefault(rows.array(store.args[0]), []).append(store)
+    loads = [stage for stage in stages if stage.op == "load" and stage.out.type.rank]
+    near = ((load, writes.get(rows.array(load.args[0]), [])) for load in loads)
+    return {load.out: load.args[0] for load, found in near if any(rows.are_apart(store, load.out) for store in found)}

@@ -138,6 +138,7 @@ class Nodes:
     """Finds nodes and views; `views` are the stages that are only a way to look at another array."""
 
     dimensions: Dimensions
+    rows: frozenset[Var] = frozenset()  # those of arrays of which other rows are written to: arrays of their own
     views: dict[Var, Ref] = field(default_factory=dict)
     met: set[tuple[Dim, Dim]] = field(default_factory=set)  # what some node of the block finds to be equal, or raises
 
@@ -192,7 +193,7 @@ class Nodes:
                 return self._wide(seen, dims)
             case "unbroadcast" if len(dims) == rank and all(map(self._alike, seen.dims, dims)):
                 return replace(seen, dims=dims)
-            case "load" if not attrs.get("gather"):
+            case "load" if not attrs.get("gather") and stage.out not in self.rows:
                 return self._cut(stage, seen, dims)
             case "full_like":
                 return Ref(stage.args[1], (), dims)
