@@ -6,7 +6,6 @@ Value and gradient are those of the untouched function: its gradient by differen
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import numpy as np
 import pytest
 
 import stagegrad
-from tests.complex_step import differences, flat, leaves
+from tests.user_programs import compare
 
 #: Programs that Numba takes long to compile, and that would teach nothing beyond what shorter ones of their kind do.
 SLOW_TO_COMPILE = {"barrier_option", "determinant_by_shrinking", "elimination_that_may_fail", "a_dict_of_arrays_as_state", "insertion_sort"}
@@ -299,14 +298,7 @@ RUNS = [(*program, "numpy") for program in PROGRAMS] + [(*p, "numba") for p in P
 
 @pytest.mark.parametrize(("function", "arguments", "target"), RUNS, ids=[f"{run[0].__name__}-{run[2]}" for run in RUNS])
 def test_program(function: Callable[..., Any], arguments: tuple[Any, ...], target: Any) -> None:
-    """The value, by both calls, and the gradient."""
-    wrt = tuple(k for k, argument in enumerate(arguments) if leaves(argument))
-    made = stagegrad.compile(function, wrt=wrt, target=target, cache=target == "numba")
-    right = function(*copy.deepcopy(arguments))
-    value, gradients = made.value_and_grad(*arguments)
-    np.testing.assert_allclose([value, made(*copy.deepcopy(arguments))], [right, right], rtol=1e-12)
-    fresh = lambda *numbers: function(*copy.deepcopy(numbers))  # noqa: E731  (the function may write to what it is given)
-    np.testing.assert_allclose(flat(gradients), differences(fresh, arguments), rtol=1e-7, atol=1e-8)
+    compare(function, arguments, target)
 
 
 @pytest.mark.parametrize("target", ["numpy", "numba"])

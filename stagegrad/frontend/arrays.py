@@ -176,7 +176,7 @@ class Arrays(Calls):
         """The section that one more subscript denotes."""
         section = value if isinstance(value, Section) else self.section_of(value)
         rank = section.rank if section.steps else self.type_of(section.base).rank
-        return Section(section.base, joined(section.steps, self._step(link, rank)))
+        return Section(section.base, joined(section.steps, self.step(link, rank)))
 
     def section_of(self, value: Value) -> Section:
         """An array as a section of the array that it was taken from."""
@@ -202,7 +202,7 @@ class Arrays(Calls):
             self._sections[found] = self._sections[value]
         return found
 
-    def _step(self, link: ast.Subscript, rank: int) -> Step:
+    def step(self, link: ast.Subscript, rank: int) -> Step:
         """One subscript of an array of this rank; what stands in it is evaluated here."""
         parts: list[str] = []
         atoms: list[Atom] = []

@@ -32,6 +32,7 @@ from stagegrad.frontend.values import (
     Stream,
     Value,
     describe,
+    disowned,
     ident_of_all,
     leaves,
 )  # fmt: skip
@@ -393,6 +394,10 @@ class Calls(Expressions):
         """Whether how many items there are is known at run time only."""
         return self.is_array(value) or isinstance(value, Range | Stream)
 
+    def holds_arrays(self, value: Value) -> bool:
+        """Whether the items of what is looped over are arrays."""
+        return isinstance(value, Var | Lit) and value.type.rank > 1
+
     def _items_of(self, value: Value, name: str, node: ast.AST) -> tuple[Value, ...]:
         if isinstance(value, Record) and value.display != "record":
             return value.items if value.display == "tuple" else tuple(map(Static, value.names))
@@ -402,6 +407,11 @@ class Calls(Expressions):
 
     def _collected(self, args: list[Value], node: ast.Call, display: str) -> Value:
         self.expect(args, 0, 1, display, node)
+        if args and self.is_counted(args[0]):
+            each = ast.comprehension(ast.Name("x", ast.Store()), ast.Constant(cast(Any, Embedded(args[0]))), [], 0)
+            made = ast.ListComp(ast.Name("x", ast.Load()), [each])
+            found = self.listing(ast.fix_missing_locations(ast.copy_location(made, node)))
+            return disowned(found) if display == "tuple" else found
         if display == "list":
             return self.new_list(self._items_of(args[0], display, node) if args else ())
         return Many(self._items_of(args[0], display, node) if args else (), display)
@@ -433,6 +443,9 @@ class Calls(Expressions):
                 return self._end_sum(list(state), node)
             case Range() | Stream():
                 return self._accumulated(ast.Name("i", ast.Store()), args[0], ast.Name("i", ast.Load()), start, [], node)
+            case other if self.is_counted(other) and self.holds_arrays(other):
+                rows = self.call_word(numpy_words.WORDS["sum"], [other, literal(0)], {}, node)
+                return rows if start == literal(0) else self.operate("add", start, rows, node)
             case other if self.is_counted(other):
                 return self._accumulated(ast.Name("x", ast.Store()), args[0], ast.Name("x", ast.Load()), start, [], node)
             case other:

@@ -169,7 +169,7 @@ class Statements(Lists):
         if isinstance(stmt.target, ast.Subscript) and self.augment_item(stmt, stmt.target):
             return
         target = stmt.target
-        if isinstance(target, ast.Subscript) and (isinstance(self.held_by(target), Numbers) or self.item_of(target) is not None):
+        if isinstance(target, ast.Subscript) and (isinstance(self.held_by(target), Numbers) or self.row_of(target) or self.item_of(target)):
             self._augment_known(stmt, target)
             return
         if not isinstance(stmt.target, ast.Name):
@@ -194,7 +194,7 @@ class Statements(Lists):
 
     def _augment_known(self, stmt: ast.AugAssign, target: ast.Subscript) -> None:
         """``name["key"] op= value`` for a number in a dict or a list."""
-        twice = next((part for part in ast.walk(target.slice) if isinstance(part, ast.NamedExpr | ast.Call)), None)
+        twice = next((part for part in ast.walk(target) if isinstance(part, ast.NamedExpr | ast.Call)), None)
         if twice is not None:
             raise self.refusal(twice, "an index with a call or `:=` in it is not supported here", "a name for the index")
         old = self.usable(self.expr(target), target)

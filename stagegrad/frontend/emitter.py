@@ -181,6 +181,7 @@ class Emitter:
         self.compilation = compilation
         self.fresh = Fresh()
         self.stmts: list[Stmt] = []
+        self.around: list[list[Stmt]] = []  # the statements before the current path, and before that which it is on
         self.env: dict[Key, Slot] = {}
         self.region = Region(0)
         self.frame: Frame
@@ -466,11 +467,13 @@ class Emitter:
         stmts, env = self.stmts, self.env
         arm = start or Arm([], dict(env))
         self.stmts, self.env = arm.stmts, arm.env
+        self.around.append(stmts)
         try:
             flow = lower()
             return Arm(self.stmts, self.env, flow)
         finally:
             self.stmts, self.env = stmts, env
+            self.around.pop()
 
     def choose(self, test: Atom, then: Callable[[], Value], orelse: Callable[[], Value], node: ast.AST) -> Value:
         """The value of an expression that evaluates one of two others."""

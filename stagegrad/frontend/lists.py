@@ -1,7 +1,7 @@
-"""Lists of numbers that grow: by `append`, and by comprehensions whose length is known at run time only.
+"""Lists that grow: by `append`, and by comprehensions whose length is known at run time only.
 
-A list of known length is a `Many`. Where a counted loop appends to it, it becomes a `Numbers`, the first elements of an array with
-room for all that the loop can append. A list that may be appended to must have one name, since the length is that name's alone.
+A list of known length is a `Many`. Where a counted loop appends to it, it becomes a `Numbers`, the first rows of arrays with room
+for all that the loop can append (`columns`). A list that may be appended to must have one name, since the length is that name's alone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from dataclasses import replace
 from typing import Any, cast
 
 from stagegrad.frontend.arrays import Section
-from stagegrad.frontend.scope import Loop
+from stagegrad.frontend.columns import Columns, Rows
+from stagegrad.frontend.indexing import Step
+from stagegrad.frontend.scope import Loop, assigned, has_exit
 from stagegrad.frontend.values import (
     POISON,
     Closure,
@@ -24,32 +26,37 @@ from stagegrad.frontend.values import (
     Range,
     Record,
     Slot,
+    Stream,
     Value,
     describe,
+    ident_of_all,
     idents,
     is_own,
+    join,
     leaves,
+    named_anew,
+    undefined,
 )
-from stagegrad.frontend.writes import Writes
-from stagegrad.ir import FLOAT, Atom, Lit, Type
+from stagegrad.ir import FLOAT, Atom, Lit
 from stagegrad.ops import literal
 
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
 
 
 class OtherNumbers(Exception):
-    """A list holds numbers of another kind than was assumed where room was made for it."""
+    """A list holds items of another kind than was assumed where room was made for it."""
 
     def __init__(self, ident: int) -> None:
         super().__init__(str(ident))
         self.ident = ident
 
 
-class Lists(Writes):
+class Lists(Columns):
     """Lowers lists that grow."""
 
-    list_types: dict[int, Type]  # what the growing lists hold
+    list_types: dict[int, Value]  # what the items of growing lists are, as skeletons
     busy: list[int]  # the lists that a loop goes over
+    growing: list[frozenset[Key]]  # the lists that the loops around have made room for
     lists: int = 0
 
     def new_list(self, items: Iterable[Value]) -> Many:
@@ -60,6 +67,18 @@ class Lists(Writes):
         """What a list or a dict of the function's own goes by."""
         self.lists += 1
         return 1 << self.lists
+
+    def lists_now(self) -> tuple[int, dict[int, int]]:
+        """How many lists there are, and how much has been appended to each."""
+        return self.lists, {ident: len(items) for ident, items in self.appended.items()}
+
+    def forget_lists(self, now: tuple[int, dict[int, int]]) -> None:
+        """Takes back what an attempt has noted of lists: those that it made, and what it has appended to others."""
+        self.lists, lengths = now
+        self.appended = {ident: self.appended[ident][:length] for ident, length in lengths.items()}
+        for known in (self.list_types, self.rows):
+            for ident in [ident for ident in known if ident >> (self.lists + 1)]:
+                del known[ident]
 
     # ------------------------------------------------------------------------------------------ appending
 
@@ -89,10 +108,46 @@ class Lists(Writes):
         if isinstance(target, Many):
             self.check_size([*target.items, value], node)
             return replace(target, items=(*target.items, self.kept(value)))
-        number = self._element(self.atom(value, node), target, node)
-        array = self.emit("store", [target.array, target.count, number], node, name=self.word(self.frame, key[1]))
-        count = self.arithmetic("add", target.count, literal(1), node)
-        return Numbers(array, count, target.ident)
+        if not any(key in keys for keys in self.growing):
+            more = self.arithmetic("add", target.count, literal(1), node)
+            target = self._moved(target, more, node)
+        item = self._item_for(target, value, node)
+        longer = self.with_item(target, target.count, item, node, self.word(self.frame, key[1]))
+        return replace(longer, count=self.arithmetic("add", target.count, literal(1), node), exact=False, item=_joined(target.item, item))
+
+    def _item_for(self, target: Numbers, value: Value, node: ast.AST) -> Value:
+        """What is appended, as the list holds it; the list is made again where it was made for something else."""
+        item = self._apart_from(target, self.as_item(value, node))
+        if target.ident not in self.list_types:
+            self.list_types[target.ident] = undefined(item)
+            if not _same_leaves(item, target.item):
+                raise OtherNumbers(target.ident)
+        together = join(target.item, item)
+        if together is None:
+            raise self.refusal(node, f"this list holds {_each(target.item)}, and what is appended is {describe(item)}", "items of one kind")
+        if not _same_leaves(together, target.item):
+            self.list_types[target.ident] = together
+            raise OtherNumbers(target.ident)
+        if any(leaf.type.rank for leaf in leaves(item)):
+            self.appended.setdefault(target.ident, []).append(tuple(leaves(item)))
+            known = self.rows.get(target.ident)
+            if known is None or not known.certain:
+                self.require_fit(target, item, node)
+        return item
+
+    def _apart_from(self, target: Numbers, item: Value) -> Value:
+        """The item under a name of its own for each list in it; other names of such a list may be this one from here on.
+
+        A list that is in there already, so that two items may be one list, is nobody's own.
+        """
+        inside = ident_of_all(target.item)
+        for old in dict.fromkeys(ident for ident in idents(item) if ident):
+            new = self.new_ident()
+            foreign = bool(old & inside) or not is_own(old)
+            item = named_anew(item, old, new, foreign)
+            for key, slot in self.env.items():
+                self.env[key] = replace(slot, value=also_named(slot.value, old, new))
+        return item
 
     # ------------------------------------------------------------------------------------------ items that are replaced
 
@@ -100,6 +155,8 @@ class Lists(Writes):
         """``name["key"] = value`` and ``name[2] = value`` for a dict or a list of known length; False where it is something else."""
         if isinstance(numbers := self.held_by(target), Numbers):
             self._replace_number(target, numbers, value, node)
+            return True
+        if self._replace_in_row(target, value, node):
             return True
         found = self.item_of(target)
         if found is None:
@@ -127,15 +184,49 @@ class Lists(Writes):
         self._require_own(key, owner, node)
         if isinstance(target.slice, ast.Slice):
             raise self.refusal(target, "a section of a list cannot be assigned to", "an array: np.array(...)")
-        held, number = replace(owner.array.type, rank=0), self.atom(self.usable(value, node), node)
-        if number.type != held and (held.kind != "float" or number.type.kind == "float" or number.type.rank):
-            raise self.refusal(node, f"this list holds {held.kind}s, and what is put into it is {describe(number)}", "[0.0] * n")
-        place = self.whole(self.atom(self.expr(target.slice), target.slice), target.slice, "an index")
-        if not owner.exact:
-            place = self._place_in(owner, place, node)
-        word = self.word(self.frame, target.value.id)
-        array = self.emit("store", [owner.array, place, self.converted(number, held, node)], node, name=word)
-        self.env[key] = replace(self.env[key], value=replace(owner, array=array))
+        item = self._apart_from(owner, self.as_item(self.usable(value, node), node))
+        together = join(owner.item, item)
+        if together is None or not _same_leaves(together, owner.item):
+            raise self.refusal(node, f"this list holds {_each(owner.item)}, and what is put into it is {describe(item)}", "[0.0] * n")
+        self.require_fit(owner, item, node)
+        place = self._index_in(owner, target.slice, node)
+        changed = self.with_item(owner, place, item, node, self.word(self.frame, target.value.id))
+        self.env[key] = replace(self.env[key], value=replace(changed, item=together))
+
+    def _index_in(self, owner: Numbers, index: ast.expr, node: ast.AST) -> Atom:
+        """The place of an item that is written to."""
+        place = self.whole(self.atom(self.expr(index), index), index, "an index")
+        return place if owner.exact else self._place_in(owner, place, node)
+
+    def row_of(self, target: ast.Subscript) -> tuple[Key, Numbers] | None:
+        """The variable and what it holds, for ``name[i][j]`` where that is a list of lists whose lengths are known at run time only."""
+        if not isinstance(target.value, ast.Subscript):
+            return None
+        owner = self.held_by(target.value)
+        if not isinstance(owner, Numbers) or not isinstance(owner.item, Numbers) or not isinstance(target.value.value, ast.Name):
+            return None
+        return (self.frame.number, target.value.value.id), owner
+
+    def _replace_in_row(self, target: ast.Subscript, value: Value, node: ast.AST) -> bool:
+        """``name[i][j] = value``; False where it is something else."""
+        found = self.row_of(target)
+        if found is None or not isinstance(target.value, ast.Subscript):
+            return False
+        key, owner = found
+        row = owner.item
+        assert isinstance(row, Numbers)
+        self._require_own(key, owner, node)
+        self._require_own(key, row, node)
+        if row.holds is None or row.holds.rank or isinstance(target.slice, ast.Slice) or isinstance(target.value.slice, ast.Slice):
+            raise self.refusal(target, "only numbers in a list of lists of them can be assigned to", "an array: np.zeros((n, m))")
+        number = self.atom(self.usable(value, node), node)
+        if number.type != row.holds and (row.holds.kind != "float" or number.type.kind == "float"):
+            raise self.refusal(node, f"this list holds {row.holds.kind}s, and what is put into it is {describe(number)}", "0.0")
+        places = [self._index_in(owner, target.value.slice, node), self._index_in(row, target.slice, node)]
+        args = [owner.columns[0], *places, self.converted(number, row.holds, node)]
+        column = self.emit("store", args, node, (("at", "[{0}, {1}]"), ("rank", 0)), self.word(self.frame, key[1]))
+        self.env[key] = replace(self.env[key], value=replace(owner, columns=(column, *owner.columns[1:])))
+        return True
 
     def _place_in(self, owner: Numbers, place: Atom, node: ast.AST) -> Atom:
         """Where in the array an item lies: the array may have room behind the last one."""
@@ -144,17 +235,14 @@ class Lists(Writes):
             self.stop(test, "IndexError", "list assignment index out of range", node)
         return self.arithmetic("mod", place, owner.count, node)
 
-    def exactly(self, value: Numbers, node: ast.AST) -> Numbers:
-        """The list in an array of its length."""
-        return value if value.exact else replace(value, array=self.sealed(value, node), exact=True)
-
     def repeated(self, many: Many, times: Value, node: ast.AST) -> Value:
         """``[x] * n``, with a number and an int that is known at run time only."""
         count = self.whole(self.atom(times, node), node, "how often a list is repeated")
         count = self.emit("max", [count, literal(0)], node)
         item = self.atom(many.items[0], node)
         attrs = [(name, held) for name, held, usual in (("kind", item.type.kind, "float"), ("bits", item.type.bits, 64)) if held != usual]
-        return Numbers(self.emit("full_of", [item, count], node, attrs), count, self.new_ident(), exact=True)
+        made = self.emit("full_of", [item, count], node, attrs)
+        return Numbers((made,), count, self.new_ident(), exact=True, item=Lit(None, item.type))
 
     def item_of(self, target: ast.Subscript) -> tuple[Key, Many | Record, int] | None:
         """The variable, what it holds, and the place of the item that is written to; behind the last for a new key of a dict."""
@@ -186,22 +274,16 @@ class Lists(Writes):
 
     def _is_alone(self, ident: int, others: Mapping[Key, Slot]) -> bool:
         """Whether it is the function's own, and neither held by another variable nor what a loop goes over."""
-        held = (found for slot in others.values() for found in idents(slot.value))
+        held = (found for slot in others.values() if isinstance(slot.value, HOLDERS) for found in idents(slot.value))
         return is_own(ident) and not any(ident & other for other in (*held, *self.busy))
 
-    def _element(self, number: Atom, target: Numbers, node: ast.AST) -> Atom:
-        held = replace(target.array.type, rank=0)
-        if number.type == held:
-            self.list_types.setdefault(target.ident, held)
-            return number
-        if target.ident not in self.list_types or (number.type.kind == "float" and held.kind != "float"):
-            self.list_types[target.ident] = number.type
-            raise OtherNumbers(target.ident)
-        return self.converted(number, held, node)
+    def make_room(self, stmt: Loop, over: Range | None) -> tuple[dict[str, int], dict[str, Atom]]:
+        """Lets the lists to which a loop appends have room for that.
 
-    def make_room(self, stmt: Loop, over: Range | None) -> dict[str, int]:
-        """Lets the lists to which a loop appends have room for that; returns their names and identities, if they had none before."""
+        Returns the names and identities of those that had none before, and the lengths that are certain behind the loop.
+        """
         new: dict[str, int] = {}
+        full: dict[str, Atom] = {}
         growing = appended(stmt.body)
         for key in ((self.frame.number, name) for name in rekeyed(stmt.body) if name not in growing):
             slot = self.env.get(key)
@@ -217,27 +299,66 @@ class Lists(Writes):
                 raise self.refusal(stmt, message, "a for loop with a `break`")
             if isinstance(slot.value, Many):
                 new[name] = slot.value.ident
-            self.env[key] = replace(slot, value=self._with_room(slot.value, count, over, stmt))
-        return new
+            room = self._room(slot.value, count, over, stmt)
+            self.env[key] = replace(slot, value=self._with_room(slot.value, room, stmt))
+            if count and appends_always(stmt, name) == count:
+                full[name] = room
+        return new, full
 
-    def _with_room(self, value: Many | Numbers, sites: int, over: Range | None, node: ast.AST) -> Numbers:
+    def _room(self, value: Many | Numbers, sites: int, over: Range | None, node: ast.AST) -> Atom:
+        """How long a list is at most behind a loop that appends to it at so many places."""
         count: Atom = literal(len(value.items)) if isinstance(value, Many) else value.count
-        room = count
-        if sites and over is not None:
-            trips = self.trips_of(over, node)
-            room = self.arithmetic("add", count, self.arithmetic("mul", literal(sites), trips, node), node)
-            room = trips if count == literal(0) and sites == 1 else room
-        items = [self.atom(item, node) for item in value.items] if isinstance(value, Many) else []
-        first = items[0].type if items else FLOAT
-        kind = replace(value.array.type, rank=0) if isinstance(value, Numbers) else self.list_types.get(value.ident, first)
-        attrs = [(name, held) for name, held, usual in (("kind", kind.kind, "float"), ("bits", kind.bits, 64)) if held != usual]
-        array: Atom = self.emit("empty_of", [room], node, attrs)
-        for k, item in enumerate(items):
-            array = self.emit("store", [array, literal(k), self.converted(item, kind, node)], node)
-        if isinstance(value, Numbers):
-            at = (("at", "[:{0}]"), ("rank", 1))
-            array = self.emit("store", [array, count, self.emit("load", [value.array, count], node, at)], node, at)
-        return Numbers(array, count, value.ident)
+        if not sites or over is None:
+            return count
+        trips = self.trips_of(over, node)
+        more = trips if sites == 1 else self.arithmetic("mul", literal(sites), trips, node)
+        return more if count == literal(0) else self.arithmetic("add", count, more, node)
+
+    def _with_room(self, value: Many | Numbers, room: Atom, node: ast.AST) -> Numbers:
+        return self._moved(value, room, node) if isinstance(value, Numbers) else self._spread_out(value, room, node)
+
+    def _spread_out(self, value: Many, room: Atom, node: ast.AST) -> Numbers:
+        """A list of known length in arrays with room for more."""
+        items = [self.as_item(item, node) for item in value.items]
+        item = self.list_types.get(value.ident) or (undefined(items[0]) if items else Lit(None, FLOAT))
+        for other in items:
+            together = join(item, other)
+            if together is None:
+                raise self.refusal(node, f"this list holds {_each(item)} and {describe(other)}, and it grows", "items of one kind")
+            item = together
+        rows = self.rows.get(value.ident)
+        if rows is not None and rows.sizes is not None:
+            sizes = tuple(self.sized(size, node) for size in rows.sizes)
+        elif items:
+            sizes = self.sizes_of(items[0], node)
+        else:
+            sizes = tuple(literal(1) for leaf in leaves(item) for _ in range(leaf.type.rank))  # until it is known what is appended
+        found = Numbers(self.new_columns(item, room, sizes, node), literal(len(items)), value.ident, item=item)
+        for k, one in enumerate(items):
+            self.require_fit(found, one, node)
+            found = self.with_item(found, literal(k), self._apart_from(found, one), node)
+        return found
+
+    def _moved(self, value: Numbers, room: Atom, node: ast.AST) -> Numbers:
+        """A list in arrays with room for more."""
+        count = value.count
+        columns = self.new_columns(value.item, room, self.sizes_in(value, node), node)
+        at = [(("at", "[:{0}]"), ("rank", column.type.rank)) for column in columns]
+        parts = [self.emit("load", [old, count], node, where) for old, where in zip(value.columns, at, strict=True)]
+        stored = [self.emit("store", [column, count, part], node, where) for column, part, where in zip(columns, parts, at, strict=True)]
+        return replace(value, columns=tuple(stored), exact=False)
+
+    def require_rows(self, ident: int, before: int, start: Mapping[Key, Slot], node: ast.AST) -> bool:
+        """Whether a loop that has been lowered must be so again, now that the sizes of the arrays that it appends to a list are known."""
+        if ident in self.rows or ident not in self.appended:
+            return False
+        found = self.rows_before(ident, before, (slot.value for slot in start.values()))
+        slot = next((slot for slot in start.values() if isinstance(slot.value, Many) and slot.value.ident == ident), None)
+        if found is None and (slot is None or not isinstance(slot.value, Many) or not slot.value.items):
+            message = "the shape of the arrays that are appended to a list here is not known before the loop"
+            raise self.refusal(node, message, "an array for them, np.zeros((n, m)), and a[i] = ... in the loop")
+        self.rows[ident] = found or Rows(None)
+        return True
 
     # ------------------------------------------------------------------------------------------ comprehensions
 
@@ -263,12 +384,6 @@ class Lists(Writes):
 
     # ------------------------------------------------------------------------------------------ growing lists as values
 
-    def sealed(self, value: Numbers, node: ast.AST) -> Atom:
-        """What a list holds, as an array of its length."""
-        if value.exact:
-            return value.array
-        return self.emit("load", [value.array, value.count], node, (("at", "[:{0}]"), ("rank", 1)))
-
     def array(self, value: Value, node: ast.AST) -> Atom:
         return self.sealed(value, node) if isinstance(value, Numbers) else super().array(value, node)
 
@@ -285,6 +400,11 @@ class Lists(Writes):
     def is_counted(self, value: Value) -> bool:
         return isinstance(value, Numbers) or super().is_counted(value)
 
+    def holds_arrays(self, value: Value) -> bool:
+        if isinstance(value, Numbers):
+            return value.holds is not None and value.holds.rank > 0
+        return super().holds_arrays(value)
+
     def length(self, owner: Value, node: ast.AST) -> Atom:
         return owner.count if isinstance(owner, Numbers) else super().length(owner, node)
 
@@ -293,18 +413,47 @@ class Lists(Writes):
 
     def cursor(self, value: Value, node: ast.AST) -> tuple[Atom, Callable[[Atom], Value]]:
         if isinstance(value, Numbers):
-            return value.count, lambda index: self.emit("load", [value.array, index], node)
+            return value.count, lambda index: self.item_at(value, index, node)
         return super().cursor(value, node)
 
     def part(self, value: Value | Section, link: ast.Subscript) -> Value | Section:
         if not isinstance(value, Numbers):
             return super().part(value, link)
-        found = super().part(self.sealed(value, link), link)
-        if not isinstance(link.slice, ast.Slice):
-            return found
-        assert isinstance(found, Section)
-        array = self.numeric(self.read_section(found, link), link)
-        return Numbers(array, self.length(array, link), self.new_ident(), exact=True)
+        value = self.exactly(value, link)
+        step = self.step(link, 1)
+        if isinstance(link.slice, ast.Slice):
+            return self.section_of_list(value, step.parts[0], step.atoms, link)
+        if not step.takes_elements:
+            raise self.refusal(link, "a list can be indexed by an int or a slice only", "an array: np.array(...)")
+        if value.holds is None or (value.holds.rank and self.memory is not None):
+            return self.item_at(value, step.atoms[0], link)
+        return Section(value.array, (Step(step.parts, step.atoms, value.holds.rank),))
+
+
+#: What may hold lists.
+HOLDERS = Many | Numbers | Record | Stream | Closure
+
+
+def also_named(value: Value, old: int, new: int) -> Value:
+    """The same value, where what goes by the old name may be what goes by the new one."""
+    if not isinstance(value, HOLDERS) or not any(old & ident for ident in idents(value)):
+        return value
+    return named_anew(value, old, old | new)
+
+
+def _joined(first: Value, second: Value) -> Value:
+    together = join(first, second)
+    assert together is not None  # or it would have been refused
+    return together
+
+
+def _same_leaves(first: Value, second: Value) -> bool:
+    return [leaf.type for leaf in leaves(first)] == [leaf.type for leaf in leaves(second)] and join(first, second) is not None
+
+
+def _each(item: Value) -> str:
+    """What the items of a list are, in words for a message."""
+    return f"{item.type.kind}s" if isinstance(item, Lit) and not item.type.rank else f"what is each {describe(item)}"
 
 
 def _is_list(value: Value) -> bool:
@@ -326,12 +475,19 @@ def appended(stmts: Iterable[ast.stmt], inner: bool = False) -> dict[str, int]:
     return found
 
 
+def appends_always(stmt: Loop, name: str) -> int:
+    """How many times each trip of a loop appends to a list, whatever happens; 0 if that is not known."""
+    if has_exit(stmt.body, (ast.Break, ast.Continue, ast.Return)) or name in assigned(stmt.body):
+        return 0
+    return sum(appended([part]).get(name, 0) for part in stmt.body if isinstance(part, ast.Expr))
+
+
 def rekeyed(stmts: Iterable[ast.stmt]) -> list[str]:
     """The names of which statements replace items: ``name[...] = value``."""
     found: dict[str, None] = {}
     for part in (part for stmt in stmts for part in ast.walk(stmt)):
         match part:
-            case ast.Subscript(ast.Name(name), ctx=ast.Store()):
+            case ast.Subscript(ast.Name(name) | ast.Subscript(ast.Name(name)), ctx=ast.Store()):
                 found[name] = None
     return list(found)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow, Origin, Strength
 from stagegrad.frontend.lists import OtherNumbers, appended, rekeyed
-from stagegrad.frontend.memory import Memory, buffers_in, key_of
+from stagegrad.frontend.memory import KEPT, Memory, buffers_in, key_of
 from stagegrad.frontend.scope import Loop, assigned, has_exit
 from stagegrad.frontend.values import (
     FALSE,
@@ -73,7 +73,9 @@ class LoopLowering:
     def __init__(self, lowering: Statements, stmt: Loop, over: Range | None, item: Item | None = None) -> None:
         self.low, self.stmt, self.over, self.item = lowering, stmt, over, item
         self.start = dict(lowering.env), len(lowering.stmts)
-        self.roomy = lowering.make_room(stmt, over)
+        self.mark = len(lowering.compilation.problems), len(lowering.compilation.made)
+        self.lists = lowering.lists_now()
+        self.roomy, self.full = lowering.make_room(stmt, over)
         frame, scope = lowering.frame, lowering.frame.scope
         header: ast.expr = stmt.target if isinstance(stmt, ast.For) else stmt.test
         self.walrus = isinstance(stmt, ast.While) and bool(assigned([stmt.test]))
@@ -83,12 +85,15 @@ class LoopLowering:
         grown = [name for name, slot in slots.items() if slot is not None and isinstance(slot.value, Numbers)]
         slots = {name: lowering.env.get((frame.number, name)) for name in rekeyed(stmt.body)}
         grown += [name for name, slot in slots.items() if slot is not None and isinstance(slot.value, Many | Numbers | Record)]
+        self.growing = frozenset((frame.number, name) for name in appended(stmt.body))
         changed = [(frame.number, name) for name in dict.fromkeys([*assigned([header, *stmt.body]), *grown])]
         live = scope.head[stmt] | scope.captured
         self.lost = [key for key in changed if key[1] not in live]
         self.visible = scope.body[stmt] | scope.captured
         self.carried = [self._carried(key) for key in changed if key[1] in live]
         self.heads: set[int] = set()  # the buffers of the loop's own
+        memory = lowering.memory
+        self.kept = {buffer for buffer in memory.entangled(KEPT) if key_of(buffer) in lowering.env} if memory else set()
 
     def _carried(self, key: Key) -> _Carried:
         slot = self.low.env.get(key)
@@ -98,11 +103,12 @@ class LoopLowering:
 
     def run(self) -> Flow:
         """Lowers the loop and what its `else` holds."""
-        low, outer, lists = self.low, self.low.region, self.low.lists
+        low, outer = self.low, self.low.region
         while True:
-            low.lists = lists  # so that what the body makes goes by the same bits in each attempt
+            low.forget_lists(self.lists)  # so that what the body makes goes by the same bits in each attempt
             mark = len(low.compilation.problems), len(low.compilation.made)
             low.region = self.region
+            low.growing.append(self.growing)
             try:
                 index, test, body = self._trip()
             except OtherNumbers as other:
@@ -112,17 +118,28 @@ class LoopLowering:
                 return self._again()
             finally:
                 low.region = outer
-            if self._agreed(body) and self._settled(body):
+                low.growing.pop()
+            if self._agreed(body) and self._settled(body) and not self._more_names(body):
                 break
             low.compilation.forget(*mark)
         returned, broke = self._finish(index, test, body)
+        if len(low.compilation.problems) == self.mark[0] and self._sizes_found():
+            low.compilation.forget(*self.mark)
+            return self._again()
         flow = low.came_back(returned, self.endless and broke == FALSE)
         return low.otherwise(self.stmt, flow, broke)
+
+    def _sizes_found(self) -> bool:
+        """Whether it is known now what sizes the arrays have that the loop appends to lists, so that it is to be lowered again."""
+        env, stmts = self.start
+        found = [self.low.require_rows(ident, stmts, env, self.stmt) for ident in self.roomy.values()]
+        return any(found)
 
     def _again(self) -> Flow:
         """Lowers the loop from the beginning, the room for lists included."""
         low, (env, stmts) = self.low, self.start
         low.env, low.stmts[stmts:] = env, []
+        low.forget_lists(self.lists)
         return LoopLowering(low, self.stmt, self.over, self.item).run()
 
     # ------------------------------------------------------------------------------------------ one attempt
@@ -230,6 +247,18 @@ class LoopLowering:
                 carried.skeleton, settled = joined, False
         return settled
 
+    def _more_names(self, body: Arm) -> bool:
+        """Has a trip given more names to a list that it does not change, by putting it into another list?"""
+        low, carried, news = self.low, {carried.key for carried in self.carried}, False
+        for key, slot in [*low.env.items()]:
+            end = body.env.get(key)
+            if key in carried or key in self.lost or end is None or [*idents(end.value)] == [*idents(slot.value)]:
+                continue
+            together = join(slot.value, end.value)
+            if together is not None and [*idents(together)] != [*idents(slot.value)]:
+                low.env[key], news = replace(slot, value=fill(together, leaves(slot.value))), True
+        return news
+
     def _same_strength(self, carried: _Carried, body: Arm) -> bool:
         """Are the numbers of a variable NumPy's at the end of a trip where they are at its beginning?"""
         low, end = self.low, body.env.get(carried.key)
@@ -255,7 +284,7 @@ class LoopLowering:
         memory = self.low.memory
         if memory is None or body.flow is Flow.DEAD:
             return True
-        if self._more_versions(body):
+        if self._more_versions(body) or self._more_kept(memory):
             return False
         ends: dict[int, dict[int, None]] = {}
         moved: list[tuple[_Carried, list[Ref | None], list[Ref]]] = []
@@ -288,6 +317,12 @@ class LoopLowering:
         found = [key for key in env if key[1].startswith("@") and key not in known and body.env[key].value != env[key].value]
         self.carried += [self._buffer(key, env[key].value, body.env[key].value) for key in found]
         return bool(found)
+
+    def _more_kept(self, memory: Memory) -> bool:
+        """Does a list hold arrays from before the trip that it was not known to hold?"""
+        found = {buffer for buffer in memory.entangled(KEPT) if key_of(buffer) in self.low.env}
+        new, self.kept = not found <= self.kept, self.kept | found
+        return new
 
     def _buffer(self, key: Key, begin: Value, end: Value) -> _Carried:
         skeleton = end if isinstance(end, Unfit) else undefined(begin)
@@ -370,7 +405,7 @@ class LoopLowering:
         for carried in self.carried:
             slot = self._carry(carried, body, carries, results)
             if slot is not None:
-                env[carried.key] = slot
+                env[carried.key] = self._with_length(carried.key[1], slot)
         until = self._flag_carry(self.region.until, body, carries, results)
         broke = self._broken(body, until, carries, results)
         returned = self._flag_carry(RETURNED, body, carries, results)
@@ -426,6 +461,12 @@ class LoopLowering:
 
         self.low.arm(convert, body)
         return found[0]
+
+    def _with_length(self, name: str, slot: Slot) -> Slot:
+        """A list behind the loop, where it is certain how long it is."""
+        if name not in self.full or not isinstance(slot.value, Numbers):
+            return slot
+        return replace(slot, value=replace(slot.value, count=self.full[name], exact=True))
 
     def _flag_carry(self, key: Key, body: Arm, carries: list[Carry], results: list[Atom]) -> Carry | None:
         slot = body.env.get(key)

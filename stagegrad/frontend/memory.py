@@ -17,6 +17,8 @@ from stagegrad.ops import find
 
 #: Stands for the memory of arrays from outside the function, which are constants.
 OUTSIDE = -1
+#: Stands for the memory of what lists of computed length hold: nothing may be written there.
+KEPT = -2
 _WRITES = frozenset({"store", "accumulate", "grow"})
 
 
@@ -62,9 +64,17 @@ class Memory:
         """Whether two buffers are the same, or may share memory."""
         return first == second or second in self._entangled.get(first, ())
 
+    def keep(self, buffers: Iterable[int]) -> None:
+        """Notes that a list of computed length holds arrays that lie in these buffers."""
+        for buffer in buffers:
+            for other in (buffer, *self.entangled(buffer)):
+                self.entangle(other, KEPT)
+
     def join(self, ways: Sequence[tuple[int, Sequence[int]]]) -> bool:
         """Entangles the buffers (first of each pair) that on one of several ways are the same, or may share memory; was any of it news?"""
         news = False
+        if ways:
+            ways = [(OUTSIDE, (OUTSIDE,) * len(ways[0][1])), (KEPT, (KEPT,) * len(ways[0][1])), *ways]
         for position, (one, ends) in enumerate(ways):
             for other, others in ways[:position]:
                 if one != other and any(self.meet(a, b) for a, b in zip(ends, others, strict=True)):

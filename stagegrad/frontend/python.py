@@ -22,7 +22,7 @@ from stagegrad.frontend.calls import plain_function
 from stagegrad.frontend.control import Statements
 from stagegrad.frontend.deep import deeply
 from stagegrad.frontend.emitter import ONE_TYPE, RESULT, Flow, NeedInt, NeedKnown, Poisoned, Refusal, Strength
-from stagegrad.frontend.memory import Memory, key_of, shared
+from stagegrad.frontend.memory import KEPT, Memory, key_of, shared
 from stagegrad.frontend.program import Capture, Program
 from stagegrad.frontend.scope import MISSING, Frame, Live, Scope, Unit, body_of, free_names, has_exit, parameters
 from stagegrad.frontend.source import Source, first_line, recover
@@ -35,6 +35,7 @@ from stagegrad.frontend.values import (
     FunctionNode,
     Key,
     Many,
+    Numbers,
     Pinned,
     Range,
     Record,
@@ -46,10 +47,12 @@ from stagegrad.frontend.values import (
     describe,
     disowned,
     fill,
+    ident_of_all,
     join,
     leaves,
     parts_of,
     refs,
+    returned,
     undefined,
     with_refs,
 )  # fmt: skip
@@ -417,6 +420,7 @@ class Lowering(Statements):
         self.effects = Effects()
         self.returned: tuple[Strength, ...] = ()
         self._sections, self.list_types, self.busy = {}, {}, []
+        self.rows, self.appended, self.growing = {}, {}, []
 
     def function(
         self, spec: Specialisation, unit: Unit, parent: Frame | None, params: Mapping[str, Value], lifted: Mapping[Key, Value],
@@ -433,7 +437,10 @@ class Lowering(Statements):
             self.hold(self.frame, name, disowned(self._parameter(name, value)))
         for key, value in lifted.items():
             self.env[key] = Slot(self.kept(disowned(self._parameter(key[1], value))), TRUE)
-        arrays = {k: next(iter(memory.lies[var])) for k, var in enumerate(self.given) if var.type.rank} if (memory := self.memory) else {}
+        if self.memory is not None:
+            self.memory.lies |= {var: frozenset({KEPT}) for var in self.given if var.type.rank and var not in self.memory.lies}
+        lies = self.memory.lies if self.memory else {}  # of lists, the arrays are nobody's to write to
+        arrays = {k: next(iter(lies[var])) for k, var in enumerate(self.given) if var in lies and lies[var] != {KEPT}}
         if self.memory is not None:
             self.memory.held += arrays.values()
         if is_main:
@@ -616,7 +623,7 @@ class Lowering(Statements):
         for ref, final in zip(written, finals, strict=True):
             if ref is not None:
                 self.replaced(ref, final, node)
-        return disowned(fill(spec.result, iter(outs)))
+        return returned(fill(spec.result, iter(outs)), ident_of_all(*values), self.new_ident)
 
     def _written_by(self, spec: Specialisation, values: Sequence[Value], args: Sequence[Atom], node: ast.AST) -> list[Ref | None]:
         """The arrays to which a called function writes (None: one that nobody else sees); they must not share memory with others."""
@@ -798,7 +805,7 @@ def _misfit(value: Value, is_main: bool) -> Value | None:
             return next((part for item in items if (part := _misfit(item, is_main)) is not None), None)
         case Record(display, items=items) if display != "slice":
             return next((part for item in items if (part := _misfit(item, is_main)) is not None), None)
-        case (Range() | Static(None | str())) if not is_main:
+        case (Range() | Static(None | str()) | Numbers()) if not is_main:
             return None
         case _:
             return value

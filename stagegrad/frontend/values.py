@@ -7,12 +7,14 @@ inside them, become the values that the IR merges or carries.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import functools
+import operator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from stagegrad.frontend.indexing import Step, atoms_of
-from stagegrad.ir import BOOL, Atom, Lit, Span, Type, Var
+from stagegrad.ir import BOOL, FLOAT, INT, Atom, Lit, Span, Type, Var
 
 if TYPE_CHECKING:
     from stagegrad.frontend.scope import Frame
@@ -99,12 +101,27 @@ class Static:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """A list of numbers whose length is known at run time: the first `count` elements of an array; `ident` as in `Many`."""
+    """A list whose length is known at run time. `item` says what one of its items is, as a skeleton: a number, an array, a tuple of such.
 
-    array: Atom
+    For each leaf of the item there is an array that holds it for all items, the first `count` rows of `columns`; `ident` as in `Many`.
+    """
+
+    columns: tuple[Atom, ...]
     count: Atom
     ident: int
-    exact: bool = False  # whether the array has no elements beyond these
+    exact: bool = False  # whether the arrays have no rows beyond these
+    item: Value = field(default=Lit(None, FLOAT))
+
+    @property
+    def array(self) -> Atom:
+        """The array of a list of numbers, or of arrays."""
+        (array,) = self.columns
+        return array
+
+    @property
+    def holds(self) -> Type | None:
+        """The type of the items, if they are numbers or arrays."""
+        return self.item.type if isinstance(self.item, Lit | Var) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +182,8 @@ def leaves(value: Value) -> Iterator[Atom]:
                 yield from leaves(item)
         case Range(start, stop, step):
             yield from (start, stop, step)
-        case Numbers(array, count):
-            yield from (array, count)
+        case Numbers(columns, count):
+            yield from (*columns, count)
         case Ref(steps=steps):
             yield from atoms_of(steps)
         case Closure(defaults=defaults):
@@ -196,7 +213,7 @@ def fill(value: Value, atoms: Iterator[Atom]) -> Value:
         case Stream(parts=parts):
             return replace(value, parts=tuple(fill(part, atoms) for part in parts))
         case Numbers():
-            return replace(value, array=next(atoms), count=next(atoms))
+            return replace(value, columns=tuple(next(atoms) for _ in value.columns), count=next(atoms))
         case Ref(steps=steps):
             return replace(value, steps=tuple(replace(step, atoms=tuple(next(atoms) for _ in step.atoms)) for step in steps), seen=None)
         case Range():
@@ -245,7 +262,8 @@ def disowned(value: Value) -> Value:
     """The same value, whose lists belong to another function."""
     match value:
         case Numbers():
-            return replace(value, ident=0, exact=False)  # one text for all lists, those with room behind the last item too
+            # One text for all lists, those with room behind the last item too.
+            return replace(value, ident=0, exact=False, item=disowned(value.item))
         case Many(items):
             return replace(value, items=tuple(map(disowned, items)), ident=0)
         case Record(items=items):
@@ -257,8 +275,9 @@ def disowned(value: Value) -> Value:
 def idents(value: Value) -> Iterator[int]:
     """The lists inside a value."""
     match value:
-        case Numbers(ident=ident):
+        case Numbers(ident=ident, item=item):
             yield ident
+            yield from idents(item)
         case Many(items, ident=ident):
             if ident:
                 yield ident
@@ -275,6 +294,27 @@ def idents(value: Value) -> Iterator[int]:
         case Closure(defaults=defaults):
             for _, item in defaults:
                 yield from idents(item)
+
+
+def named_anew(value: Value, old: int, new: int, foreign: bool = False) -> Value:
+    """The same value, whose lists that went by a name go by another; those that are `foreign` may be anybody's."""
+    def again(part: Value) -> Value:
+        return named_anew(part, old, new, foreign)
+
+    match value:
+        case Many() | Numbers() | Record():
+            ident = value.ident
+            if ident & old:
+                ident = (ident & ~old) | new | (_FOREIGN if foreign else 0)
+            if isinstance(value, Numbers):
+                return replace(value, ident=ident, item=again(value.item))
+            return replace(value, ident=ident, items=tuple(map(again, value.items)))
+        case Stream():
+            return replace(value, parts=tuple(map(again, value.parts)))
+        case Closure(defaults=defaults):
+            return replace(value, defaults=tuple((name, again(item)) for name, item in defaults))
+        case _:
+            return value
 
 
 def exactness(value: Value) -> Iterator[bool]:
@@ -305,6 +345,28 @@ def is_own(ident: int) -> bool:
 def one_of(first: int, second: int) -> int:
     """What the one or the other list goes by."""
     return first if first == second else first | second | (0 if first and second else _FOREIGN)
+
+
+def returned(value: Value, given: int, new_ident: Callable[[], int]) -> Value:
+    """What a call returned: its own lists are the caller's now; any other may be one of those that it was given."""
+    names: dict[int, int] = {}
+
+    def named(ident: int) -> int:
+        if not is_own(ident):
+            return given | _FOREIGN if given else 0
+        bits = [1 << k for k in range(ident.bit_length()) if ident >> k & 1]
+        return functools.reduce(operator.or_, (names.get(bit) or names.setdefault(bit, new_ident()) for bit in bits))
+
+    def again(part: Value) -> Value:
+        match part:
+            case Numbers():
+                return replace(part, ident=named(part.ident), item=again(part.item))
+            case Many() | Record():
+                return replace(part, ident=named(part.ident), items=tuple(map(again, part.items)))
+            case _:
+                return part
+
+    return again(value)
 
 
 def holds_iterator(value: Value) -> bool:
@@ -350,9 +412,11 @@ def join(first: Value, second: Value) -> Value | None:
             parts = [join(x, y) for x, y in zip(a, b, strict=True)]
             found = tuple(part for part in parts if part is not None)
             return Many(found, display, one_of(first.ident, second.ident)) if len(found) == len(a) else None
-        case Numbers(), Numbers() if first.ident == second.ident and first.array.type == second.array.type:
-            array, count = (Lit(None, leaf.type) for leaf in leaves(first))
-            return Numbers(array, count, first.ident, first.exact and second.exact)
+        case Numbers(), Numbers() if (item := join(first.item, second.item)) is not None:
+            if [column.type for column in first.columns] != [column.type for column in second.columns]:
+                return None
+            columns = tuple(Lit(None, column.type) for column in first.columns)
+            return Numbers(columns, Lit(None, INT), one_of(first.ident, second.ident), first.exact and second.exact, item)
         case Record(), Record() if (first.display, first.names, first.cls) == (second.display, second.names, second.cls):
             inner = join(Many(first.items), Many(second.items))
             ident = one_of(first.ident, second.ident)

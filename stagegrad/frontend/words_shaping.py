@@ -252,8 +252,41 @@ def _concatenated(low: Arrays, node: ast.AST, parts: Sequence[Atom], axis: int) 
     return low.emit("concatenate", parts, node, [("axis", axis)])
 
 
+def _rows(low: Arrays, node: ast.AST, value: Value, doing: str = "concatenate") -> Atom | None:
+    """An array whose rows are to be joined, or a list of computed length as one; None for arrays that stand one by one."""
+    if not low.is_array(value):
+        return None
+    x = low.array(value, node)
+    none = low.arithmetic("eq", low.length(x, node), Lit(0, INT), node)
+    low.stop(none, "ValueError", f"need at least one array to {doing}", node)
+    return x
+
+
+def _rows_behind(low: Arrays, node: ast.AST, x: Atom, axis: int) -> Atom:
+    """The rows of an array one behind the other along an axis of theirs."""
+    if x.type.rank < 2:
+        raise low.refusal(node, "numbers cannot be concatenated, arrays can", "the array itself")
+    rank = x.type.rank - 1
+    order = [*range(1, axis + 1), 0, *range(axis + 1, rank + 1)]
+    x = transposed(low, node, x, order) if axis else x
+    sizes: list[Atom] = [low.emit("extent", [x], node, [("axis", k)]) for k in range(rank + 1)]
+    together = low.arithmetic("mul", sizes[axis], sizes[axis + 1], node)
+    return low.emit("reshape", [x, *sizes[:axis], together, *sizes[axis + 2 :]], node)
+
+
+def _rows_along(low: Arrays, node: ast.AST, x: Atom, axis: int) -> Atom:
+    """The rows of an array side by side along a new axis: the array itself, or with its first axis elsewhere."""
+    if not axis:
+        return low.emit("duplicate", [x], node)
+    return transposed(low, node, x, [*range(1, axis + 1), 0, *range(axis + 1, x.type.rank)])
+
+
 @word("concatenate concat")
 def _concatenate(low: Arrays, node: ast.AST, arrays: Value, axis: Any = 0) -> Value:
+    if (rows := _rows(low, node, arrays)) is not None:
+        if low.known(axis, node) is None:
+            return flat(low, node, low.emit("duplicate", [rows], node))
+        return _rows_behind(low, node, rows, axis_of(low, node, axis, rows.type.rank - 1) if rows.type.rank > 1 else 0)
     parts = several(low, node, arrays)
     if low.known(axis, node) is None:
         return _concatenated(low, node, [flat(low, node, part) for part in parts], 0)
@@ -272,12 +305,16 @@ def stacked(low: Arrays, node: ast.AST, parts: Sequence[Atom], axis: int) -> Ato
 
 @word("stack")
 def _stack(low: Arrays, node: ast.AST, arrays: Value, axis: Any = 0) -> Value:
+    if (rows := _rows(low, node, arrays, "stack")) is not None:
+        return _rows_along(low, node, rows, axis_of(low, node, axis, rows.type.rank))
     parts = several(low, node, arrays)
     return stacked(low, node, parts, axis_of(low, node, axis, _same_ranks(low, node, parts) + 1))
 
 
 @word("hstack")
 def _hstack(low: Arrays, node: ast.AST, tup: Value) -> Value:
+    if (rows := _rows(low, node, tup)) is not None:
+        return _rows_along(low, node, rows, 0) if rows.type.rank == 1 else _rows_behind(low, node, rows, min(rows.type.rank - 2, 1))
     parts = several(low, node, tup)
     if all(not part.type.rank for part in parts):
         return stacked(low, node, parts, 0)
@@ -287,6 +324,10 @@ def _hstack(low: Arrays, node: ast.AST, tup: Value) -> Value:
 
 @word("vstack")
 def _vstack(low: Arrays, node: ast.AST, tup: Value) -> Value:
+    if (rows := _rows(low, node, tup)) is not None:
+        if rows.type.rank == 1:
+            return _with_axis(low, node, rows, 1)
+        return _rows_along(low, node, rows, 0) if rows.type.rank == 2 else _rows_behind(low, node, rows, 0)
     parts = several(low, node, tup)
     if all(part.type.rank == 1 for part in parts):
         return stacked(low, node, parts, 0)
@@ -295,6 +336,10 @@ def _vstack(low: Arrays, node: ast.AST, tup: Value) -> Value:
 
 @word("column_stack")
 def _column_stack(low: Arrays, node: ast.AST, tup: Value) -> Value:
+    if (rows := _rows(low, node, tup)) is not None and rows.type.rank > 1:
+        return _rows_along(low, node, rows, 1) if rows.type.rank == 2 else _rows_behind(low, node, rows, 1)
+    if rows is not None:
+        return _with_axis(low, node, rows, 0)
     parts = several(low, node, tup)
     if all(part.type.rank == 1 for part in parts):
         return stacked(low, node, parts, 1)

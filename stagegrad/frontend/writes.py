@@ -16,7 +16,7 @@ from stagegrad.frontend.arrays import Arrays, Section
 from stagegrad.frontend.emitter import Arm, Flow
 from stagegrad.frontend.expressions import BINARY
 from stagegrad.frontend.indexing import Step, atoms_of, attributes, joined
-from stagegrad.frontend.memory import OUTSIDE, Memory, arrays_of, is_view, key_of, lost
+from stagegrad.frontend.memory import KEPT, OUTSIDE, Memory, arrays_of, is_view, key_of, lost
 from stagegrad.frontend.numpy_words import WORDS, NumpyWord
 from stagegrad.frontend.scope import Frame
 from stagegrad.frontend.values import Key, Many, Method, Record, Ref, Slot, Unfit, Value, alike, describe, refs, with_refs
@@ -266,8 +266,11 @@ class Writes(Arrays):
 
     def _check_own(self, ref: Ref, node: ast.AST) -> None:
         assert self.memory is not None
-        if OUTSIDE in self.memory.entangled(ref.buffer):
+        around = self.memory.entangled(ref.buffer)
+        if OUTSIDE in around:
             raise self.refusal(node, "this writes to an array from outside the function", "a copy: x = x.copy()")
+        if KEPT in around:
+            raise self.refusal(node, "this writes to an array that a list may hold as well", "a copy in the list: .append(x.copy())")
 
     def _lose_others(self, ref: Ref, node: ast.AST) -> None:
         """After a write, nothing is known of what buffers hold that may share memory with the one that was written to."""

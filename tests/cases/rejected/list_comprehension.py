@@ -1,2 +1,2 @@
 def f(x):
-    return [[x, x] for k in range(3)][0][0]  # error: a number is needed here, and this is a list of 2
+    return [lambda y: y + k for k in range(3)][0](x)  # error: a list of computed length cannot hold a function
