@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 import timeit
@@ -44,16 +45,16 @@ class Times:
 
 
 def race(contenders: Mapping[str, Contender], effort: Effort, clock: Callable[[], float] = CLOCK) -> Times:
-    """Times all contenders in rounds; each runs a batch in a round, and each round begins with another of them.
+    """Times all contenders in rounds; each runs a batch in a round, in an order that is another in each round.
 
-    Whoever has used up its share of seconds drops out, but nobody before the third round.
+    What the one before leaves in the processor's caches, its own large arrays or the common ones, is worth up to a third of the time:
+    everyone shall meet with everyone's. Whoever has used up its share of seconds drops out, but nobody before the third round.
     """
     batches = {name: _Batch(contender, effort.batch, clock) for name, contender in contenders.items()}
     seconds: dict[str, list[float]] = {name: [] for name in batches}
-    order = list(batches)
+    shuffled = random.Random(0)  # the same orders in every run
     for turn in range(effort.rounds):
-        first = turn % len(order)
-        for name in order[first:] + order[:first]:
+        for name in shuffled.sample(list(batches), len(batches)):
             if turn < 3 or batches[name].spent < effort.share:
                 seconds[name].append(batches[name].run())
     return Times({name: tuple(times) for name, times in seconds.items()})
