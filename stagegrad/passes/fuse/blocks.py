@@ -10,6 +10,7 @@ from stagegrad.ir import Atom, Block, Fresh, Function, Stage, Var, binds, inner_
 from stagegrad.passes.fuse.items import LOOPS, Item, dims_in
 from stagegrad.passes.fuse.nest import SIZE_WORDS, Fused
 from stagegrad.passes.fuse.nodes import Node, Nodes
+from stagegrad.passes.fuse.picked import computed_where_picked
 from stagegrad.passes.fuse.sizes import Known, Sizes, with_sizes
 from stagegrad.passes.fuse.stencil import Filling, counted, filling, stencils
 from stagegrad.passes.fuse.together import together
@@ -44,6 +45,7 @@ class Fuser:
         """A block with loops in the place of its array stages, those of the blocks inside it first."""
         items: list[Item] = []
         found, order = self.found(block, known)
+        picked = computed_where_picked(block, found, self.nodes, self.fresh)
         counts = counted(block)
         chains = stencils(block, counts, self.nodes, found)
         chains = {out: one for out, one in chains.items() if order.knows({*self.nodes.dims(one.array), *dims_in(one.met)}, out)}
@@ -52,8 +54,8 @@ class Fuser:
             if isinstance(stmt, Stage) and (stmt.out in chains or stmt.out in inside):
                 items += [chains[stmt.out]] if stmt.out in chains else []
                 continue
-            if isinstance(stmt, Stage) and stmt.out in self.nodes.views:
-                items.append(stmt)
+            if isinstance(stmt, Stage) and (stmt.out in self.nodes.views or stmt.out in picked):
+                items += picked.get(stmt.out, (stmt,))
                 continue
             node = found.get(stmt.out) or self.filled(stmt, order, counts, found) if isinstance(stmt, Stage) else None
             if node is None:

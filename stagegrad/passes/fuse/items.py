@@ -15,6 +15,8 @@ Item: TypeAlias = "Node | Stencil | Filling | Stmt"
 
 #: What becomes loops.
 LOOPS = (Node, Stencil, Filling)
+#: Stages that only ask for the size of an array.
+SIZES = frozenset({"extent", "size", "count", "number_along"})
 
 
 def reads_of(item: Item) -> set[Atom | Counting]:

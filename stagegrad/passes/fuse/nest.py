@@ -10,7 +10,7 @@ the nest. A reduction is carried by the loop that it runs along.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -36,7 +36,8 @@ from stagegrad.ir import (
     variables,
 )  # fmt: skip
 from stagegrad.ops import ANY_ORDER, find
-from stagegrad.passes.fuse.items import Item, binds_of, reads_of
+from stagegrad.passes.fuse.guests import hosts
+from stagegrad.passes.fuse.items import SIZES, Item, binds_of, reads_of
 from stagegrad.passes.fuse.nodes import COMBINED, ZERO, Ahead, Counting, Entry, Node, Ref
 from stagegrad.passes.fuse.order import TITLES, Order, reads
 from stagegrad.passes.fuse.schedule import Schedule, delayed
@@ -53,8 +54,6 @@ _LETTERS = "ijklm"
 SIZE_WORDS = ("n", "m", "l", "n2", "m2", "l2")
 #: What compiled code says where it finds sizes to differ; Python then says it better, unless it repeats an array of one element.
 UNEQUAL = "operands could not be broadcast together"
-#: Stages that only ask for the size of an array.
-_SIZES = frozenset({"extent", "size", "count", "number_along"})
 
 
 @dataclass(eq=False)
@@ -70,6 +69,7 @@ class _Memory:
 
     slot: Slot
     axes: tuple[int, ...]
+    note: str = ""
 
 
 @dataclass
@@ -140,7 +140,7 @@ class Fused:
         """The dimensions that a stage needs of an array that is none in memory; None where it reads an array, or needs none."""
         if stage.args[0] not in self.nodes.views and stage.args[0] not in self.virtual:
             return None  # an array in memory, which can be asked itself
-        if stage.op in _SIZES:
+        if stage.op in SIZES:
             dims, axis = self.nodes.dims(stage.args[0]), dict(stage.attrs).get("axis")
             if stage.op == "size":
                 dims = dims[:1]
@@ -155,11 +155,13 @@ class Fused:
     def scope(self, items: Sequence[Item], indices: tuple[Atom, ...], values: dict[Var, Atom]) -> None:
         """Writes what is left of these at one depth: numbers as they are, the rest in loops."""
         plan = Schedule(self, items, len(indices))
+        guests = hosts(plan)
         for singles, groups in plan.times():
             for item in singles:
                 self.single(item, indices, values)
             for group in groups:
                 inside = set(map(id, group))
+                self.invite(group, guests)
                 self.loop(group, [item for item in plan.items if id(item) not in inside], indices, values)
 
     # ------------------------------------------------------------------------------------------ statements
@@ -180,7 +182,7 @@ class Fused:
     def sized(self, stage: Stage, dims: tuple[Dim, ...]) -> None:
         """A stage that asks for sizes, in terms of arrays that there are."""
         sizes = [self.size(dim) for dim in dims]
-        if stage.op in _SIZES:
+        if stage.op in SIZES:
             total = sizes[0]
             for size in sizes[1:]:
                 total = self.emit("mul", total, size)
@@ -247,6 +249,13 @@ class Fused:
             self.slots.clear()
             self.now.update((node.out, self.memory[node.out].slot.now) for node in group if node.out in self.memory)
 
+    def invite(self, group: Sequence[Node], guests: Mapping[Var, Var]) -> None:
+        """Lets the elements of some nodes of a group lie where those of another will be."""
+        for node in group:
+            if node.out in guests:
+                host = guests[node.out]
+                self.memory[node.out] = replace(self.memory[host], note=f"{node.out.name} is kept where {host.name} will be")
+
     def trips(self, depth: int, start: Atom, stop: Atom, write: Callable[[Var], None]) -> None:
         """A loop, whose body `write` writes for its index; it carries what that changes."""
         index = self.fresh.var(_LETTERS[depth], INT)
@@ -305,7 +314,7 @@ class Fused:
         """The values that an item needs as arrays."""
         if isinstance(item, (Stencil, Filling)):
             return set(item.needs)
-        return set() if isinstance(item, Stage) and item.op in _SIZES and self.sizes_of(item) is not None else reads(item)
+        return set() if isinstance(item, Stage) and item.op in SIZES and self.sizes_of(item) is not None else reads(item)
 
     def room(self, node: Node, depth: int, op: str = "empty_of", value: Atom | None = None) -> _Memory:
         """An array for what a node makes from this depth on, made before the nest and carried through the loops that are open."""
@@ -447,7 +456,7 @@ class Fused:
             self.room(node, 0)
         memory = self.memory.get(node.out)
         if memory is not None:
-            self.write("store", memory.slot, self.index(node, memory, indices), value, "")
+            self.write("store", memory.slot, self.index(node, memory, indices), value, memory.note)
         if not indices:
             self.now[node.out] = value if memory is None else memory.slot.now
 
@@ -476,7 +485,7 @@ class Fused:
         entries = [self.entry(entry, indices, values) for entry in ref.index]
         memory = self.memory.get(base)
         if memory is not None:
-            return self.load(memory.slot.now, tuple(entries[k] for k in memory.axes))
+            return self.load(memory.slot.now, tuple(entries[k] for k in memory.axes), base.name)
         return self.load(self.current(base), tuple(entries))
 
     def entry(self, entry: Entry, indices: tuple[Atom, ...], values: dict[Var, Atom]) -> Atom:
@@ -499,13 +508,14 @@ class Fused:
             self.loads[-1][key] = known
         return known
 
-    def load(self, array: Atom, index: tuple[Atom, ...]) -> Atom:
-        """An element of an array, loaded once in a trip."""
+    def load(self, array: Atom, index: tuple[Atom, ...], name: str | None = None) -> Atom:
+        """An element of an array, loaded once in a trip; it is named after the array, or the value that lies there."""
         for known in self.loads:
             if (array, *index) in known:
                 return known[array, *index]
         assert isinstance(array, Var)
-        name = f"{array.name}_{''.join(i.name for i in index if isinstance(i, Var))}" if array.name else ""
+        name = array.name if name is None else name
+        name = f"{name}_{''.join(i.name for i in index if isinstance(i, Var))}" if name else ""
         out = self.fresh.var(name, replace(array.type, rank=0))
         self.out.append(Stage(out, "load", (array, *index), _at(index)))
         self.loads[-1][array, *index] = out
