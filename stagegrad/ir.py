@@ -315,10 +315,24 @@ def variables(atoms: Iterable[Atom]) -> Iterator[Var]:
 
 def walk(block: Block) -> Iterator[Stmt]:
     """Every statement of a block and of the blocks inside it, in the order of the text."""
-    for stmt in block.stmts:
-        yield stmt
-        for inner in blocks(stmt):
-            yield from walk(inner)
+    ahead = [iter(block.stmts)]
+    while ahead:
+        for stmt in ahead[-1]:
+            yield stmt
+            if inner := blocks(stmt):
+                ahead.extend(iter(each.stmts) for each in reversed(inner))
+                break
+        else:
+            ahead.pop()
+
+
+def depth(block: Block) -> int:
+    """How many blocks lie inside one another, this one counted."""
+    levels, layer = 0, [block]
+    while layer:
+        levels += 1
+        layer = [inner for outer in layer for stmt in outer.stmts for inner in blocks(stmt)]
+    return levels
 
 
 def bound(block: Block) -> set[Var]:
@@ -406,7 +420,8 @@ def rebuild(stmt: Stmt, atom: Callable[[Atom], Atom], bind: Callable[[Var], Var]
 
 
 def _rebuild(block: Block, atom: Callable[[Atom], Atom], bind: Callable[[Var], Var]) -> Block:
-    return Block(tuple(rebuild(stmt, atom, bind) for stmt in block.stmts), tuple(map(atom, block.results)))
+    # A list, not a generator: blocks nest deeply, and CPython 3.12 allows few calls from C inside one another.
+    return Block(tuple([rebuild(stmt, atom, bind) for stmt in block.stmts]), tuple(map(atom, block.results)))
 
 
 def _order(var: Var) -> tuple[str, int]:

@@ -16,12 +16,13 @@ from typing import Any
 from stagegrad import runtime
 from stagegrad.bounds import guarded, in_range
 from stagegrad.emit import Source, write
-from stagegrad.errors import ArgumentError, NameChoiceError
+from stagegrad.errors import ArgumentError, NameChoiceError, UnsupportedError
 from stagegrad.frontend import formula, python
-from stagegrad.frontend.deep import deeply
+from stagegrad.frontend.deep import TOO_DEEP
+from stagegrad.frontend.deep import deeply_or_refused as deeply
 from stagegrad.frontend.program import Program
 from stagegrad.frontend.specs import Leaf, Spec, Tree, gradient_of, is_number, leaves, word_of
-from stagegrad.ir import FLOAT, Atom, Block, Call, Function, Module, Shape, Stage, Stmt, Type, bound, check, walk, with_blocks
+from stagegrad.ir import FLOAT, Atom, Block, Call, Function, Module, Shape, Stage, Stmt, Type, bound, check, depth, walk, with_blocks
 from stagegrad.names import Words, name_stages
 from stagegrad.ops import REGISTRY
 from stagegrad.passes import optimise
@@ -40,6 +41,7 @@ TARGETS = ("python", "numpy", "numba")
 LEVELS = ("user", "gates", "fine")
 #: The targets for which array stages become loops.
 LOOPS = ("numba",)
+_DEEPEST = 1000
 #: What can be computed of a function: its value, its gradient, or both at once.
 ANSWERS = ("value", "value_and_grad", "grad")
 
@@ -52,7 +54,15 @@ def read(function: Callable[..., Any], source: str | None = None, specs: Mapping
     program = python.lower(function, source, specs or None)
     if specs:
         program = _with_axes(program, specs)
+    _require_depth(program.module)
     return replace(program, module=_checked(program.module))
+
+
+def _require_depth(module: Module) -> None:
+    """Refuses at once what would be refused in minutes: Python reads no text whose blocks nest so deeply."""
+    for function in module.functions:
+        if depth(function.body) > _DEEPEST:
+            raise UnsupportedError(f"{function.name}() has more than {_DEEPEST} blocks inside one another", advice=TOO_DEEP)
 
 
 def _with_axes(program: Program, specs: Mapping[str, Spec]) -> Program:

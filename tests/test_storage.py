@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+import stagegrad
+from stagegrad import UnsupportedError
 from stagegrad.emit import write
 from stagegrad.emit.inline import plan
 from stagegrad.emit.storage import assign
@@ -107,6 +109,16 @@ def test_five_hundred_branches_in_else_arms_are_one_chain() -> None:
     assert max(len(line) - len(line.lstrip()) for line in text.text.splitlines()) <= 8
     for x in (-1.0, 3.5, 250.5, 600.0):
         assert outcome(run(text), (x,)) == outcome(lambda x: deeply(lambda: Interpreter(module)(x)), (x,))
+
+
+def test_two_thousand_branches_in_else_arms_are_refused_at_once() -> None:
+    arms = "".join(f"    elif x < {k}: y = x * {k}.0\n" for k in range(1, 2000))
+    text = f"def f(x: float):\n    if x < 0: y = x\n{arms}    else: y = x\n    return y\n"
+    names: dict[str, Callable[..., float]] = {}
+    exec(text, names)
+    # CPython 3.12 gives up while the function is read, before its blocks are counted.
+    with pytest.raises(UnsupportedError, match=r"blocks inside one another|nested too deeply"):
+        stagegrad.compile(names["f"], source=text, target="python")(1.5)
 
 
 def test_fifty_branches_in_else_arms_have_a_gradient() -> None:

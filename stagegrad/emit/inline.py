@@ -205,8 +205,10 @@ class _Planner:
             reads = stmt.op not in _READ_NO_ELEMENTS and any(a.type.rank for a in stmt.args)
             return reads or any(a in self.readers for a in variables(stmt.args))
         if isinstance(stmt, If):
-            inner = [s for arm in (stmt.then, stmt.orelse) for s in arm.stmts]
-            return any(self._reads_array(s) for s in inner)
+            # A loop, not `any`: arms nest deeply, and CPython 3.12 allows few calls from C inside one another.
+            for inner in (*stmt.then.stmts, *stmt.orelse.stmts):
+                if self._reads_array(inner):
+                    return True
         return False
 
 

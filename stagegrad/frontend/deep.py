@@ -8,7 +8,11 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from stagegrad.errors import UnsupportedError
+
 T = TypeVar("T")
+
+TOO_DEEP = "its parts as functions of their own"
 
 _STACK = 512 * 1024 * 1024  # bytes of address space; only what is touched becomes memory
 _LIMIT = 400_000  # Python frames
@@ -21,6 +25,14 @@ def deeply(function: Callable[[], T]) -> T:
         return function()
     except RecursionError:
         return _on_deep_stack(function)
+
+
+def deeply_or_refused(function: Callable[[], T]) -> T:
+    """The same, but UnsupportedError where no stack is deep enough: CPython 3.12 has limits that no setting moves."""
+    try:
+        return deeply(function)
+    except RecursionError:
+        raise UnsupportedError("the function is nested too deeply", advice=TOO_DEEP) from None
 
 
 def _on_deep_stack(function: Callable[[], T]) -> T:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from stagegrad.errors import ArgumentError, NeedsTypes, Problem, StagegradSourceError, UnsupportedError
 from stagegrad.frontend.calls import plain_function
 from stagegrad.frontend.control import Statements
-from stagegrad.frontend.deep import deeply
+from stagegrad.frontend.deep import TOO_DEEP, deeply
 from stagegrad.frontend.emitter import ONE_TYPE, RESULT, Flow, NeedInt, NeedKnown, Poisoned, Refusal, Strength
 from stagegrad.frontend.memory import KEPT, Memory, key_of, shared
 from stagegrad.frontend.program import Capture, Program
@@ -140,7 +140,7 @@ def lower(function: object, source: str | None = None, specs: Mapping[str, Spec]
     try:
         return deeply(lambda: _lower(plain, source, specs))
     except RecursionError:
-        raise UnsupportedError("the function is nested too deeply", first_line(plain), "its parts as functions of their own") from None
+        raise UnsupportedError("the function is nested too deeply", first_line(plain), TOO_DEEP) from None
 
 
 def _not_a_function(thing: object) -> tuple[str, None, str]:
