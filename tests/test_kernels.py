@@ -203,6 +203,31 @@ def test_without_compilation_they_are_pythons_own():
     assert run(code, NUMBA_DISABLE_JIT="1").stdout.split() == ["nan", "float"]
 
 
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_a_vector_is_asked_at_once_whether_a_lane_is_far(name):
+    kernel = getattr(kernels, name)
+
+    @numba.njit
+    def each(x, out):
+        for i in range(len(x)):
+            out[i] = kernel(x[i])
+
+    @numba.njit
+    def caller(x, out):
+        each(x, out)
+
+    x = np.array([1.0, 1e300, -0.0, math.inf, 2e8, math.nan, -1e9, 5e-324, 3.0])
+    out = np.empty_like(x)
+    for function in (each, caller):  # compiled once, and once more where it is inlined
+        function(x, out)
+        exact = [math.nan if math.isinf(v) else getattr(math, name)(v) for v in x]
+        assert np.allclose(out, exact, rtol=1e-15, atol=0.0, equal_nan=True)
+        text = next(iter(function.inspect_llvm().values()))
+        bodies = re.findall(r"^define [^\n]*@(\S+?)\([^\n]*\n(.*?)^}", text, re.MULTILINE | re.DOTALL)
+        calls = {own: len(re.findall(rf"call [^\n]*@stagegrad_{name}_64_\w+\(", body)) for own, body in bodies if "stagegrad_" not in own}
+        assert 0 < max(calls.values()) < 8, "a call for each lane"
+
+
 def test_the_documented_errors_are_within_the_limits():
     text = (Path(__file__).parent.parent / "docs" / "kernels.md").read_text()
     rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| `")]
