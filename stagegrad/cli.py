@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import errno
 import importlib.util
 import inspect
 import json
@@ -17,6 +18,7 @@ import math
 import os
 import re
 import sys
+import sysconfig
 import traceback
 import unicodedata
 import warnings
@@ -351,6 +353,8 @@ class _Request:
         parameters = inspect.signature(self.staged).parameters
         missing = [name for name, one in parameters.items() if name not in given and one.default is inspect.Parameter.empty]
         unknown = [name for name in given if name not in parameters]
+        if not parameters:
+            raise click.UsageError(f"{self.staged.__name__}() has no parameters: there is nothing to differentiate with respect to")
         complaints = [f"no value for {', '.join(missing)}"] if missing else []
         complaints += [f"{self._reason(name)}" for name in unknown]
         if complaints:
@@ -444,7 +448,8 @@ def _read_value(text: str, piece: str, type_: str) -> Any:
     if text[:1] not in ("[", "{", '"'):
         return _read_number(text, piece)
     try:
-        read = json.loads(text if '"' in text else re.sub(r"\bnan\b", "NaN", re.sub(r"\binf\b", "Infinity", text)))
+        written = text if '"' in text else re.sub(r"\bnan\b", "NaN", re.sub(r"\binf\b", "Infinity", text))
+        read = json.loads(written, parse_float=lambda number: _read_number(number, piece))
     except (ValueError, RecursionError):
         raise click.BadParameter(f"{text!r} in {piece!r} is not JSON", param_hint="--at") from None
     return _from_json(read, piece, type_)
@@ -465,7 +470,11 @@ def _from_json(read: Any, piece: str, type_: str) -> Any:
     if array.dtype.kind not in "fib":
         raise click.BadParameter(f"the list in {piece!r} does not hold numbers", param_hint="--at")
     wanted = type_.partition("[")[0].strip() or ("bool" if array.dtype.kind == "b" else "float64")
-    return array.astype({"float": "float64", "int": "int64"}.get(wanted, wanted))
+    with numpy.errstate(invalid="ignore"):  # nan as an int, which the comparison finds
+        converted = array.astype({"float": "float64", "int": "int64"}.get(wanted, wanted))
+    if converted.dtype.kind != "f" and not numpy.array_equal(converted, array):
+        raise click.BadParameter(f"the list in {piece!r} does not hold {wanted} alone", param_hint="--at")
+    return converted
 
 
 def _decoded(argument: str) -> str:
@@ -487,8 +496,9 @@ def _read_number(text: str, piece: str) -> float:
     return number
 
 
-def _example(parameters: Mapping[str, Any]) -> str:
-    return "--at " + ",".join(f"{name}=1.5" for name in list(parameters)[:6]) + (",..." if len(parameters) > 6 else "")
+def _example(parameters: Mapping[str, inspect.Parameter]) -> str:
+    numbers = [f"{name}={2 if one.annotation in (int, 'int') else 1.5}" for name, one in list(parameters.items())[:6]]
+    return "--at " + ",".join(numbers) + (",..." if len(parameters) > 6 else "")
 
 
 # ---------------------------------------------------------------------------------------------- the program
@@ -506,18 +516,26 @@ def _compiled(program: str, options: Mapping[str, Any]) -> Staged[..., Any]:
             options = {"wrt": own.wrt, "stages": own.stages, "cache": own.cache, **options}
         staged: Staged[..., Any] = stagegrad.compile(function, **options)
         return staged
-    if program.endswith(".py") and Path(program).is_file():
-        names = [node.name for node in ast.parse(Path(program).read_bytes()).body if isinstance(node, ast.FunctionDef)]
-        raise click.UsageError(f"which function of the file? For example {program}:{(names or ['function'])[0]}")
+    file = program.rstrip(":")
+    if file.endswith(".py") and Path(file).is_file():
+        raise click.UsageError(f"which function of the file? For example {file}:{_first_function(Path(file))}")
     if "types" in options:
         raise click.BadParameter("the parameters of a formula are floats", param_hint="--types")
     return stagegrad.formula(_decoded(program), **options)
 
 
+def _first_function(path: Path) -> str:
+    """The name of a function that the file defines, for an example; the file is read, not run, and may hold anything."""
+    try:
+        return next(node.name for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.FunctionDef))
+    except (StopIteration, SyntaxError, ValueError, RecursionError, MemoryError, OSError):
+        return "function"
+
+
 def _function(path: Path, name: str) -> Any:
     """The function of that name, after the file was run as an import runs it."""
     if not path.is_file():
-        raise click.UsageError(f"there is no file {path}")
+        raise click.UsageError(f"{path} is a folder" if path.is_dir() else f"there is no file {path}")
     module = _imported(path)
     found = getattr(module, name, None)
     if found is None:
@@ -574,14 +592,19 @@ def _reported(program: str) -> Iterator[None]:
     except (StagegradError, _Failed) as error:
         click.echo(str(error), err=True)
         raise click.exceptions.Exit(1) from None
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise  # a pipe that was closed at the other end, which click knows
+        raise click.ClickException(f"cannot write the answer: {error.strerror or error}") from None
 
 
 def _failure(error: Exception, program: str, point: Mapping[str, Any]) -> str:
     """An exception that the program raised at a point, with the place in the user's text; a bug of ours goes on as it is."""
     frames = traceback.extract_tb(error.__traceback__)
-    last = frames[-1]
-    if Path(last.filename).is_relative_to(Path(__file__).parent):
+    if Path(frames[-1].filename).is_relative_to(Path(__file__).parent):
         raise error
+    # NumPy's own lines, where it raised, say nothing to the user.
+    last = next((frame for frame in reversed(frames) if not _is_installed(frame.filename)), frames[-1])
     line = last.lineno or 1
     # Not `last.line`, which lost its indentation; and the columns of a frame count bytes.
     text = _decoded(program).splitlines()[line - 1] if last.filename == "<formula>" else linecache.getline(last.filename, line).rstrip()
@@ -589,6 +612,12 @@ def _failure(error: Exception, program: str, point: Mapping[str, Any]) -> str:
     shown = Span(last.filename, line, start + 1, text, last.end_lineno or line, max(start, end) + 1)
     where = ", ".join(f"{name} = {written(value)}" for name, value in point.items())
     return str(Problem(f"{type(error).__name__}: {error}", shown)) + f"\n  at {where}"
+
+
+def _is_installed(file: str) -> bool:
+    """Whether a file is one of an installed package, stagegrad's own included, or of Python itself."""
+    folders = [Path(__file__).parent, *(Path(path) for key, path in sysconfig.get_paths().items() if key.endswith("lib"))]
+    return any(Path(file).is_relative_to(folder) for folder in folders)
 
 
 def _exit(report: Mapping[str, Any]) -> None:
@@ -618,6 +647,8 @@ def _for_json(value: Any) -> Any:
 @contextlib.contextmanager
 def _plain_streams() -> Iterator[None]:
     """Warnings without our file names, and output that can hold every character: source files are UTF-8."""
+    if sys.stdout is None:  # closed by who started us
+        raise click.ClickException("there is no standard output to write to")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure") and (stream.encoding or "").lower().replace("-", "") != "utf8":
             stream.reconfigure(**({"errors": "backslashreplace"} if stream.isatty() else {"encoding": "utf-8"}))

@@ -35,10 +35,20 @@ def _located(message: str, span: Span) -> list[str]:
         excerpt = span.text[start : start + 160]
         width = span.end_col - span.col if span.end_line in (0, span.line) else len(span.text) - span.col + 1
         width = max(1, min(width, len(excerpt) - (span.col - 1 - start)))
+        before, marked = excerpt[: span.col - 1 - start], excerpt[span.col - 1 - start :][:width]
         margin = f"{span.line:>5} | "
-        caret = " " * (span.col - 1 - start) + "^" * width
+        caret = "".join("\t" if letter == "\t" else " " * _columns(letter) for letter in before) + "^" * max(1, _columns(marked))
         lines += [margin + excerpt, " " * (len(margin) - 2) + "| " + caret]
     return lines
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal a text takes: the letters of East Asian scripts take two each, marks on letters none."""
+    if text.isascii():
+        return len(text)
+    import unicodedata  # lazily: most texts do without
+
+    return sum(0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 class StagegradError(Exception):

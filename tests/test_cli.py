@@ -249,6 +249,37 @@ def test_a_file_that_fails_shows_its_own_lines_only(tmp_path):
         assert "cli.py" not in err and "importlib" not in err
 
 
+@pytest.mark.parametrize("content", [b"def f(x)\n", b"\0\xff", b"(" * 5000, b""])
+def test_a_file_that_cannot_be_read_is_asked_for_its_function(tmp_path, content):
+    path = tmp_path / "broken.py"
+    path.write_bytes(content)
+    for program in (str(path), f"{path}:"):
+        code, out, err = run("show", program)
+        assert (code, out) == (2, "") and "which function of the file" in err
+
+
+def test_a_point_for_a_function_without_parameters_or_with_ints(tmp_path):
+    path = tmp_path / "odd.py"
+    path.write_text("def nothing():\n    return 1.0\n\n\ndef counted(x: float, n: int):\n    return x ** n\n", encoding="utf-8")
+    assert "has no parameters" in run("grad", f"{path}:nothing", "--at", "x=2")[2]
+    assert "--at x=1.5,n=2" in run("grad", f"{path}:counted", "--at", "x=2")[2]
+    (tmp_path / "folder.py").mkdir()
+    assert "is a folder" in run("show", f"{tmp_path}/folder.py:f")[2]
+
+
+def test_an_error_inside_numpy_is_shown_at_the_line_that_called_it(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("import numpy as np\n\n\ndef solved(A, b):\n    return np.sum(np.linalg.solve(A, b))\n", encoding="utf-8")
+    code, _, err = run("grad", f"{path}:solved", "--at", "A=[[1,2],[2,4]],b=[1,2]")
+    assert code == 1 and err.startswith(f"{path}:5:19: LinAlgError")
+
+
+def test_an_answer_that_cannot_be_written_is_said():
+    for redirected in ("> /dev/full", ">&-"):
+        done = subprocess.run(f"{sys.executable} -m stagegrad show 'x*y' {redirected}", shell=True, capture_output=True, text=True)
+        assert done.returncode == 1 and "Traceback" not in done.stderr and done.stderr.startswith("Error: ")
+
+
 def test_what_is_not_there_is_a_usage_error(user_file, tmp_path):
     for program, words in (
         (f"{user_file}:newtonn", "it has newton"),
@@ -320,6 +351,9 @@ def test_types_show_code_without_a_point(array_file):
         (("grad", "weighted", "--at", "x=[[1],[2,3]]"), 2, "are not of one length"),
         (("grad", "weighted", "--at", 'x=["a"]'), 2, "does not hold numbers"),
         (("grad", "weighted", "--at", "x=[" * 2000), 2, "is not JSON"),
+        (("grad", "weighted", "--at", "x=[1e999]"), 2, "is too large for a float64"),
+        (("grad", "weighted", "--at", "x=[0.5, 2]", "--types", "x=int64[:]"), 2, "does not hold int64 alone"),
+        (("grad", "weighted", "--at", "x=[nan]", "--types", "x=int64[:]"), 2, "does not hold int64 alone"),
         (("show", "weighted", "--types", "x"), 2, "is not of the form name=type"),
         (("show", "weighted", "--types", "x=float65"), 2, "is not one that stagegrad knows"),
         (("show", "weighted", "--types", "y=float64"), 2, "no parameter 'y'"),
@@ -408,6 +442,21 @@ def test_the_caret_of_a_failure_is_under_the_operation(tmp_path, expression, mar
     assert code == 1
     assert excerpt[start:end] == marked
     assert f":5:{start - len('    5 | ') + 1}: ValueError" in place
+
+
+@pytest.mark.parametrize(
+    ("line", "caret"),
+    [
+        ("\tprint(x)", "\t" + "^" * 8),
+        ("    変 = x; print(x)", " " * 12 + "^" * 8),
+        ("    e\u0301 = 'e\u0301'; print(x)", " " * 13 + "^" * 8),
+    ],
+)
+def test_the_caret_stands_below_what_a_terminal_shows(tmp_path, line, caret):
+    path = tmp_path / "mine.py"
+    indent = line[: len(line) - len(line.lstrip())]
+    path.write_text(f"def f(x):\n{line}\n{indent}return x\n", encoding="utf-8")
+    assert f"    2 | {line}\n      | {caret}\n" in run("show", f"{path}:f")[2]
 
 
 def test_no_text_ends_in_a_traceback():
