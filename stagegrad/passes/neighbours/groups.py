@@ -13,8 +13,9 @@ from stagegrad.names import count_reads
 from stagegrad.ops import find
 from stagegrad.passes.neighbours.facts import Facts
 from stagegrad.passes.neighbours.parts import Part, Written, slow, work
+from stagegrad.passes.neighbours.plan import ZEROS, Plan
 from stagegrad.passes.neighbours.reading import part
-from stagegrad.passes.neighbours.write import ZEROS, Plan, Writing
+from stagegrad.passes.neighbours.write import Writing
 
 #: What may be computed anew for a cell in any case, in nanoseconds.
 _AGAIN = 40.0
