@@ -76,6 +76,24 @@ def counted(x, m):
     return total
 
 
+def scaled(x, m):
+    """A divisor that is the same in every trip, and stays away from zero."""
+    norm = math.sqrt(x[0] * x[0] + 1.0)
+    total = 0.0
+    for i in range(len(m)):
+        total += x[i] / norm * m[i] + m[i] / norm
+    return total
+
+
+def logistic(x, m):
+    """Sums of gates: at the level of gates a quotient is a product with a reciprocal."""
+    total = 0.0
+    for i in range(len(m)):
+        den = x[i] * x[i] + 2.0
+        total += 1.0 / den + m[i] / den
+    return total
+
+
 def text_of(function, answer="value_and_grad"):
     return stagegrad.compile(function, types=VECTORS).source("numba", answer=answer)
 
@@ -85,6 +103,17 @@ def test_a_trip_divides_once_by_what_stays_away_from_zero():
     pairs = re.sub(r"#.*", "", text[text.rindex("for j in range(") :])
     assert re.findall(r"(\S+) / den$", pairs, re.MULTILINE) == ["1.0"]
     assert text_of(shares, "value").count(" / ") == 1
+
+
+def test_what_is_the_same_in_every_trip_is_divided_by_before_the_loop():
+    text = text_of(scaled, "value")
+    assert text.index("per_norm = 1.0 / norm") < text.index("for i in range(")
+    assert text.count(" / ") == 1 and "kernels.over" not in text
+
+
+def test_a_reciprocal_of_the_users_is_one_of_those_that_share():
+    text = text_of(logistic, "value")
+    assert text.count(" / ") == 1 and "kernels.over" not in text
 
 
 @pytest.mark.parametrize("function", [bare, hardly_softened, counted], ids=lambda f: f.__name__)
@@ -99,7 +128,7 @@ def test_a_sum_is_taken_in_any_order_below_a_root_that_it_cannot_bring_to_zero()
         assert "pull += " in text and "plus(pull" not in text
 
 
-@pytest.mark.parametrize("function", [softened, shares, counted, bare], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("function", [softened, shares, counted, bare, scaled, logistic], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("scale", [1.0, 1e-8, 1e8, 1e150, 1e-200])
 def test_values_and_gradients_are_those_of_the_numpy_text(function, scale):
     draw = np.random.default_rng(3)
@@ -113,7 +142,7 @@ def test_values_and_gradients_are_those_of_the_numpy_text(function, scale):
 
 
 @pytest.mark.parametrize("special", [np.inf, -np.inf, np.nan])
-@pytest.mark.parametrize("function", [softened, shares], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("function", [softened, shares, scaled, logistic], ids=lambda f: f.__name__)
 def test_nan_and_inf_stay_where_they_are(function, special):
     x, m = np.linspace(-1.0, 1.0, 9), np.linspace(0.5, 1.0, 9)
     x[4] = special

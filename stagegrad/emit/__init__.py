@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from stagegrad.emit.flags import any_order, contracted, must_lie_apart, sum_words, upward
 from stagegrad.emit.given import owned_and_given, places
-from stagegrad.emit.reciprocals import divided_once
+from stagegrad.emit.reciprocals import shared_reciprocals
 from stagegrad.emit.totals import summed_apart
 from stagegrad.emit.writer import FunctionText, Line, write_function
 from stagegrad.ir import Block, Call, For, Function, If, Module, Span, Stage, Stmt, While, walk
@@ -55,7 +55,7 @@ def write(module: Module, target: str, *, checked: bool = False, fresh: frozense
     if target != "numba":
         target = "numpy" if _has_arrays(module) else "python"
     if target == "numba":
-        module = Module(tuple(upward(summed_apart(divided_once(any_order(f)))) for f in module.functions))
+        module = Module(tuple(upward(summed_apart(shared_reciprocals(any_order(f)))) for f in module.functions))
     module = _apart_from_helpers(module, target)
     # What writes into memory that it is given is a gradient, be it one that is differentiated again.
     fresh |= {function.name for function in module.functions if function.given}

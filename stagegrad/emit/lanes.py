@@ -2,20 +2,21 @@
 
 `in_lanes` names the stages of such loops: innermost ``for`` loops whose trips do not wait for one another, but for sums, for counting
 and for the largest or smallest number so far. Everywhere else a call of the C library's function is as good, and reads better, but for
-the few stages of loops that `in_turn` names. `quotients` names those divisions in lanes that share a reciprocal.
+the few stages of loops that `in_turn` names.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 
 from stagegrad.emit.rounding import Roundings
 from stagegrad.ir import Atom, Attr, Block, Carry, For, Function, If, Lit, Remark, Stage, Stmt, Var, While, binds, walk
 from stagegrad.ops import HELPERS, find
+
+#: Marks a division whose divisor's reciprocal is computed for several quotients.
+SHARED: tuple[str, Attr] = ("shared", True)
 
 #: Fewer trips than these are not worth it.
 _FEW = 8
@@ -53,12 +54,10 @@ def in_turn(function: Function) -> frozenset[Var]:
     return found if found and Roundings(function).harmless(found) else frozenset()
 
 
-def quotients(function: Function) -> frozenset[Var]:
-    """The results of divisions, in a loop that vector instructions can run, whose divisor's reciprocal serves several of them.
-
-    The divisor is that of another division, or the same in every trip.
-    """
-    return frozenset(stage.out for loop in _vector_loops(function.body) for stage in _sharing(loop))
+def has_kernels(loop: For) -> bool:
+    """Is there a vector kernel for something in a loop?"""
+    stages = (stmt for stmt in walk(loop.body) if isinstance(stmt, Stage))
+    return any(SHARED in stage.attrs or "lanes" in find(stage.op).spelling for stage in stages)
 
 
 def _results(block: Block) -> Iterator[Var]:
@@ -69,51 +68,8 @@ def _results(block: Block) -> Iterator[Var]:
 def _vector_loops(block: Block) -> Iterator[For]:
     """The loops that can become vector instructions, and in which there is a word for them."""
     for stmt in walk(block):
-        if isinstance(stmt, For) and _has_words(stmt) and _Trips(stmt).are_independent():
+        if isinstance(stmt, For) and has_kernels(stmt) and _Trips(stmt).are_independent():
             yield stmt
-
-
-def _has_words(loop: For) -> bool:
-    has_kernels = any(isinstance(stmt, Stage) and "lanes" in find(stmt.op).spelling for stmt in walk(loop.body))
-    return has_kernels or any(map(_is_by_variable, _sharing(loop)))
-
-
-# ---------------------------------------------------------------------------------------------- divisions
-
-#: Divisions by their divisor's place.
-_DIVISIONS = {"div": 1, "divided": 1, "reciprocal": 0}
-
-
-def _divisions(loop: For) -> list[tuple[Stage, Atom]]:
-    """The divisions of floats of one width in a trip, each with its divisor."""
-    stages = [stmt for stmt in walk(loop.body) if isinstance(stmt, Stage) and stmt.op in _DIVISIONS]
-    alike = [stage for stage in stages if all(arg.type == stage.out.type and not arg.type.rank for arg in stage.args)]
-    return [(stage, stage.args[_DIVISIONS[stage.op]]) for stage in alike if stage.out.type.kind == "float"]
-
-
-def _repeated(loop: For) -> set[Atom]:
-    """What a trip computes and divides by more than once."""
-    times = Counter(divisor for _, divisor in _divisions(loop))
-    return {divisor for divisor, count in times.items() if count > 1 and isinstance(divisor, Var)}
-
-
-def _sharing(loop: For) -> Iterator[Stage]:
-    """The divisions of a loop whose divisor's reciprocal is computed for several quotients, or before the loop."""
-    repeated = _repeated(loop)
-    made = {loop.index, *(carry.var for carry in loop.carries), *(out for stmt in walk(loop.body) for out in binds(stmt))}
-    for stage, divisor in _divisions(loop):
-        if divisor in repeated or (divisor not in made if isinstance(divisor, Var) else not _is_power_of_two(divisor)):
-            yield stage
-
-
-def _is_by_variable(stage: Stage) -> bool:
-    return isinstance(stage.args[_DIVISIONS[stage.op]], Var)
-
-
-def _is_power_of_two(divisor: Lit) -> bool:
-    """Is it one whose reciprocal is exact, so that LLVM multiplies by that, or none at all?"""
-    size = abs(float(divisor.value or 0.0))
-    return not 0.0 < size < math.inf or math.frexp(size)[0] == 0.5
 
 
 # ---------------------------------------------------------------------------------------------- trips

@@ -1,83 +1,157 @@
-"""IR -> IR for compiled code: what a trip divides by more than once, it divides by once, and multiplies by the reciprocal.
+"""IR -> IR for compiled code: divisions by one number in the trips of a loop share its reciprocal.
+
+A division takes as long as ten products or more, and is what the loops of gradients wait for. There are two ways to share:
 
     pull = num / den                     ->    per_den = 1.0 / den
     dnum = dpull / den                         pull = num * per_den
     dden = -pull * dpull / den                 dnum = dpull * per_den
                                                dden = -pull * dpull * per_den
 
-A division takes as long as ten products, and is what the loops of gradients wait for. Only where the divisor certainly stays away from
-zero: the reciprocal of a tiny number would be infinite where a quotient is not.
+where a trip divides more than once by what certainly stays away from zero, as the reciprocal of a tiny number would be infinite where a
+quotient is not, and where no branch can see how quotients are rounded. Elsewhere divisions are marked, and spelled ``kernels.over``,
+which rounds as a division does: LLVM finds the same reciprocal in all of them. That takes vector instructions to be worth it, and there
+it is also worth it for one division by what is the same in every trip.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
+from itertools import chain
 
 from stagegrad.emit.flags import innermost
+from stagegrad.emit.lanes import SHARED, are_independent, has_kernels
 from stagegrad.emit.rounding import Roundings
-from stagegrad.ir import FLOAT, Atom, Block, For, Fresh, Function, Lit, Stage, Stmt, Var, with_blocks
+from stagegrad.ir import Atom, Block, For, Fresh, Function, Lit, Stage, Stmt, Var, binds, walk, with_blocks
 from stagegrad.names import Words, reserved
+from stagegrad.ops import literal
 
-_DIVISIONS = ("div", "divided")
+#: Divisions by their divisor's place.
+_DIVISIONS = {"div": 1, "divided": 1, "reciprocal": 0}
 
 
-def divided_once(function: Function) -> Function:
-    """The function with one division for each divisor of an innermost loop, where no branch can see how quotients are rounded."""
-    loops = [loop for loop in innermost(function) if _divisors(loop)]
-    if not loops:
+def shared_reciprocals(function: Function) -> Function:
+    """The function with a reciprocal for each divisor that an innermost loop divides by several times, or in every trip."""
+    plans = [_Plan(loop) for loop in innermost(function)]
+    candidates = [plan for plan in plans if plan.repeated or plan.marked]
+    if not candidates:
         return function
-    roundings = Roundings(function)
-    chosen: dict[int, list[Var]] = {}
-    for loop in loops:
-        found = [var for var in _divisors(loop) if roundings.least(var)]
-        if found and roundings.harmless({stage.out for stage in _divisions(loop) if stage.args[1] in found}):
-            chosen[id(loop)] = found
-    if not chosen:
-        return function
-    return replace(function, body=_Reciprocals(function, chosen).block(function.body))
+    roundings = Roundings(function) if any(plan.repeated for plan in candidates) else None
+    for plan in candidates:
+        if roundings is not None:
+            plan.take_products(roundings)
+    chosen = {id(plan.loop): plan for plan in candidates if plan.products or plan.marked}
+    return replace(function, body=_Reciprocals(function, chosen).block(function.body)) if chosen else function
 
 
-def _divisions(loop: For) -> list[Stage]:
-    """The divisions of numbers by a number that a trip makes, no branch around them."""
-    stages = (stmt for stmt in loop.body.stmts if isinstance(stmt, Stage) and stmt.op in _DIVISIONS)
-    return [stage for stage in stages if stage.out.type == FLOAT and all(arg.type == FLOAT for arg in stage.args)]
+class _Plan:
+    """One loop: the divisors that become reciprocals and products, and which of its other divisions are marked."""
+
+    def __init__(self, loop: For) -> None:
+        self.loop = loop
+        self.made = {loop.index, *(carry.var for carry in loop.carries), *(out for stmt in walk(loop.body) for out in binds(stmt))}
+        self.divisions = {stmt.out: stmt for stmt in walk(loop.body) if isinstance(stmt, Stage) and _divides(stmt)}
+        self.repeated = self._repeated([stage for stage in self.divisions.values() if stage in loop.body.stmts])
+        self.products: Set[Atom] = frozenset()
+        self.in_vectors = bool(self.divisions) and are_independent(loop)
+
+    def _repeated(self, stages: list[Stage]) -> list[Var]:
+        """What a trip computes and divides by more than once in these stages, first come first."""
+        times = Counter(map(divisor_of, stages))
+        return [divisor for divisor, count in times.items() if count > 1 and isinstance(divisor, Var)]
+
+    def take_products(self, roundings: Roundings) -> None:
+        """Chooses the divisors that a reciprocal may stand for: no branch is around their quotients."""
+        found = frozenset(divisor for divisor in self.repeated if roundings.least(divisor))
+        if found and roundings.harmless({out for out, stage in self.divisions.items() if divisor_of(stage) in found}):
+            self.products = found
+
+    @property
+    def marked(self) -> frozenset[Var]:
+        """The other divisions whose divisor's reciprocal is computed for several quotients, or before the loop."""
+        if not self.in_vectors:
+            return frozenset()
+        others = [stage for stage in self.divisions.values() if not self.becomes_product(stage)]
+        repeated = self._repeated(others)
+        sharing = [stage for stage in others if divisor_of(stage) in repeated or self.is_steady(divisor_of(stage))]
+        has_words = has_kernels(self.loop) or any(isinstance(divisor_of(stage), Var) for stage in sharing)
+        return frozenset(stage.out for stage in sharing) if has_words else frozenset()
+
+    def becomes_product(self, stmt: Stmt) -> bool:
+        """Is a statement of a trip a quotient for which a product is written?"""
+        is_division = isinstance(stmt, Stage) and stmt.out in self.divisions and stmt in self.loop.body.stmts
+        return is_division and divisor_of(self.divisions[binds(stmt)[0]]) in self.products
+
+    def is_steady(self, divisor: Atom) -> bool:
+        """Is a divisor the same in every trip, and its reciprocal not one that LLVM multiplies by anyway?"""
+        return divisor not in self.made if isinstance(divisor, Var) else not _is_power_of_two(divisor)
 
 
-def _divisors(loop: For) -> list[Var]:
-    """What a trip divides by more than once, first come first."""
-    times = Counter(stage.args[1] for stage in _divisions(loop))
-    return [var for var, count in times.items() if isinstance(var, Var) and count > 1]
+def divisor_of(stage: Stage) -> Atom:
+    """What a division divides by."""
+    return stage.args[_DIVISIONS[stage.op]]
+
+
+def _divides(stage: Stage) -> bool:
+    """Is it a division of floats of one width?"""
+    kind = stage.out.type
+    return stage.op in _DIVISIONS and kind.kind == "float" and not kind.rank and all(arg.type == kind for arg in stage.args)
+
+
+def _is_power_of_two(divisor: Lit) -> bool:
+    """Is it one whose reciprocal is exact, so that LLVM multiplies by that, or none at all?"""
+    size = abs(float(divisor.value or 0.0))
+    return not 0.0 < size < math.inf or math.frexp(size)[0] == 0.5
 
 
 class _Reciprocals:
-    """One walk through a function: `chosen` are the divisors of each loop, which is named by its identity."""
+    """One walk through a function: `chosen` are the plans of its loops, by their identity."""
 
-    def __init__(self, function: Function, chosen: Mapping[int, list[Var]]) -> None:
+    def __init__(self, function: Function, chosen: Mapping[int, _Plan]) -> None:
         self.chosen, self.fresh, self.words = chosen, Fresh(function), Words(reserved(function))
 
     def block(self, block: Block) -> Block:
-        return replace(block, stmts=tuple(map(self.stmt, block.stmts)))
+        """A block with the loops in it changed."""
+        return replace(block, stmts=tuple(chain.from_iterable(map(self.stmts, block.stmts))))
 
-    def stmt(self, stmt: Stmt) -> Stmt:
-        if isinstance(stmt, For) and id(stmt) in self.chosen:
-            return replace(stmt, body=self.divided_once(stmt, set(self.chosen[id(stmt)])))
-        return with_blocks(stmt, self.block)
+    def stmts(self, stmt: Stmt) -> list[Stmt]:
+        """A statement changed; before a loop come the reciprocals that are the same in all its trips."""
+        plan = self.chosen.get(id(stmt))
+        if plan is None:
+            return [with_blocks(stmt, self.block)]
+        marked = plan.marked
+        per: dict[Atom, Var] = {}
+        before: list[Stmt] = []
+        body: list[Stmt] = []
+        for inner in plan.loop.body.stmts:
+            if isinstance(inner, Stage) and plan.becomes_product(inner):
+                divisor = divisor_of(inner)
+                if divisor not in per:
+                    reciprocal = self.reciprocal(divisor, inner)
+                    per[divisor] = reciprocal.out
+                    (before if plan.is_steady(divisor) else body).append(reciprocal)
+                body.append(_product(inner, per[divisor]))
+            else:
+                body.append(_marked(inner, marked))
+        return [*before, replace(plan.loop, body=replace(plan.loop.body, stmts=tuple(body)))]
 
-    def divided_once(self, loop: For, divisors: set[Var]) -> Block:
-        """The body of a loop with a reciprocal before the first quotient of each divisor, and products in the quotients' places."""
-        divisions = _divisions(loop)
-        reciprocals: dict[Atom, Var] = {}
-        stmts: list[Stmt] = []
-        for stmt in loop.body.stmts:
-            if not isinstance(stmt, Stage) or stmt not in divisions or stmt.args[1] not in divisors:
-                stmts.append(stmt)
-                continue
-            number, divisor = stmt.args
-            if divisor not in reciprocals:
-                assert isinstance(divisor, Var)
-                reciprocals[divisor] = self.fresh.var(self.words.fresh(f"per_{divisor.name or 'it'}"), FLOAT)
-                stmts.append(Stage(reciprocals[divisor], "div", (Lit(1.0, FLOAT), divisor), (), stmt.note, stmt.span))
-            stmts.append(replace(stmt, op="mul", args=(number, reciprocals[divisor]), attrs=()))
-        return replace(loop.body, stmts=tuple(stmts))
+    def reciprocal(self, divisor: Atom, quotient: Stage) -> Stage:
+        """The stage that divides by a divisor, once."""
+        assert isinstance(divisor, Var)
+        out = self.fresh.var(self.words.fresh(f"per_{divisor.name or 'it'}"), divisor.type)
+        return Stage(out, "div", (literal(1.0), divisor), (), quotient.note, quotient.span)
+
+
+def _product(quotient: Stage, reciprocal: Var) -> Stage:
+    """``x / y`` -> ``x * per_y``, and ``1.0 / y`` -> ``per_y``."""
+    alone = quotient.op == "reciprocal"
+    return replace(quotient, op="copy" if alone else "mul", args=(reciprocal,) if alone else (quotient.args[0], reciprocal), attrs=())
+
+
+def _marked(stmt: Stmt, marked: frozenset[Var]) -> Stmt:
+    """A statement with these of its divisions marked."""
+    if isinstance(stmt, Stage):
+        return replace(stmt, attrs=(*stmt.attrs, SHARED)) if stmt.out in marked else stmt
+    return with_blocks(stmt, lambda block: replace(block, stmts=tuple(_marked(inner, marked) for inner in block.stmts)))

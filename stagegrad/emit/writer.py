@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stagegrad.emit.inline import Plan, is_condition, plan
-from stagegrad.emit.lanes import in_lanes, in_turn, quotients
+from stagegrad.emit.lanes import SHARED, in_lanes, in_turn
 from stagegrad.emit.sharing import IN_PLACE
 from stagegrad.emit.spelling import AND, COMPARE, OR, TERNARY, Text, constant, fill
 from stagegrad.emit.storage import assign
@@ -95,7 +95,6 @@ class _Writer:
         self.storage = assign(found)
         self.in_lanes = in_lanes(found.function) if lanes else frozenset()
         self.by_kernels = self.in_lanes | in_turn(found.function) if lanes else frozenset()
-        self.quotients = quotients(found.function) if lanes else frozenset()
         self.handed_on = handed_on(found, self.storage)
         if target == "numba":
             self.handed_on |= read_before_bound(found, self.storage)
@@ -116,7 +115,7 @@ class _Writer:
         self.block(function.body, _End(tuple(None for _ in function.body.results), returns=function.shape))
         starts = [start for _, start in self.titles]
         parts = [(title, start, end) for (title, start), end in zip(self.titles, [*starts[1:], len(self.lines)], strict=False)]
-        return FunctionText(self.lines, list(self.helpers), list(self.calls), bool(self.in_lanes or self.quotients), parts)
+        return FunctionText(self.lines, list(self.helpers), list(self.calls), bool(self.in_lanes), parts)
 
     # ------------------------------------------------------------------------------------------ expressions
 
@@ -138,7 +137,7 @@ class _Writer:
             return Text(f"len({self._range(*stmt.args)})")
         attrs = dict(stmt.attrs)
         template = op.template(self.target, attrs, [arg.type for arg in stmt.args], lanes=stmt.out in self.by_kernels)
-        if stmt.out in self.quotients:
+        if SHARED in stmt.attrs and stmt.out in self.in_lanes:
             template = "kernels.over(1.0, {x})" if stmt.op == "reciprocal" else "kernels.over({x}, {y})"
         helpers = _called(op.helpers, template)
         self.helpers.update(dict.fromkeys(helpers))
@@ -255,7 +254,7 @@ class _Writer:
             return
         first = stage.args[0] if stage.args else None
         held = isinstance(first, Var) and first not in self.plan.inlined and self.storage[first] == out
-        if held and stage.op in _AUGMENTED and stage.out not in self.quotients and (not stage.out.type.rank or IN_PLACE in stage.attrs):
+        if held and stage.op in _AUGMENTED and SHARED not in stage.attrs and (not stage.out.type.rank or IN_PLACE in stage.attrs):
             narrow = self.target == "numba" and must_stay_narrow(stage, find(stage.op))
             change = self._operands(stage, narrow)["y"].text
             self.line(f"{out} {_AUGMENTED[stage.op]} {change}{trailing}", stage.span)
