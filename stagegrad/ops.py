@@ -139,6 +139,8 @@ def _takes_attrs(result: Callable[..., Type]) -> bool:
 
 #: The attribute of an addition that is one step of a sum of NumPy's, which adds in an order of its own: no other order is wrong.
 ANY_ORDER: tuple[str, Attr] = ("any_order", True)
+#: The attribute of a write whose value is an array in other memory than the one that is written to.
+APART: tuple[str, Attr] = ("apart", True)
 
 REGISTRY: dict[str, Op] = {}
 HELPERS: dict[str, Helper] = {}

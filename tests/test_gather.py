@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -126,3 +127,71 @@ def test_an_index_out_of_range_raises(target: str) -> None:
     for index in (3, -4):
         with pytest.raises(IndexError):
             function.value_and_grad(np.array([1.0, 2.0, 3.0]), np.array([0, index]))
+
+
+# ---------------------------------------------------------------------------------------------- rows that are written
+
+
+def rows_of_states(x, w, n: int):
+    for _ in range(n):
+        x = np.tanh(w @ x) + x[::-1]
+    return np.sum(x * x)
+
+
+def rows_from_elsewhere(a, x):
+    a[0] = x
+    a[1:, 1:2] = a[0:1, 0:1] * x[0]
+    a[:2] = np.outer(x[:2], x)
+    return np.sum(a * a * a)
+
+
+def rows_of_its_own(a, x):
+    a[1:] = a[:-1] * x[0]
+    a[0] = x
+    a[:, 1:] = a[:, :-1]
+    return np.sum(a * a * a)
+
+
+@pytest.mark.parametrize("function", [rows_of_states, rows_from_elsewhere, rows_of_its_own])
+@pytest.mark.parametrize("bits", ["float64", "float32"])
+def test_rows_are_written_as_numpy_writes_them(function: Callable[..., Any], bits: str) -> None:
+    draw = np.random.default_rng(4).normal
+    point = (draw(size=3).astype(bits), draw(size=(3, 3)).astype(bits), 4)
+    if function is not rows_of_states:
+        point = (point[1], point[0])
+    compiled, plain = stagegrad.compile(function), stagegrad.compile(function, target="numpy")
+    (value, slopes), (expected, by_numpy) = compiled.value_and_grad(*point), plain.value_and_grad(*point)
+    assert value == pytest.approx(float(function(*(x.copy() if isinstance(x, np.ndarray) else x for x in point))), rel=1e-5)
+    assert value == pytest.approx(float(expected), rel=1e-5)
+    for found, wanted in zip(slopes, by_numpy, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=2e-4, atol=1e-5)
+
+
+def test_a_row_of_another_size_is_refused_as_numpy_refuses_it() -> None:
+    f = stagegrad.compile(rows_from_elsewhere)
+    with pytest.raises(ValueError, match="broadcast"):
+        f.value_and_grad(np.ones((3, 4)), np.ones(3))
+
+
+def moved_on(a):
+    a[1:] = a[:-1]
+    return np.sum(a)
+
+
+def test_what_a_section_assignment_says_of_sizes_is_not_compiled() -> None:
+    """Numba makes the message of a mismatch with strings, which takes it more than a second."""
+    f = stagegrad.compile(rows_of_states, cache=False, types={"x": "float64[:]", "w": "float64[:, :]"})
+    assert "set_row(" in f.source("numba")
+    assert "set_row(" not in stagegrad.compile(moved_on, types={"a": "float64[:]"}).source("numba", answer="value")
+    event = pytest.importorskip("numba.core.event")
+    seen: list[str] = []
+
+    class Names(event.Listener):  # type: ignore[misc,name-defined]
+        def on_start(self, event: Any) -> None:
+            seen.append(str(event.data.get("dispatcher")))
+
+        def on_end(self, event: Any) -> None: ...
+
+    with event.install_listener("numba:compile", Names()):
+        f.value_and_grad(np.ones(3), np.eye(3), 2)
+    assert seen and not [name for name in seen if "raise_with_shape_context" in name]

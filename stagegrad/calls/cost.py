@@ -198,6 +198,8 @@ _QUIET = frozenset({
     "broadcast_to", "grown", "reserved", "shape", "flip", "size", "array", "position",
 })  # fmt: skip
 _GROWING = frozenset({"grown", "reserved"})
+#: Calls that write to a section, and the operation that they do on the way.
+_BY_CALL = {"set_row": None, "set_block": None, "add_row": ast.Add, "add_block": ast.Add}
 _TALLY = "tally_"
 
 
@@ -253,6 +255,8 @@ class _Counters(ast.NodeTransformer):
                 return self._assignment(stmt, target, value)
             case ast.AugAssign(target=target, op=op, value=value):
                 return self._augmented(stmt, target, _BINARY.get(type(op), "other"), value)
+            case ast.Expr(value=ast.Call(func=ast.Name(id=word), args=[section, value])) if word in _BY_CALL:
+                return self._stmt(_as_assignment(word, section, value))
         self.visit(stmt)
         return [stmt]
 
@@ -309,6 +313,14 @@ class _Counters(ast.NodeTransformer):
         self.meanings.append(meaning)
         cell = ast.Subscript(_name(_TALLY), ast.Constant(len(self.meanings) - 1), ast.Store())
         return ast.AugAssign(cell, ast.Add(), amount)
+
+
+def _as_assignment(word: str, section: ast.expr, value: ast.expr) -> ast.stmt:
+    """``set_row(a[i], x)`` -> ``a[i] = x``, ``add_row(a, x)`` -> ``a[:] += x``."""
+    place = section.slice if isinstance(section, ast.Subscript) else ast.Slice()
+    target = ast.Subscript(section.value if isinstance(section, ast.Subscript) else section, place, ast.Store())
+    operation = _BY_CALL[word]
+    return ast.Assign([target], value) if operation is None else ast.AugAssign(target, operation(), value)
 
 
 def _name(word: str) -> ast.Name:

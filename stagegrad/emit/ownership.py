@@ -12,7 +12,7 @@ ownership by itself (buffers that a loop swaps, arrays that are filled element b
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -20,6 +20,7 @@ from stagegrad.emit.newest import sized_by_newest
 from stagegrad.emit.sharing import ARITHMETIC, IN_PLACE, Cut, Routes, Sharing, Write, arrays, lowest
 from stagegrad.ir import (
     Atom,
+    Attr,
     Block,
     Call,
     Carry,
@@ -39,6 +40,7 @@ from stagegrad.ir import (
     walk,
     with_blocks,
 )  # fmt: skip
+from stagegrad.ops import APART
 from stagegrad.shapes import shapes
 
 
@@ -208,18 +210,25 @@ class _Copying:
         return out
 
 
-# ---------------------------------------------------------------------------------------------- arithmetic in place
+# ---------------------------------------------------------------------------------------------- what may be written how
 
 
 def _marked(function: Function, sharing: Sharing) -> Function:
-    """Marks the arithmetic on arrays that may be written into its first operand's memory."""
-    sums = [stmt for stmt in walk(function.body) if isinstance(stmt, Stage) and stmt.op in ARITHMETIC and _may_write(stmt, sharing)]
-    if not sums:
-        return function
-    shape = shapes(function)
-    # Where the second operand is wider than the first, the result does not fit into the first one's memory.
-    marks = {stage.out for stage in sums for first in arrays(stage.args[:1]) if shape[stage.out] == shape[first]}
+    """Marks the arithmetic on arrays that may be written into its first operand's memory, and writes of arrays that lie elsewhere."""
+    stages = [stmt for stmt in walk(function.body) if isinstance(stmt, Stage)]
+    marks = {stage.out: APART for stage in stages if stage.op == "store" and _lies_apart(stage, sharing)}
+    sums = [stage for stage in stages if stage.op in ARITHMETIC and _may_write(stage, sharing)]
+    if sums:
+        shape = shapes(function)
+        # Where the second operand is wider than the first, the result does not fit into the first one's memory.
+        marks |= {stage.out: IN_PLACE for stage in sums for first in arrays(stage.args[:1]) if shape[stage.out] == shape[first]}
     return replace(function, body=_with_marks(function.body, marks)) if marks else function
+
+
+def _lies_apart(store: Stage, sharing: Sharing) -> bool:
+    """Is what a store writes an array in other memory than the one that is written to?"""
+    into, value = store.args[0], store.args[-1]
+    return value.type.rank > 0 and isinstance(into, Var) and isinstance(value, Var) and not sharing.of(into) & sharing.of(value)
 
 
 def _may_write(stage: Stage, sharing: Sharing) -> bool:
@@ -231,10 +240,10 @@ def _may_write(stage: Stage, sharing: Sharing) -> bool:
     return not mask & (sharing.foreign | sharing.of(second)) and not sharing.victims(Write(stage.out, first, stage))
 
 
-def _with_marks(block: Block, marks: set[Var]) -> Block:
+def _with_marks(block: Block, marks: Mapping[Var, tuple[str, Attr]]) -> Block:
     def change(stmt: Stmt) -> Stmt:
         if isinstance(stmt, Stage):
-            return replace(stmt, attrs=(*stmt.attrs, IN_PLACE)) if stmt.out in marks else stmt
+            return replace(stmt, attrs=(*stmt.attrs, marks[stmt.out])) if stmt.out in marks else stmt
         return with_blocks(stmt, lambda inner: _with_marks(inner, marks))
 
     return Block(tuple(map(change, block.stmts)), block.results)

@@ -58,8 +58,12 @@ helper(
         rows, x3 = lanes(found, axis), lanes(x, axis)
         for i in range(rows.shape[0]):
             for k in range(rows.shape[2]):
-                e = np.exp(x3[i, :, k] - np.max(x3[i, :, k]))
-                rows[i, :, k] = e / np.sum(e)
+                top, total = np.max(x3[i, :, k]), x3.dtype.type(0.0)
+                for j in range(rows.shape[1]):
+                    rows[i, j, k] = math.exp(x3[i, j, k] - top)
+                    total += rows[i, j, k]
+                for j in range(rows.shape[1]):
+                    rows[i, j, k] /= total
         return found
     ''',
 )
@@ -83,10 +87,12 @@ helper(
             for k in range(rows.shape[2]):
                 if x3.shape[1] == 0 or np.max(x3[i, :, k]) == -np.inf:
                     continue
-                top = np.max(x3[i, :, k])
+                top, total = np.max(x3[i, :, k]), x3.dtype.type(0.0)
                 for j in range(rows.shape[1]):
                     rows[i, j, k] = 1.0 if x3[i, j, k] == top else math.exp(x3[i, j, k] - top)
-                rows[i, :, k] /= np.sum(rows[i, :, k])
+                    total += rows[i, j, k]
+                for j in range(rows.shape[1]):
+                    rows[i, j, k] /= total
         return found
     ''',
 )
@@ -107,8 +113,13 @@ helper(
         for i in range(rows.shape[0]):
             for k in range(rows.shape[2]):
                 top = np.max(x3[i, :, k])
-                below = x3[i, :, k] - (top if math.isfinite(top) else x3.dtype.type(0.0))
-                rows[i, :, k] = below - math.log(np.sum(np.exp(below)))
+                top, total = top if math.isfinite(top) else x3.dtype.type(0.0), x3.dtype.type(0.0)
+                for j in range(rows.shape[1]):
+                    rows[i, j, k] = x3[i, j, k] - top
+                    total += math.exp(rows[i, j, k])
+                share = math.log(total)
+                for j in range(rows.shape[1]):
+                    rows[i, j, k] -= share
         return found
     ''',
 )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from stagegrad.ir import Attr, Type
-from stagegrad.ops import helper
+from stagegrad.ops import APART, helper
 
 _HOLE = re.compile(r"\{(\d+)\}")
 
@@ -103,39 +103,40 @@ for _name, _title, _sign in _WRITES:
 READERS = ("masked", *(f"gathered{mark}" for mark in ("", *range(2, 6))))
 WRITERS = tuple(f"{name}{mark}" for name, _, _ in _WRITES for mark in ("_masked", "", *range(2, 6)))
 
-# Numba takes half a second to compile ``section += x``, anew in every place; these it compiles once.
-helper(
-    '''
-    def add_row(row, x):
-        """row += x, where x has one axis too."""
+# Numba takes half a second to compile ``section += x``, anew in every place, and a second or two for the first ``section = x``, most of it
+# for the sizes in the error's message. These it compiles once; what is assigned lies elsewhere.
+_OF_ROWS = '''
+    def {name}_row(row, x):
+        """row {sign} x, where x has one axis too."""
         if x.shape[0] not in (1, row.shape[0]):
             raise ValueError("operands could not be broadcast together")
         if x.shape == row.shape:
             for i in range(x.shape[0]):
-                row[i] += x[i]
+                row[i] {sign} x[i]
         else:
             for i in range(row.shape[0]):
-                row[i] += x[0]
-    '''
-)
-helper(
-    '''
-    def add_block(block, x):
-        """block += x, where x has two axes too."""
+                row[i] {sign} x[0]
+'''
+_OF_BLOCKS = '''
+    def {name}_block(block, x):
+        """block {sign} x, where x has two axes too."""
         if x.shape[0] not in (1, block.shape[0]) or x.shape[1] not in (1, block.shape[1]):
             raise ValueError("operands could not be broadcast together")
         if x.shape == block.shape:
             for i in range(x.shape[0]):
                 for j in range(x.shape[1]):
-                    block[i, j] += x[i, j]
+                    block[i, j] {sign} x[i, j]
         else:
             for i in range(block.shape[0]):
                 for j in range(block.shape[1]):
-                    block[i, j] += x[i % x.shape[0], j % x.shape[1]]
-    '''
-)
-#: By the rank of the section that is added to.
+                    block[i, j] {sign} x[i % x.shape[0], j % x.shape[1]]
+'''
+for _name, _sign in (("add", "+="), ("set", "=")):
+    helper(_OF_ROWS.format(name=_name, sign=_sign))
+    helper(_OF_BLOCKS.format(name=_name, sign=_sign))
+#: By the rank of the section that is added to, or set.
 ADDERS = {1: "add_row", 2: "add_block"}
+SETTERS = {1: "set_row", 2: "set_block"}
 
 # ---------------------------------------------------------------------------------------------- a subscript taken apart
 
@@ -285,8 +286,10 @@ def writing_on_numba(sign: str) -> Spelled:
         value = f"{{i{len(types) - 2}}}"
         if not attrs.get("gather"):
             rank = attrs.get("rank", types[0].rank - 1)
-            if sign == "+=" and isinstance(rank, int) and rank == types[-1].rank and rank in ADDERS:
-                return f"{ADDERS[rank]}({_plain(attrs)}, {value})"
+            by_call = ADDERS if sign == "+=" else SETTERS if APART in attrs.items() else {}
+            if isinstance(rank, int) and rank == types[-1].rank and rank in by_call:
+                section = "{a}" if attrs.get("at") == "[...]" else _plain(attrs)
+                return f"{by_call[rank]}({section}, {value})"
             return f"{_plain(attrs)} {sign} {value}"
         found = _taken_apart(attrs, types[:-1])
         return found.call(name, found.turned_value(value, types[-1].rank))

@@ -120,8 +120,9 @@ helper(
             return np.full_like(x, np.nan)
         u, s, vt = np.linalg.svd(x)
         before, behind = np.ones_like(s), np.ones_like(s)
-        before[1:] = np.cumprod(s[:-1])
-        behind[:-1] = np.cumprod(s[:0:-1])[::-1]
+        for k in range(1, len(s)):
+            before[k] = before[k - 1] * s[k - 1]
+            behind[-k - 1] = behind[-k] * s[-k]
         others = before * behind if np.linalg.det(u) * np.linalg.det(vt) > 0 else -before * behind
         return (u * others) @ vt
     '''

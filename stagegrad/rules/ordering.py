@@ -23,12 +23,13 @@ helper(
     '''
     def sort_along(x, axis):
         """np.sort(x, axis=axis)."""
-        found = np.empty(x.shape, x.dtype)
-        found[...] = x
+        found = x.copy()
         rows = lanes(found, axis)
         for i in range(rows.shape[0]):
             for k in range(rows.shape[2]):
-                rows[i, :, k] = np.sort(rows[i, :, k])
+                lane = np.sort(rows[i, :, k])
+                for j in range(rows.shape[1]):
+                    rows[i, j, k] = lane[j]
         return found
     ''',
     "lanes",
@@ -41,7 +42,9 @@ helper(
         rows, x3 = lanes(found, axis), lanes(x, axis)
         for i in range(rows.shape[0]):
             for k in range(rows.shape[2]):
-                rows[i, :, k] = np.argsort(x3[i, :, k], kind="mergesort")
+                lane = np.argsort(x3[i, :, k], kind="mergesort")
+                for j in range(rows.shape[1]):
+                    rows[i, j, k] = lane[j]
         return found
     ''',
     "lanes",

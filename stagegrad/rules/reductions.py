@@ -245,7 +245,11 @@ helper(
     def earlier(x, axis, first):
         """The element before each one along the axis; `first` before the first."""
         found = np.full(x.shape, x.dtype.type(first))
-        lanes(found, axis)[:, 1:, :] = lanes(x, axis)[:, :-1, :]
+        rows, x3 = lanes(found, axis), lanes(x, axis)
+        for i in range(rows.shape[0]):
+            for j in range(1, rows.shape[1]):
+                for k in range(rows.shape[2]):
+                    rows[i, j, k] = x3[i, j - 1, k]
         return found
     ''',
 )
@@ -262,7 +266,11 @@ helper(
     def later(x, axis, last):
         """The element after each one along the axis; `last` after the last."""
         found = np.full(x.shape, x.dtype.type(last))
-        lanes(found, axis)[:, :-1, :] = lanes(x, axis)[:, 1:, :]
+        rows, x3 = lanes(found, axis), lanes(x, axis)
+        for i in range(rows.shape[0]):
+            for j in range(rows.shape[1] - 1):
+                for k in range(rows.shape[2]):
+                    rows[i, j, k] = x3[i, j + 1, k]
         return found
     ''',
 )
@@ -280,11 +288,12 @@ helper(
     numba='''
     def recurrence(a, b, axis):
         """y[k] = b[k] + a[k] * y[k - 1] along the axis, from y[0] = b[0]."""
-        found = np.empty(b.shape, b.dtype)
-        found[...] = b
+        found = b.copy()
         rows, slopes = lanes(found, axis), lanes(a, axis)
-        for k in range(1, rows.shape[1]):
-            rows[:, k, :] += slopes[:, k, :] * rows[:, k - 1, :]
+        for i in range(rows.shape[0]):
+            for j in range(1, rows.shape[1]):
+                for k in range(rows.shape[2]):
+                    rows[i, j, k] += slopes[i, j, k] * rows[i, j - 1, k]
         return found
     ''',
 )
@@ -302,11 +311,12 @@ helper(
     numba='''
     def recurrence_back(a, b, axis):
         """y[k] = b[k] + a[k] * y[k + 1] along the axis, from its end."""
-        found = np.empty(b.shape, b.dtype)
-        found[...] = b
+        found = b.copy()
         rows, slopes = lanes(found, axis), lanes(a, axis)
-        for k in range(rows.shape[1] - 2, -1, -1):
-            rows[:, k, :] += slopes[:, k, :] * rows[:, k + 1, :]
+        for i in range(rows.shape[0]):
+            for j in range(rows.shape[1] - 2, -1, -1):
+                for k in range(rows.shape[2]):
+                    rows[i, j, k] += slopes[i, j, k] * rows[i, j + 1, k]
         return found
     ''',
 )
@@ -314,11 +324,12 @@ helper(
     '''
     def cumsum_along(x, axis):
         """np.cumsum(x, axis=axis)."""
-        found = np.empty(x.shape, x.dtype)
-        found[...] = x
+        found = x.copy()
         rows = lanes(found, axis)
-        for k in range(1, rows.shape[1]):
-            rows[:, k, :] += rows[:, k - 1, :]
+        for i in range(rows.shape[0]):
+            for j in range(1, rows.shape[1]):
+                for k in range(rows.shape[2]):
+                    rows[i, j, k] += rows[i, j - 1, k]
         return found
     ''',
     "lanes",
@@ -327,11 +338,12 @@ helper(
     '''
     def cumprod_along(x, axis):
         """np.cumprod(x, axis=axis)."""
-        found = np.empty(x.shape, x.dtype)
-        found[...] = x
+        found = x.copy()
         rows = lanes(found, axis)
-        for k in range(1, rows.shape[1]):
-            rows[:, k, :] *= rows[:, k - 1, :]
+        for i in range(rows.shape[0]):
+            for j in range(1, rows.shape[1]):
+                for k in range(rows.shape[2]):
+                    rows[i, j, k] *= rows[i, j - 1, k]
         return found
     ''',
     "lanes",
@@ -346,11 +358,12 @@ helper(
     numba='''
     def cumsum_back(x, axis):
         """For each element the sum of it and of all after it along the axis."""
-        found = np.empty(x.shape, x.dtype)
-        found[...] = x
+        found = x.copy()
         rows = lanes(found, axis)
-        for k in range(rows.shape[1] - 2, -1, -1):
-            rows[:, k, :] += rows[:, k + 1, :]
+        for i in range(rows.shape[0]):
+            for j in range(rows.shape[1] - 2, -1, -1):
+                for k in range(rows.shape[2]):
+                    rows[i, j, k] += rows[i, j + 1, k]
         return found
     ''',
 )
@@ -364,11 +377,12 @@ helper(
     numba='''
     def cumprod_back(x, axis):
         """For each element the product of it and of all after it along the axis."""
-        found = np.empty(x.shape, x.dtype)
-        found[...] = x
+        found = x.copy()
         rows = lanes(found, axis)
-        for k in range(rows.shape[1] - 2, -1, -1):
-            rows[:, k, :] *= rows[:, k + 1, :]
+        for i in range(rows.shape[0]):
+            for j in range(rows.shape[1] - 2, -1, -1):
+                for k in range(rows.shape[2]):
+                    rows[i, j, k] *= rows[i, j + 1, k]
         return found
     ''',
 )
@@ -478,9 +492,11 @@ helper(
         """The gradient of what np.diff(x, axis=axis) took differences of: each adds to the later element, and is taken from the earlier."""
         found = np.zeros(x.shape, x.dtype)
         rows, slopes = lanes(found, axis), lanes(g, axis)
-        for k in range(slopes.shape[1]):
-            rows[:, k + 1, :] += slopes[:, k, :]
-            rows[:, k, :] -= slopes[:, k, :]
+        for i in range(slopes.shape[0]):
+            for j in range(slopes.shape[1]):
+                for k in range(slopes.shape[2]):
+                    rows[i, j + 1, k] += slopes[i, j, k]
+                    rows[i, j, k] -= slopes[i, j, k]
         return found
     ''',
 )

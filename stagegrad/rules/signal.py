@@ -18,9 +18,18 @@ helper(
         """A gradient in the middle of zeros of the length of np.convolve(a, v); where no middle is exact, one to the left unless `late`."""
         found = np.zeros(a.size + v.size - 1, g.dtype)
         start = (found.size - g.size + late) // 2
+        for k in range(g.size):
+            found[start + k] = g[k]
+        return found
+    ''',
+    numpy='''
+    def padded(g, a, v, late):
+        """A gradient in the middle of zeros of the length of np.convolve(a, v); where no middle is exact, one to the left unless `late`."""
+        found = np.zeros(a.size + v.size - 1, g.dtype)
+        start = (found.size - g.size + late) // 2
         found[start : start + g.size] = g
         return found
-    '''
+    ''',
 )
 helper(
     '''

@@ -79,7 +79,7 @@ minus = structural("minus", "x y", {"python": "{x} - {y}", "numba": "minus({x}, 
 # read or written there, `gather` is true where an index is an array, so that what is read is a copy and may name an element twice.
 load = structural("load", "a *i", {"python": gather.reading, "numba": gather.reading_on_numba}, _section, helpers=gather.READERS)
 store = structural("store", "a *i", {"python": gather.writing("="), "numba": gather.writing_on_numba("=")}, _first,
-                   helpers=gather.WRITERS)  # fmt: skip
+                   helpers=(*gather.WRITERS, *gather.SETTERS.values()))  # fmt: skip
 accumulate = structural("accumulate", "a *i", {"python": gather.writing("+="), "numba": gather.writing_on_numba("+=")}, _first,
                         helpers=(*gather.WRITERS, *gather.ADDERS.values()))  # fmt: skip
 _GROWN = '''
