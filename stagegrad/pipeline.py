@@ -33,6 +33,7 @@ from stagegrad.passes.mapping import over_points
 from stagegrad.passes.narrow import FLOAT32, can_narrow, fit_constants, narrow
 from stagegrad.passes.neighbours import gather_neighbours
 from stagegrad.passes.parallel import in_parallel
+from stagegrad.passes.ranges import with_plain_ranges
 from stagegrad.passes.states import states_in_tapes
 from stagegrad.reverse import reverse
 from stagegrad.rules.idioms import restage
@@ -112,7 +113,7 @@ def spell(module: Module, target: str, *, cache: bool, checked: bool = False, fr
     if target in LOOPS:
         module = deeply(lambda: _checked(fuse(_checked(states_in_tapes(module)))))
     if target == "numba":
-        module = deeply(lambda: _checked(share_factors(_checked(gather_neighbours(module)))))
+        module = deeply(lambda: _checked(with_plain_ranges(_checked(share_factors(_checked(gather_neighbours(module)))))))
     module = deeply(lambda: _checked(write_into(module, into)))
     if target == "numba" and parallel:
         module = deeply(lambda: _checked(in_parallel(module)))

@@ -24,7 +24,7 @@ LAYERS = (
     ("names",),
     (
         *("frontend", "forward", "reverse", "emit"),
-        *("passes.optimise", "passes.factors", "passes.fuse", "passes.mapping", "passes.narrow", "passes.into", "passes.states"),
+        *("passes.optimise", "passes.factors", "passes.fuse", "passes.mapping", "passes.narrow", "passes.into", "passes.states", "passes.ranges"),
     ),
     ("straight",),
     ("runtime", "export", "calls.boundary", "calls.tracebacks", "calls.tracing", "kernels", "passes.parallel", "passes.neighbours"),

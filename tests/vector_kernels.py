@@ -92,7 +92,25 @@ def many(a, b, c, d, e, f, g, h, i, j):
     return np.sum(a * b * c * d * e * f * g * h * i * j)
 
 
+def from_three(u, v):
+    if len(u) != len(v):
+        raise ValueError("lengths")
+    total = 0.0
+    for i in range(3, len(u) - 1):
+        total += v[i] * (u[i - 2] - u[i + 1])
+    return total
+
+
+def to_two(u, c):
+    total = 0.0
+    for i in range(len(u) - 1, 1, -1):
+        total += c * u[i] * u[i - 2]
+    return total
+
+
 KERNELS = {
+    "from three on": (from_three, {"u": VECTOR, "v": VECTOR}, "value"),
+    "down to two": (to_two, {"u": VECTOR, "c": "float64"}, "value"),
     "sum": (dot, {"x": VECTOR, "y": VECTOR}, "value"),
     "one pass": (least_squares, {"x": VECTOR, "y": VECTOR}, "value_and_grad"),
     "float32": (least_squares, {"w": "float32", "x": NARROW, "y": NARROW}, "value_and_grad"),
