@@ -117,6 +117,33 @@ def test_loops_are_found_in_linear_time():
     assert long < 10 * short
 
 
+ON_ARRAYS = ("{x} + {y}", "{x} * {y}", "np.sin({x})", "np.exp(-{x} * {x})", "0.5 * {x} - {y}")
+
+
+def calls_to_fuse(count: int) -> int:
+    """How many function calls it takes to fuse a function of so many lines, each of which makes an array of what came shortly before."""
+    choose = random.Random(count).choice
+    known, lines = list("xyz"), []
+    for k in range(count):
+        x, y = choose(known[-9:]), choose(known[-9:])
+        lines.append(f"    v{k} = {choose(ON_ARRAYS).format(x=x, y=y)}")
+        known.append(f"v{k}")
+    text = "\n".join(["def f(x, y, z):", *lines, f"    return np.sum({' + '.join(known[-3:])})", ""])
+    namespace = {"np": np}
+    exec(text, namespace)
+    types = dict.fromkeys("xyz", "float64[:]")
+    module = stagegrad.compile(namespace["f"], source=text, types=types).build.module("value_and_grad")
+    profile = cProfile.Profile()
+    profile.runcall(fuse, module)
+    return pstats.Stats(profile).total_calls
+
+
+def test_whole_arrays_are_fused_in_linear_time():
+    calls_to_fuse(10)
+    short, long = calls_to_fuse(25), calls_to_fuse(100)
+    assert long < 6 * short
+
+
 def test_the_length_of_a_loop_and_the_size_of_an_array_do_not_matter():
     def power(x: float, n: int) -> float:
         y = 1.0

@@ -176,12 +176,19 @@ class Schedule:
             return None
         return maker
 
-    def cost(self, node: Node, makers: dict[Var, Node], time: int) -> int:
-        """How many operations it takes to compute an element again from what lies in memory then; many where it cannot be."""
+    def cost(self, node: Node, makers: dict[Var, Node], time: int, most: int = _CHEAP) -> int:
+        """How many operations it takes to compute an element again from what lies in memory then; more than `most` are not counted.
+
+        Where it cannot be computed again, it takes more than that too.
+        """
         if node.reduces or node.stage.op not in ARITHMETIC or not self.still_there(node, time):
-            return _CHEAP + 1
-        inner = (self.elsewhere(ref, makers) for ref in node.refs)
-        return 1 + sum(self.cost(maker, makers, time) for maker in inner if maker is not None)
+            return most + 1
+        count = 1
+        for ref in node.refs:
+            maker = self.elsewhere(ref, makers) if count <= most else None
+            if maker is not None:
+                count += self.cost(maker, makers, time, most - count)
+        return count
 
     def live(self, items: Sequence[Item]) -> list[Item]:
         """The items without nodes that nobody reads."""
