@@ -53,7 +53,8 @@ class _Plan:
         self.loop = loop
         self.made = {loop.index, *(carry.var for carry in loop.carries), *(out for stmt in walk(loop.body) for out in binds(stmt))}
         self.divisions = {stmt.out: stmt for stmt in walk(loop.body) if isinstance(stmt, Stage) and _divides(stmt)}
-        self.repeated = self._repeated([stage for stage in self.divisions.values() if stage in loop.body.stmts])
+        self.own = {stmt.out for stmt in loop.body.stmts if isinstance(stmt, Stage)}  # what a trip makes, no branch around it
+        self.repeated = self._repeated([stage for out, stage in self.divisions.items() if out in self.own])
         self.products: Set[Atom] = frozenset()
         self.in_vectors = bool(self.divisions) and are_independent(loop)
 
@@ -79,10 +80,10 @@ class _Plan:
         has_words = has_kernels(self.loop) or any(isinstance(divisor_of(stage), Var) for stage in sharing)
         return frozenset(stage.out for stage in sharing) if has_words else frozenset()
 
-    def becomes_product(self, stmt: Stmt) -> bool:
-        """Is a statement of a trip a quotient for which a product is written?"""
-        is_division = isinstance(stmt, Stage) and stmt.out in self.divisions and stmt in self.loop.body.stmts
-        return is_division and divisor_of(self.divisions[binds(stmt)[0]]) in self.products
+    def becomes_product(self, stage: Stage) -> bool:
+        """Is a stage of a trip a quotient for which a product is written?"""
+        is_division = stage.out in self.divisions and stage.out in self.own
+        return is_division and divisor_of(stage) in self.products
 
     def is_steady(self, divisor: Atom) -> bool:
         """Is a divisor the same in every trip, and its reciprocal not one that LLVM multiplies by anyway?"""
