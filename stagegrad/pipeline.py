@@ -34,6 +34,7 @@ from stagegrad.passes.narrow import FLOAT32, can_narrow, fit_constants, narrow
 from stagegrad.passes.neighbours import gather_neighbours
 from stagegrad.passes.parallel import in_parallel
 from stagegrad.passes.ranges import with_plain_ranges
+from stagegrad.passes.sections import by_sections
 from stagegrad.passes.states import states_in_tapes
 from stagegrad.reverse import reverse
 from stagegrad.rules.idioms import restage
@@ -114,6 +115,8 @@ def spell(module: Module, target: str, *, cache: bool, checked: bool = False, fr
         module = deeply(lambda: _checked(fuse(_checked(states_in_tapes(module)))))
     if target == "numba":
         module = deeply(lambda: _checked(with_plain_ranges(_checked(share_factors(_checked(gather_neighbours(module)))))))
+    if target == "numba" and not parallel:
+        module = deeply(lambda: _checked(by_sections(module)))
     module = deeply(lambda: _checked(write_into(module, into)))
     if target == "numba" and parallel:
         module = deeply(lambda: _checked(in_parallel(module)))

@@ -253,7 +253,8 @@ def _code(line: str) -> str:
     return " ".join(part for part, is_code in _parts(line) if is_code)
 
 
-#: What compiled code asks for the memory of its tapes.
+#: What compiled code asks for a few rows of a matrix, and for the memory of its tapes.
+_SECTIONS = re.compile(r"(?<![.\w])(?:rows_at_once|section)(?=\()")
 _ROOM = re.compile(r"(?<![.\w])room(?:_like)?(?=\()")
 
 
@@ -273,6 +274,8 @@ def _imports(lines: list[Line], words: list[str], target: str, about_loops: list
         third.append("from stagegrad.kernels import lapack")
     if about_loops:
         third.append(f"from stagegrad.kernels.loops import {', '.join(about_loops)}")
+    if target == "numba" and (words_of_rows := sorted(set(_SECTIONS.findall(code)))):
+        third.append(f"from stagegrad.kernels.rows import {', '.join(words_of_rows)}")
     if target == "numba" and (rooms := sorted(set(_ROOM.findall(code)))):
         third.append(f"from stagegrad.kernels.workspace import {', '.join(rooms)}")
     gap = [""] if standard and third else []

@@ -71,6 +71,11 @@ trip_count = structural("trip_count", "start stop step", "len(range({start}, {st
 # Into how many parts a loop of `n` trips is cut, each of `least` trips or more: enough for many threads to share them.
 parts = structural("parts", "n", "max(1, min(256, {n} // {least}))", always(INT), stage="parts")
 
+# How many rows of a matrix are worked on together, and the section of it that has them; only compiled code does so.
+rows_at_once = structural("rows_at_once", "x", {"python": "max(1, {x}.shape[0])", "numba": "rows_at_once({x})"}, always(INT), stage="rows")
+section = structural("section", "x first last", {"python": "{x}[{first}:{last}]", "numba": "section({x}, {first}, {last})"}, _first,
+                     view=True)  # fmt: skip
+
 # The sum that a loop carries, where its terms may be added in any order: only the writer for Numba makes these of `add` and `sub`.
 plus = structural("plus", "x y", {"python": "{x} + {y}", "numba": "plus({x}, {y})"}, _first)
 minus = structural("minus", "x y", {"python": "{x} - {y}", "numba": "minus({x}, {y})"}, _first)
