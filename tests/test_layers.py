@@ -24,8 +24,8 @@ LAYERS = (
     ("names",),
     (
         *("frontend", "forward", "reverse", "emit"),
-        *("passes.optimise", "passes.factors", "passes.fuse", "passes.mapping", "passes.narrow", "passes.into", "passes.states", "passes.ranges"),
-        "passes.sections",
+        *("passes.optimise", "passes.factors", "passes.fuse", "passes.mapping", "passes.narrow", "passes.into"),
+        *("passes.states", "passes.ranges", "passes.sections"),
     ),
     ("straight",),
     ("runtime", "export", "calls.boundary", "calls.tracebacks", "calls.tracing", "kernels", "passes.parallel", "passes.neighbours"),
