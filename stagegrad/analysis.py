@@ -306,18 +306,23 @@ class Rows:
 
 def unbound(function: Function) -> set[Var]:
     """The values that are undefined on some path."""
+    becomes = list(flows(function))
+    undefined = (target for source, target in becomes if isinstance(source, Lit) and source.value is None)
+    return {*variables(reached(undefined, becomes))}
+
+
+def reached(starts: Iterable[Atom], flows: Iterable[tuple[Atom, Var]]) -> set[Atom]:
+    """The values that these become, themselves included, by way of pairs (a value, what it becomes)."""
     becomes: dict[Atom, list[Var]] = {}
-    pending: list[Var] = []
-    for source, target in flows(function):
-        becomes.setdefault(source, []).append(target)
-        if isinstance(source, Lit) and source.value is None:
-            pending.append(target)
-    found: set[Var] = set()
+    for source, to in flows:
+        becomes.setdefault(source, []).append(to)
+    found = set(starts)
+    pending = list(found)
     while pending:
-        var = pending.pop()
-        if var not in found:
-            found.add(var)
-            pending += becomes.get(var, [])
+        for to in becomes.get(pending.pop(), ()):
+            if to not in found:
+                found.add(to)
+                pending.append(to)
     return found
 
 

@@ -144,6 +144,32 @@ def test_whole_arrays_are_fused_in_linear_time():
     assert long < 6 * short
 
 
+def in_a_loop(k: int) -> str:
+    return f"        y[i] = 0.9 * x[i - {k % 2}] * y[i - {k // 2 % 2}] + {k}.0"
+
+
+def of_sections(k: int) -> str:
+    return f"        y[{k % 8}:{k % 8 + 10}] = 0.5 * x[{k % 5}:{k % 5 + 10}] + y[{k % 7}:{k % 7 + 10}] * 0.25"
+
+
+def calls_for_text(line, head: str, count: int) -> int:
+    """How many function calls it takes to make the text of a gradient for Numba, of a function of so many such lines."""
+    text = "\n".join(["def f(x):", "    y = np.ones(20)", head, *map(line, range(count)), "    return np.sum(y * y)", ""])
+    namespace = {"np": np}
+    exec(text, namespace)
+    made = stagegrad.compile(namespace["f"], source=text, types={"x": "float64[:]"})
+    profile = cProfile.Profile()
+    profile.runcall(made.source, "numba", answer="value_and_grad")
+    return pstats.Stats(profile).total_calls
+
+
+@pytest.mark.parametrize(("line", "head"), [(in_a_loop, "    for i in range(1, len(x)):"), (of_sections, "    if len(x) > 1:")])
+def test_long_bodies_take_linear_time(line, head):
+    calls_for_text(line, head, 5)
+    short, long = (calls_for_text(line, head, count) for count in (16, 80))
+    assert long < 5.2 * short
+
+
 def test_the_length_of_a_loop_and_the_size_of_an_array_do_not_matter():
     def power(x: float, n: int) -> float:
         y = 1.0

@@ -18,6 +18,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import cached_property
 
+from stagegrad.analysis import reached
 from stagegrad.emit.sharing import SHAPE_ONLY
 from stagegrad.ir import Atom, Call, For, Function, If, Lit, Stage, Var, While, variables, walk
 
@@ -121,11 +122,25 @@ class Roundings:
     def _positive(self) -> Set[Var]:
         """The values that are never below zero: all, less those of which it cannot be said, until nothing changes."""
         found = {*self.stages, *self.sources}
-        size = -1
-        while size != (size := len(found)):
-            found -= {out for out, stage in self.stages.items() if out in found and not _makes_positive(stage, found)}
-            found -= {out for out, sources in self.sources.items() if not _are_positive(sources, found)}
+        readers: dict[Atom, list[Var]] = {}
+        for out, stage in self.stages.items():
+            for arg in stage.args:
+                readers.setdefault(arg, []).append(out)
+        for out, sources in self.sources.items():
+            for source in sources:
+                readers.setdefault(source, []).append(out)
+        pending = [*found]
+        while pending:
+            out = pending.pop()
+            if out in found and not self._is_positive(out, found):
+                found.remove(out)
+                pending += readers.get(out, ())
         return found
+
+    def _is_positive(self, out: Var, positive: Set[Var]) -> bool:
+        """Is a value never below zero, if these are not?"""
+        made = _makes_positive(self.stages[out], positive) if out in self.stages else True
+        return made and _are_positive(self.sources.get(out, ()), positive)
 
     @cached_property
     def _bounds(self) -> Mapping[Var, float]:
@@ -143,14 +158,12 @@ class Roundings:
 
     def of_products(self, *, alone: bool) -> set[Var]:
         """The sums that can take in a product without rounding it; the function's parameters may be products where it is not `alone`."""
-        products = set() if alone else set(self.function.params)
+        products: set[Atom] = set() if alone else set(self.function.params)
         products |= {out for call in self.calls for out in call.outs}
         products |= {out for out, stage in self.stages.items() if stage.out.type.kind == "float" and _is_product(stage)}
-        size = -1
-        while size != (size := len(products)):
-            moved = (out for out, stage in self.stages.items() if stage.op in _MOVES or stage.op in ("neg", "accumulate"))
-            products |= {out for out in moved if not products.isdisjoint(self.stages[out].args)}
-            products |= {out for out, sources in self.sources.items() if not products.isdisjoint(sources)}
+        moved = (stage for stage in self.stages.values() if stage.op in _MOVES or stage.op in ("neg", "accumulate"))
+        flows = [(arg, stage.out) for stage in moved for arg in stage.args]
+        products = reached(products, [*flows, *((source, out) for out, sources in self.sources.items() for source in sources)])
         return {out for out, stage in self.stages.items() if stage.op in SUMS and not products.isdisjoint(stage.args)}
 
     @cached_property

@@ -88,23 +88,38 @@ class _Elements:
 
     def written_once(self, block: Block) -> Block:
         """The block without the writes to elements that it writes again, and reads in between only from them."""
-        writes = [stmt for stmt in block.stmts if isinstance(stmt, Stage) and stmt.op == "store"]
-        if len(writes) < 2:
-            return block
-        counts = count_reads(block)
-        readers: dict[Atom, list[Stage]] = {}
-        for stmt in block.stmts:
-            if isinstance(stmt, Stage) and stmt.args:
-                readers.setdefault(stmt.args[0], []).append(stmt)
-        for first in writes:
-            following = readers.get(first.out, [])
-            shorter = self.without(block, first, following) if len(following) == counts[first.out] else None
-            if shorter is not None:
-                return self.written_once(shorter)  # of the statements there are others now
+        shorter = self.shorter(block)
+        while shorter is not None:
+            block, shorter = shorter, self.shorter(shorter)
         return block
 
-    def without(self, block: Block, first: Stage, readers: Sequence[Stage]) -> Block | None:
-        """The block without a write, if the last of its readers writes to the same element, and the others read it or lie apart."""
+    def shorter(self, block: Block) -> Block | None:
+        """The block without such writes, those whose readers stay as they are; None where there are no such writes."""
+        writes = [stmt for stmt in block.stmts if isinstance(stmt, Stage) and stmt.op == "store"]
+        if len(writes) < 2:
+            return None
+        counts = count_reads(block)
+        users: dict[Atom, list[Stage]] = {}
+        for stage in (stmt for stmt in block.stmts if isinstance(stmt, Stage)):
+            for atom in dict.fromkeys(stage.args):
+                users.setdefault(atom, []).append(stage)
+        mapping: dict[Var, Atom] = {}
+        gone: set[int] = set()
+        changed: set[int] = set()
+        for first in writes:
+            readers = [stmt for stmt in users.get(first.out, ()) if stmt.args[0] == first.out]
+            if counts[first.out] != len(readers) or not changed.isdisjoint(map(id, (first, *readers))):
+                continue
+            same = self.overwritten(first, readers)
+            if same is not None:
+                mapping |= {first.out: first.args[0], **{stmt.out: first.args[-1] for stmt in same}}
+                gone.update(map(id, (first, *same)))
+                changed.update(id(user) for var in (first.out, *(stmt.out for stmt in same)) for user in users.get(var, ()))
+        kept = tuple(stmt for stmt in block.stmts if id(stmt) not in gone)
+        return substitute(Block(kept, block.results), mapping) if mapping else None
+
+    def overwritten(self, first: Stage, readers: Sequence[Stage]) -> list[Stage] | None:
+        """What reads an element that is written, if the last of its array's readers writes it again and the others lie apart."""
         *reads, second = readers or [first]
         where, type_ = _axes(first), first.args[-1].type
         if second.op != "store" or _axes(second) != where or where is None:
@@ -112,11 +127,7 @@ class _Elements:
         same = [stmt for stmt in reads if _axes(stmt) == where and stmt.out.type == type_]
         others = [axes for stmt in reads if stmt not in same and (axes := _axes(stmt)) is not None]
         apart = len(same) + len(others) == len(reads) and all(self.indices.differ(axes, where) for axes in others)
-        if not apart or second.args[-1].type != type_:
-            return None
-        kept = (stmt for stmt in block.stmts if stmt is not first and stmt not in same)
-        found = substitute(Block(tuple(kept), block.results), dict.fromkeys((stmt.out for stmt in same), first.args[-1]))
-        return substitute(found, {first.out: first.args[0]})
+        return same if apart and second.args[-1].type == type_ else None
 
     def loop(self, loop: For, before: Sequence[Stmt], after: Sequence[Stmt]) -> list[Stmt]:
         """The loop with a number for the element of each array that it computes in place; around it, what reads and writes them."""

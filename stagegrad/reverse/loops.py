@@ -72,7 +72,8 @@ class LoopReversal:
         after = Builder(self.fresh)
         records = self._choose(again, undo)
         core = needed(substitute(Block((*again, *undo.stmts), undo.results), {r.value: r.found for r in records}))
-        records = [record for record in records if record.found in free(core)]
+        wanted = free(core)
+        records = [record for record in records if record.found in wanted]
         restores = sorted({*self._restores(core), *(r.carry for r in records if r.carry is not None)})
         recorded = self._record(restores, records)
         loop = self._backward_loop(core, kept, restores, records, recorded, before)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from stagegrad.analysis import active, needed, unbound
+from stagegrad.analysis import active, needed, reached, unbound
 from stagegrad.ir import (
     Atom,
     Attr,
@@ -640,7 +640,7 @@ def _unbounded(block: Block, handed: Iterable[Atom]) -> set[Atom]:
                 flows += [(carry.init, carry.var), (result, carry.var), (carry.var, carry.out)]
         elif isinstance(stmt, Call):
             found.update(stmt.outs)
-    return _reached(found, flows)
+    return reached(found, flows)
 
 
 def _atoms(block: Block) -> Iterator[Atom]:
@@ -655,19 +655,6 @@ def _atoms(block: Block) -> Iterator[Atom]:
 def _is_infinite(atom: Atom) -> bool:
     """Is it a constant infinity (or nan)? What it meets may be multiplied by a zero that it has made itself: exp(-inf)."""
     return isinstance(atom, Lit) and isinstance(atom.value, float) and not math.isfinite(atom.value)
-
-
-def _reached(found: set[Atom], flows: list[tuple[Atom, Var]]) -> set[Atom]:
-    becomes: dict[Atom, list[Var]] = {}
-    for source, to in flows:
-        becomes.setdefault(source, []).append(to)
-    pending = list(found)
-    while pending:
-        for to in becomes.get(pending.pop(), ()):
-            if to not in found:
-                found.add(to)
-                pending.append(to)
-    return found
 
 
 def _library(block: Block) -> tuple[tuple[str, Attr], ...]:

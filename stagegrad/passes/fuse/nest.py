@@ -10,7 +10,8 @@ the nest. A reduction is carried by the loop that it runs along.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -156,13 +157,14 @@ class Fused:
         """Writes what is left of these at one depth: numbers as they are, the rest in loops."""
         plan = Schedule(self, items, len(indices))
         guests = hosts(plan)
+        readers = Counter(base for item in plan.items for base in (reads_of(item) if isinstance(item, Node) else self.reading(item)))
         for singles, groups in plan.times():
             for item in singles:
                 self.single(item, indices, values)
             for group in groups:
-                inside = set(map(id, group))
+                own = Counter(base for node in group for base in reads_of(node))
                 self.invite(group, guests)
-                self.loop(group, [item for item in plan.items if id(item) not in inside], indices, values)
+                self.loop(group, {node.out for node in group if readers[node.out] > own[node.out]}, indices, values)
 
     # ------------------------------------------------------------------------------------------ statements
 
@@ -232,12 +234,12 @@ class Fused:
 
     # ------------------------------------------------------------------------------------------ loops
 
-    def loop(self, group: Sequence[Node], others: Sequence[Item], indices: tuple[Atom, ...], values: dict[Var, Atom]) -> None:
-        """One loop, over the axis at this depth, for all nodes of a group."""
+    def loop(self, group: Sequence[Node], outside: Set[Var], indices: tuple[Atom, ...], values: dict[Var, Atom]) -> None:
+        """One loop, over the axis at this depth, for all nodes of a group; what they make of `outside` is read beside it too."""
         depth = len(indices)
         guards = [guard for node in group for guard in self.ask(node)] if not depth else []
         stop = self.size(group[0].axes[depth])
-        self.make_room(group, others, depth)
+        self.make_room(group, outside if depth else outside | {*variables(self.block.results)}, depth)
         running = self.begin(group, indices)
         self.trips(depth, ZERO, stop, lambda index: self.scope(group, (*indices, index), dict(values)))
         if guards:
@@ -295,17 +297,14 @@ class Fused:
         unread = [s for s in block.stmts if isinstance(s, Stage) and s.out in self.offsets and s.out not in needed]
         return replace(block, stmts=tuple(stmt for stmt in block.stmts if stmt not in unread)) if unread else block
 
-    def make_room(self, group: Sequence[Node], others: Sequence[Item], depth: int) -> None:
+    def make_room(self, group: Sequence[Node], outside: Set[Var], depth: int) -> None:
         """An array for each value of a group that is read outside of its loop."""
-        read: set[Atom | Counting] = set() if depth else set(self.block.results)
-        for item in others:
-            read |= reads_of(item) if isinstance(item, Node) else self.reading(item)
         for node in group:
             if node.into and not depth:
                 slot = self.carried(self.current(node.stage.args[0]))
                 self.memory[node.out] = _Memory(slot, tuple(range(node.out.type.rank)))
             makes_its_own = node.reduces and node.first_gone == depth
-            if node.out not in read or node.out in self.memory or makes_its_own:
+            if node.out not in outside or node.out in self.memory or makes_its_own:
                 continue
             if depth in node.kept or (not depth and node.out.type.rank):
                 self.room(node, depth)
