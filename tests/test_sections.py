@@ -97,7 +97,7 @@ def test_a_loop_around_the_rows_reads_the_matrix_once_in_a_trip_forward_and_back
 def test_one_loop_over_sections_holds_both_products(function):
     text = text_of(function)
     body = text[text.index("for first in range(0, ") :]
-    assert "x_rows = section(x, first, last)" in body and "x_rows @ w" in body and "+= x_rows.T @ " in body
+    assert "x_rows = section(x, first, last)" in body and "x_rows @ w" in body and "more = x_rows.T @ " in body
     assert " @ " not in re.sub("#.*", "", text[: -len(body)]) and text.count("room(min(rows, ") == 1
 
 

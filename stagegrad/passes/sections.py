@@ -9,7 +9,9 @@
                                                for i in range(first, last):
                                                    total += f(u[i - first])
                                                    r[i - first] = df(u[i - first])
-                                               dw += x_rows.T @ r[:last - first]
+                                               more = x_rows.T @ r[:last - first]
+                                               for column in range(m):
+                                                   dw[column] += more[column]
 
 A section of the matrix stays in the cache from the one product to the other, and the rest of the work is too little to be noticed: the
 time is that of reading the matrix from memory, which then is done once and not twice.
@@ -113,10 +115,10 @@ class _Sections:
         yield from (columns, zeros, rows, most, replace(found.record, args=(most.out,)))
         first, total = self.fresh.var(self.words.fresh("first"), INT), self.fresh.like(out)
         outer = [Carry(self.fresh.like(carry.var), carry.init, carry.out) for carry in loop.carries]
-        body = self.body(found, first, rows.out, total, outer)
+        body = self.body(found, first, rows.out, columns.out, total, outer)
         yield For(first, loop.start, loop.stop, rows.out, (Carry(total, zeros.out, out), *outer), body, span=loop.span)
 
-    def body(self, found: _Pass, first: Var, rows: Var, total: Var, outer: Sequence[Carry]) -> Block:
+    def body(self, found: _Pass, first: Var, rows: Var, columns: Var, total: Var, outer: Sequence[Carry]) -> Block:
         """One section: a product, the loop over its rows, and the product that is added."""
         (x, w), loop = found.forward.args, found.loop
         ahead = self.stage("add", (first, rows), "", INT)
@@ -130,10 +132,19 @@ class _Sections:
         count = self.stage("sub", (last.out, first), "", INT)
         filled = self.stage("load", (done, count.out), "", done.type, (("at", "[:{0}]"), ("rank", 1)))
         turned = self.stage("transpose", (part.out,), "", x.type)
-        more = replace(found.back, out=self.fresh.var("", total.type), args=(turned.out, filled.out))
-        added = replace(found.back, out=self.fresh.like(total), op="add", args=(total, more.out), attrs=())
+        more = replace(found.back, out=self.fresh.var(self.words.fresh("more"), total.type), args=(turned.out, filled.out))
+        added = self.added(total, more, columns)
         stmts = (ahead, last, part, forward, inside, count, filled, turned, more, added)
-        return Block(stmts, (added.out, *(carry.out for carry in inner)))
+        return Block(stmts, (added.carries[0].out, *(carry.out for carry in inner)))
+
+    def added(self, total: Var, more: Stage, columns: Var) -> For:
+        """``total += more``, element by element: Numba would take half a second to compile it for whole arrays."""
+        index, inside = self.fresh.var(self.words.fresh("column"), INT), self.fresh.like(total)
+        at: tuple[tuple[str, Attr], ...] = (("at", "[{0}]"), ("rank", 0))
+        element = self.stage("load", (more.out, index), "", replace(total.type, rank=0), at)
+        summed = replace(more, out=self.fresh.like(total), op="accumulate", args=(inside, index, element.out), attrs=at, note="")
+        carry = Carry(inside, total, self.fresh.like(total))
+        return For(index, literal(0), columns, literal(1), (carry,), Block((element, summed), (summed.out,)))
 
     def shifted(self, found: _Pass, first: Var) -> Block:
         """The body of the loop over rows, with a row's place in its section."""
