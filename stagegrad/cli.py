@@ -587,8 +587,8 @@ def _reported(program: str) -> Iterator[None]:
     except NameChoiceError as error:
         raise click.UsageError(str(error)) from None
     except NeedsTypes as error:
-        reason = error.problems[0]
-        raise click.UsageError(f"{reason}\nSay what the parameters are: --types x=float64[:],n=int64, or --at with a point.") from None
+        reason = error.problems[0].message.partition(";")[0]
+        raise click.UsageError(f"{reason}.\nSay what the parameters are: --types x=float64[:],n=int64, or --at with a point.") from None
     except (StagegradError, _Failed) as error:
         click.echo(str(error), err=True)
         raise click.exceptions.Exit(1) from None

@@ -318,7 +318,8 @@ class Staged(Generic[P, R]):
             return self._made(self._recent)
         except NeedsTypes as error:
             reason = f"what {self.__name__}() computes depends on the types of its arguments, and it has not been called"
-            raise NeedsTypes([*error.problems, Problem(reason, None, _FOR_TYPES)]) from None
+            taken = "; with numbers for all of them:" if error.problems else ""
+            raise NeedsTypes([Problem(reason + taken, None, _FOR_TYPES), *error.problems]) from None
 
     def _made(self, specs: Specs) -> Build:
         """What was made of the function for these types, made again if a global that it reads has changed."""

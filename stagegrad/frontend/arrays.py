@@ -137,7 +137,7 @@ class Arrays(Calls):
 
     def _product(self, left: Value, right: Value, node: ast.AST) -> Value:
         if self.compilation.guesses:
-            raise NeedsTypes("a matrix product of arguments of unknown types", self.span(node), "a call, or signature=")
+            raise NeedsTypes("a matrix product of arguments of unknown types", self.span(node), "a call, or types=")
         return self.call_word(numpy_words.WORDS["matmul"], [left, right], {}, node)
 
     def _power(self, base: Atom, exponent: Atom, node: ast.AST) -> Value:

@@ -124,7 +124,7 @@ class Calls(Expressions):
         more = keywords or any(self.is_array(arg) or isinstance(arg, (Many, Static)) for arg in args)  # than the word for numbers takes
         if on_arrays is not None and (word is None or more):
             if self.compilation.guesses:
-                raise NeedsTypes(f"{on_arrays.name} of arguments of unknown types", self.span(node), "a call, or signature=")
+                raise NeedsTypes(f"{on_arrays.name} of arguments of unknown types", self.span(node), "a call, or types=")
             return self.call_word(on_arrays, args, keywords, node)
         if word is not None:
             if getattr(thing, "__module__", "") == "math":
@@ -174,7 +174,7 @@ class Calls(Expressions):
             thing = thing.func
         known = (_handler(thing), words.find(thing), numpy_words.find(thing))
         ours = isinstance(thing, ops.Gate) or thing is math.isclose or is_record_class(thing)
-        if not ours and not any(known) and (plain_function(thing) is None or _is_of_numpy(thing)):
+        if not ours and not any(known) and (plain_function(thing) is None or _is_of(thing, "numpy", "scipy", "stagegrad")):
             raise self.refusal(node, *_unknown(thing))
 
     def prelude(self, name: str, args: list[Value], node: ast.AST) -> Value:
@@ -542,6 +542,11 @@ _INSTEAD = {
     "numpy.triu_indices": "two loops: for i in range(n): for j in range(i, n)",
     "numpy.tril_indices": "two loops: for i in range(n): for j in range(i + 1)",
     "numpy.nansum": "np.sum(np.where(np.isnan(x), 0.0, x))",
+    "math.fsum": "sum(...)",
+    "input": "the value as a parameter",
+    "io.open": "what the file holds as a parameter",
+    "isinstance": "nothing: the types are known, and other types are another compilation",
+    "eval": "the expression itself",
 }
 _HANDLERS: dict[object, Handler] = {
     abs: Calls._abs, pow: Calls._pow, int: Calls._int, float: Calls._float, bool: Calls._bool, round: Calls._round,
@@ -564,9 +569,9 @@ def _handler(thing: object) -> Handler | None:
         return None
 
 
-def _is_of_numpy(thing: object) -> bool:
-    """Whether it is written in Python, but by NumPy or SciPy: not for this compiler, as a refusal inside it would tell nobody anything."""
-    return (getattr(thing, "__module__", None) or "").partition(".")[0] in ("numpy", "scipy")
+def _is_of(thing: object, *packages: str) -> bool:
+    """Whether it is written in Python, but in one of these: not for this compiler, as a refusal inside it would tell nobody anything."""
+    return (getattr(thing, "__module__", None) or "").partition(".")[0] in packages
 
 
 def _unknown(thing: object) -> tuple[str, str]:
@@ -575,13 +580,17 @@ def _unknown(thing: object) -> tuple[str, str]:
     root = (getattr(thing, "__module__", None) or "").partition(".")[0]
     if root in ("random", "time", "datetime", "secrets") or "random" in title:
         return f"{title} gives another result each time", "the value as a parameter"
-    if _is_of_numpy(thing) or type(thing).__module__.partition(".")[0] == "numpy":
+    if _is_of(thing, "stagegrad") or type(thing).__module__.partition(".")[0] == "stagegrad":
+        name = getattr(thing, "__name__", title)
+        return f"{name} of stagegrad is not supported inside a function", "a function without it, whose derivative is taken: grad(grad(f))"
+    if _is_of(thing, "numpy", "scipy") or type(thing).__module__.partition(".")[0] == "numpy":
         return f"{title} is not supported", _INSTEAD.get(title, "NumPy's functions that stagegrad knows, or a loop over numbers")
     if isinstance(thing, type):
         return f"{title} is a class; objects are not supported", "numbers and tuples"
     if isinstance(thing, types.MethodType):
         return f"{title} is a method; only plain functions can be called", "a function of numbers"
-    return f"{title} is not written in Python and is not one that stagegrad knows", "an operation it knows, or a gate: @stagegrad.gate"
+    advice = _INSTEAD.get(title, "an operation it knows, or a gate: @stagegrad.gate")
+    return f"{title} is not written in Python and is not one that stagegrad knows", advice
 
 
 def _title(thing: object) -> str:

@@ -288,8 +288,8 @@ class Expressions(Emitter):
         atoms = [item for item in items if isinstance(item, (Var, Lit))]
         alike = len({atom.type for atom in atoms}) == 1 and len(atoms) == len(items) and not atoms[0].type.rank
         if not alike or len(items) > _MOST_ITEMS:
-            reason = f"an item at a position that is not constant, of a {display} "
-            reason += f"of more than {_MOST_ITEMS}" if alike else "whose items are not numbers of one type"
+            reason = f"the position is known only when the program runs, and the {display} has "
+            reason += f"more than {_MOST_ITEMS} items" if alike else "items that are not numbers of one type"
             raise self.refusal(node, reason, "an array: np.array(...), or a loop over the items")
         return self.emit("item", [place, *atoms], node, [("display", display)] if display == "list" else ())
 
@@ -519,7 +519,7 @@ class Expressions(Emitter):
     def decided_by_type(self, node: ast.AST) -> None:
         """A test whose answer is another for arguments of other types: while types are guessed, the function waits for a call."""
         if self.compilation.guesses:
-            raise NeedsTypes("what this compares depends on the types of the arguments", self.span(node), "a call, or signature=")
+            raise NeedsTypes("what this compares depends on the types of the arguments", self.span(node), "a call, or types=")
 
     def _contained(self, left: Value, right: Value, node: ast.AST) -> Atom:
         if isinstance(right, Record) and right.display == "dict" and isinstance(left, Static):

@@ -146,9 +146,9 @@ def lower(function: object, source: str | None = None, specs: Mapping[str, Spec]
 def _not_a_function(thing: object) -> tuple[str, None, str]:
     name = getattr(thing, "__qualname__", None) or repr(thing)
     if isinstance(thing, types.MethodType):
-        return f"{name} is a method, and its object is not a number", None, "a plain function of numbers"
+        return f"{name} is a method, and its object is no argument", None, "a plain function whose arguments are what it reads"
     if isinstance(thing, type):
-        return f"{name} is a class, not a function", None, "a plain function of numbers"
+        return f"{name} is a class, not a function", None, "a plain function"
     if callable(thing):
         return f"{name} is not a plain Python function, so it has no text to differentiate", None, f"lambda x: {name}(x)"
     return f"{thing!r} is not a function", None, "a function, or stagegrad.formula(...) for text"
@@ -313,12 +313,13 @@ class Compilation:
     def _type(self, unit: Unit, argument: ast.arg, default: object, ints: frozenset[str]) -> Type:
         if not isinstance(default, int | float) and default is not inspect.Parameter.empty:
             self.waits = self.specs is None
-            message = f"the default of `{argument.arg}` is a {type(default).__name__}; parameters are numbers"
-            self._complain(unit, argument, message, "a number")
+            message = f"the default of `{argument.arg}` is a {type(default).__name__}, not a number"
+            self._complain(unit, argument, message, "")
         annotated = _annotated(argument.annotation, unit.live)
         if isinstance(annotated, str):
             self.waits = self.specs is None
-            self._complain(unit, argument, f"`{argument.arg}` is annotated as {annotated}; parameters must be float, int or bool", "float")
+            message = f"`{argument.arg}` is annotated as {annotated}, which does not say what it holds"
+            self._complain(unit, argument, message, "float, int or bool for a number")
         if isinstance(annotated, Type):
             return annotated
         self.guesses = self.specs is None

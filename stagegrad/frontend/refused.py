@@ -27,7 +27,7 @@ _REFUSED: dict[str, tuple[str, str]] = {
     "TypeAlias": ("a type alias inside the function is not supported", "the alias at the top of the file"),
     "Set": ("a set is not supported", _NUMBERS),
     "SetComp": ("a set comprehension is not supported", f"sum(... for i in range(n)), or {_LOOP}"),
-    "DictComp": ("a dict comprehension is not supported", f"sum(... for i in range(n)), or {_LOOP}"),
+    "DictComp": ("a dict comprehension is not supported", "the dict with its keys written out, or a list comprehension"),
     "GeneratorExp": ("a generator is supported only as the argument of sum", f"sum(... for i in range(n)), or {_LOOP}"),
     "JoinedStr": ("text is supported only as the message of `raise` and `assert`", "numbers"),
     "TemplateStr": ("a template string is not supported", "numbers"),

@@ -29,6 +29,8 @@ _IN_ORDER = frozenset({"zeros_of", "ones_of", "full_of", "empty_of", "array_of",
 
 #: Operations that give the same elements in another shape: of an array in C order, a view.
 _RESHAPES = frozenset({"reshape", "ravel"})
+#: What is written to is a constant from outside, or the result of an expression.
+_NAMELESS = ("this writes to an array that no name of this function holds", "a name for it first, or x = x.copy() of one from outside")
 
 
 class NeedsMemory(Exception):
@@ -233,7 +235,7 @@ class Writes(Arrays):
     def _writable(self, section: Section, node: ast.AST) -> Ref:
         base = section.base
         if not isinstance(base, Ref):
-            raise self.refusal(node, "this writes to an array that has no name", "a name for the array, then the write")
+            raise self.refusal(node, *_NAMELESS)
         steps = base.steps
         for step in section.steps:
             steps = joined(steps, step)
@@ -333,7 +335,7 @@ class Writes(Arrays):
         if self.memory is None:
             raise NeedsMemory
         if not isinstance(old, Ref):
-            raise self.refusal(stmt, "this writes to an array that has no name", "a name for the array, then the write")
+            raise self.refusal(stmt, *_NAMELESS)
         self._update(old, None, self.expr(stmt.value), stmt)
 
     def _update(self, ref: Ref, old: Atom | None, right: Value, stmt: ast.AugAssign) -> None:
@@ -349,7 +351,7 @@ class Writes(Arrays):
             raise NeedsMemory
         owner, given = method.owner, [*args, *keywords.values()]
         if not isinstance(owner, Ref):
-            raise self.refusal(node, "this writes to an array that has no name", "a name for the array, then the write")
+            raise self.refusal(node, *_NAMELESS)
         if method.name == "fill":
             self.expect(given, 1, 1, "fill", node)
             self.write(owner, self.atom(given[0], node), node)
