@@ -203,7 +203,10 @@ Shape: TypeAlias = "int | tuple[Shape, ...]"
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function: ``body.results`` are its answers, put together as `shape` says. `origin` names the frontend."""
+    """A function: ``body.results`` are its answers, put together as `shape` says. `origin` names the frontend.
+
+    Results behind those of the shape lie in memory that is `given`: who calls it finds them there.
+    """
 
     name: str
     params: tuple[Var, ...]
@@ -468,9 +471,14 @@ def check(module: Module) -> Module:
         seen: set[tuple[str, int]] = set()
         _bind(function.params, scope, seen)
         _check_block(function.body, scope, seen, module)
-        indices = list(_leaves(function.shape))
-        _require(sorted(set(indices)) == list(range(len(function.body.results))), f"{function.name}: shape {function.shape}")
+        _require(_covers(function.shape, function), f"{function.name}: shape {function.shape}")
     return module
+
+
+def _covers(shape: Shape, function: Function) -> bool:
+    """Does a shape show all results, but for arrays in memory that the function was given?"""
+    shown, count = sorted(set(_leaves(shape))), len(function.body.results)
+    return shown == list(range(len(shown))) and count - len(function.given) <= len(shown) <= count
 
 
 def _check_block(block: Block, scope: set[Var], seen: set[tuple[str, int]], module: Module) -> None:

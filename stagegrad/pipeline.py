@@ -15,7 +15,7 @@ from typing import Any
 
 from stagegrad import runtime
 from stagegrad.bounds import guarded, in_range
-from stagegrad.emit import Source, write
+from stagegrad.emit import Source, contracted, loosened, write
 from stagegrad.errors import ArgumentError, NameChoiceError, UnsupportedError
 from stagegrad.frontend import formula, python
 from stagegrad.frontend.deep import TOO_DEEP
@@ -118,12 +118,22 @@ def spell(module: Module, target: str, *, cache: bool, checked: bool = False, fr
     if target == "numba" and not parallel:
         module = deeply(lambda: _checked(by_sections(module)))
     module = deeply(lambda: _checked(write_into(module, into)))
+    freely: frozenset[str] | None = None
     if target == "numba" and parallel:
-        module = deeply(lambda: _checked(in_parallel(module)))
-    source = deeply(lambda: write(module, target, checked=checked, fresh=fresh))
+        module, freely, parts = deeply(lambda: _in_parts(loosened(module)))
+        fresh |= parts
+    source = deeply(lambda: write(module, target, checked=checked, fresh=fresh, freely=freely))
     # What Numba keeps on disk of a function that calls itself crashes the process that loads it.
     kept = cache and not _has_recursion(module)
     return source if kept else replace(source, text=runtime.without_disk_cache(source.text))
+
+
+def _in_parts(module: Module) -> tuple[Module, frozenset[str], frozenset[str]]:
+    """The module with its loops on several threads, the functions that are `contracted` in it, and those that run parts of loops."""
+    freely = contracted(module)
+    found = _checked(in_parallel(module))
+    parts = frozenset(function.name for function in found.functions) - {function.name for function in module.functions}
+    return found, freely | parts if module.main.name in freely else freely, parts
 
 
 def _has_recursion(module: Module) -> bool:

@@ -60,6 +60,70 @@ def shared(x):
     return total
 
 
+def nested(a, v):
+    total = 0.0
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            total += a[i, j] * v[j]
+    return total
+
+
+def two_matrices(a, b):
+    total = 0.0
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            total += math.sin(a[i, j]) * math.exp(-b[i, j])
+    return total
+
+
+def paths(mu, sigma, z):
+    total = 0.0
+    count, steps = z.shape
+    for p in range(count):
+        s = 1.0
+        for t in range(steps):
+            s = s * math.exp(mu / steps - 0.5 * sigma * sigma / steps + sigma * math.sqrt(1.0 / steps) * z[p, t])
+        total += max(s - 1.0, 0.0)
+    return total / max(count, 1)
+
+
+def bodies(x, y, m):
+    energy = 0.0
+    for i in range(len(x)):
+        for j in range(i + 1, len(x)):
+            energy -= m[i] * m[j] / math.sqrt((x[i] - x[j]) ** 2 + (y[i] - y[j]) ** 2 + 0.01)
+    return energy
+
+
+def logistic(w, x, t):
+    loss = 0.0
+    for i in range(x.shape[0]):
+        z = 0.0
+        for j in range(x.shape[1]):
+            z += x[i, j] * w[j]
+        loss += math.log1p(math.exp(-t[i] * z))
+    return loss
+
+
+def rowwise(x, y):
+    z = x - np.max(x, axis=1, keepdims=True)
+    return -np.sum(y * (z - np.log(np.sum(np.exp(z), axis=1, keepdims=True))))
+
+
+def chosen(w, k, y):
+    total = 0.0
+    for i in range(len(k)):
+        total += (w[k[i]] - y[i]) ** 2
+    return total
+
+
+def racing(x):
+    a = x.copy()
+    for i in range(1, len(x)):
+        a[i] = a[i - 1] * 0.5 + x[i]
+    return a[len(x) - 1]
+
+
 def raising(x):
     total = 0.0
     for i in range(len(x)):
@@ -89,11 +153,27 @@ def point(count, seed=0):
     return np.random.default_rng(seed).uniform(0.0, 1.0, count)
 
 
+def rows(count, seed=0):
+    return point(10 * (count // 10), seed).reshape(-1, 10)
+
+
+def some(count, seed=0):
+    return point(min(count, 600), seed)
+
+
 CASES = [
     (one_pass, {"x": VECTOR}, lambda n: (2.0, point(n))),
     (backwards, {"x": VECTOR}, lambda n: (2.0, point(n))),
     (fused, {"x": VECTOR, "y": VECTOR}, lambda n: (point(n), point(n, 1))),
-    (by_rows, {"x": MATRIX}, lambda n: (2.0, point(10 * (n // 10)).reshape(-1, 10))),
+    (by_rows, {"x": MATRIX}, lambda n: (2.0, rows(n))),
+    (nested, {"a": MATRIX, "v": VECTOR}, lambda n: (rows(10 * n), point(10))),
+    (two_matrices, {"a": MATRIX, "b": MATRIX}, lambda n: (rows(n), rows(n, 1))),
+    (paths, {"z": MATRIX}, lambda n: (0.1, 0.3, rows(n))),
+    (shared, {"x": VECTOR}, lambda n: (some(n),)),
+    (bodies, {"x": VECTOR, "y": VECTOR, "m": VECTOR}, lambda n: (some(n), some(n, 1), some(n, 2))),
+    (logistic, {"w": VECTOR, "x": MATRIX, "t": VECTOR}, lambda n: (point(10), rows(10 * n), np.sign(point(10 * n // 10, 3) - 0.5))),
+    (rowwise, {"x": MATRIX, "y": MATRIX}, lambda n: (rows(max(n, 10)), rows(max(n, 10), 1))),
+    (chosen, {"w": VECTOR, "k": "int64[:]", "y": VECTOR}, lambda n: (point(10), np.arange(n) % 10, point(n))),
 ]
 names = [case[0].__name__ for case in CASES]
 
@@ -147,16 +227,16 @@ def test_other_targets_have_one_thread():
     ("function", "types", "reason"),
     [
         (recurrence, {"x": VECTOR}, "a trip needs `s` from the trip before it"),
-        (shared, {"x": VECTOR}, "several trips read or write the same elements of `dx`"),
+        (racing, {"x": VECTOR}, "several trips read or write the same elements of `a`"),
         (raising, {"x": VECTOR}, "it raises an error"),
     ],
-    ids=["recurrence", "shared", "raising"],
+    ids=["recurrence", "racing", "raising"],
 )
 def test_what_would_go_wrong_is_refused(function, types, reason):
     f = compiled(function, types, parallel=True)
     with pytest.raises(stagegrad.UnsupportedError) as caught:
-        f.value_and_grad(*(point(10) for _ in types))
-    assert reason in str(caught.value) and "write instead" in str(caught.value)
+        (f if function is racing else f.value_and_grad)(*(point(10) for _ in types))
+    assert reason in str(caught.value) and "write instead" in str(caught.value) and "^^^^" in str(caught.value)
 
 
 def test_an_index_out_of_range_is_found():

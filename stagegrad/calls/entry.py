@@ -32,13 +32,15 @@ def enter(
 ) -> Callable[..., Any]:
     """A function of a user's arguments that calls `compiled`, written for their number and kinds.
 
-    `second` asks for the second part of the result alone, `answer` says what becomes of it; arrays in it are new ones if it is `fresh`.
+    A `lock` that `compiled` has is held meanwhile. `second` asks for the second part of the result alone, `answer` says what becomes of
+    it; arrays in it are new ones if it is `fresh`.
     A call goes to `slow(args, named)` where an argument is not plain, or where a name that is `watched` does not hold the same
     object any more; an exception of the compiled code becomes what `failed(error, args)` returns. The function has a function `takes`,
     which says of a tuple of arguments whether all of them are plain.
     """
-    native = _machine_code(compiled)
+    native, lock = _machine_code(compiled), getattr(compiled, "lock", None)
     scope: dict[str, Any] = {"missing": _MISSING, "compiled": native or compiled, "slow": slow, "failed": failed, "answer": answer}
+    scope["lock"], held = lock, "with lock: " if lock else ""
     words = [f"a{k}" for k in range(len(boundary.specs))]
     tests = [_test(word, spec, boundary.numba, scope) for word, spec in zip(words, boundary.specs, strict=True)]
     tests += _apart(boundary, words, scope) if boundary.parameters.positional else ["False"]
@@ -51,7 +53,7 @@ def enter(
         *_watching(watched, scope),
         f"    if {' and '.join([*(['same'] if watched else []), *tests, 'not (rest or named)'])}:",
         "        try:",
-        f"            {'return' if answer is None else 'raw ='} compiled({', '.join(taken)}){'[1]' if second else ''}",
+        f"            {held}{'return' if answer is None else 'raw ='} compiled({', '.join(taken)}){'[1]' if second else ''}",
         "        except Exception as error:",
         "            reason = error",
         *(() if answer is None else _answering(answer, boundary.leaves, taken, scope, plain=plain)),

@@ -26,14 +26,8 @@ from stagegrad.pipeline import Build, Choice
 #: Calls of what runs on Numba's threads wait for one another.
 _spreading = threading.RLock()
 
-
-def _renew_lock() -> None:
-    global _spreading
-    _spreading = threading.RLock()
-
-
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=_renew_lock)
+    os.register_at_fork(after_in_child=_spreading._at_fork_reinit)  # type: ignore[attr-defined]  # as threading has it for its own locks
 
 
 @dataclass(frozen=True)
@@ -153,16 +147,23 @@ def load(build: Build, kind: str, target: str, wrt: Choice) -> Callable[..., Any
     return functools.partial(_plainly, function) if build.scalar and "numpy" in loaded.text else function
 
 
-def _alone(compiled: Callable[..., Any], *args: Any) -> Any:
+class _Alone:
     """Numba's own threads are there for one call at a time: its simplest threading layer ends the process where there are two."""
-    with _spreading:
-        return compiled(*args)
+
+    lock = _spreading
+
+    def __init__(self, compiled: Any) -> None:
+        self.compiled, self.overloads = compiled, compiled.overloads
+
+    def __call__(self, *args: Any) -> Any:
+        with self.lock:
+            return self.compiled(*args)
 
 
 def entered(build: Build, compiled: Callable[..., Any]) -> Callable[..., Any]:
     """Numba's function as it is called: with denormals taken as zero inside, or on several threads, where that was asked for."""
     if build.options.parallel:
-        return functools.partial(_alone, compiled)
+        return _Alone(compiled)
     if not build.options.flush_denormals:
         return compiled
     from stagegrad.kernels.denormals import flushing  # lazily: it imports Numba

@@ -46,23 +46,34 @@ class Source:
     backward: tuple[int, int] = (0, 0)
 
 
-def write(module: Module, target: str, *, checked: bool = False, fresh: frozenset[str] = frozenset()) -> Source:
+def loosened(module: Module) -> Module:
+    """The module for Numba, where sums have any order, and what else its loops need not do as they say.
+
+    That and `contracted` look at whole functions: what cuts loops out of them comes behind, and tells `write` what they have found.
+    """
+    return Module(tuple(upward(summed_apart(shared_reciprocals(any_order(f)))) for f in module.functions))
+
+
+def write(module: Module, target: str, *, checked: bool = False, fresh: frozenset[str] = frozenset(),
+          freely: frozenset[str] | None = None) -> Source:  # fmt: skip
     """The module as Python text for a target: "python" (no Numba needed), "numpy" (the same, for arrays) or "numba".
 
     `checked` makes compiled code ask whether an index is in range; Python and NumPy always do. The functions named in `fresh` return
-    arrays that share no memory with an argument, nor with each other.
+    arrays that share no memory with an argument, nor with each other. A module that was `loosened` comes
+    with the functions that are `contracted`.
     """
     if target != "numba":
         target = "numpy" if _has_arrays(module) else "python"
-    if target == "numba":
-        module = Module(tuple(upward(summed_apart(shared_reciprocals(any_order(f)))) for f in module.functions))
+    if target == "numba" and freely is None:
+        module = loosened(module)
     module = _apart_from_helpers(module, target)
     # What writes into memory that it is given is a gradient, be it one that is differentiated again.
     fresh |= {function.name for function in module.functions if function.given}
     onto = places(module)
     owned = (owned_and_given(f, onto.get(f.name, ()), fresh_results=f.name in fresh, apart=fresh) for f in module.functions)
     module = Module(tuple(owned))
-    freely = contracted(module) if target == "numba" else frozenset()
+    if freely is None:
+        freely = contracted(module) if target == "numba" else frozenset()
     shapes = {function.name: function.shape for function in module.functions}
     lanes = target == "numba" and not any(_KERNELS in {function.name} | words_of(function) for function in module.functions)
     texts = [(function, write_function(function, target, shapes, lanes)) for function in reversed(module.functions)]
@@ -253,6 +264,8 @@ def _code(line: str) -> str:
     return " ".join(part for part, is_code in _parts(line) if is_code)
 
 
+#: What loops on several threads need.
+_ON_THREADS = ("PRANGE_ALONE", "cut")
 #: What compiled code asks for a few rows of a matrix, and for the memory of its tapes.
 _SECTIONS = re.compile(r"(?<![.\w])(?:rows_at_once|section)(?=\()")
 _ROOM = re.compile(r"(?<![.\w])room(?:_like)?(?=\()")
@@ -272,8 +285,11 @@ def _imports(lines: list[Line], words: list[str], target: str, about_loops: list
         third.append(f"from stagegrad import {_KERNELS}")
     if target == "numba" and re.search(r"\blapack\.", code):
         third.append("from stagegrad.kernels import lapack")
-    if about_loops:
-        third.append(f"from stagegrad.kernels.loops import {', '.join(about_loops)}")
+    on_threads = [word for word in about_loops if word in _ON_THREADS]
+    if loose := [word for word in about_loops if word not in on_threads]:
+        third.append(f"from stagegrad.kernels.loops import {', '.join(loose)}")
+    if on_threads:
+        third.append(f"from stagegrad.kernels.threads import {', '.join(on_threads)}")
     if target == "numba" and (words_of_rows := sorted(set(_SECTIONS.findall(code)))):
         third.append(f"from stagegrad.kernels.rows import {', '.join(words_of_rows)}")
     if target == "numba" and (rooms := sorted(set(_ROOM.findall(code)))):
@@ -283,4 +299,4 @@ def _imports(lines: list[Line], words: list[str], target: str, about_loops: list
     return found + (_gap() if found else [])
 
 
-__all__ = ["FunctionText", "Source", "write"]
+__all__ = ["FunctionText", "Source", "contracted", "loosened", "write"]

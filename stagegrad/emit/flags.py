@@ -90,8 +90,8 @@ def _freed(block: Block, totals: Mapping[Var, Var]) -> Block:
 
 
 def sum_words(function: Function) -> set[str]:
-    """The words for sums in any order that the text of a function uses."""
-    return {stmt.op for stmt in walk(function.body) if isinstance(stmt, Stage)} & set(_FREE.values())
+    """The words for sums in any order, and for the parts of a loop, that the text of a function uses."""
+    return {stmt.op for stmt in walk(function.body) if isinstance(stmt, Stage)} & {*_FREE.values(), "cut"}
 
 
 # ---------------------------------------------------------------------------------------------- loops that may as well count up

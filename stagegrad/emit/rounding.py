@@ -158,7 +158,7 @@ class Roundings:
 
     def of_products(self, *, alone: bool) -> set[Var]:
         """The sums that can take in a product without rounding it; the function's parameters may be products where it is not `alone`."""
-        products: set[Atom] = set() if alone else set(self.function.params)
+        products: set[Atom] = set() if alone else {param for param in self.function.params if param.type.kind == "float"}
         products |= {out for call in self.calls for out in call.outs}
         products |= {out for out, stage in self.stages.items() if stage.out.type.kind == "float" and _is_product(stage)}
         moved = (stage for stage in self.stages.values() if stage.op in _MOVES or stage.op in ("neg", "accumulate"))

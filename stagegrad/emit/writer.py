@@ -37,6 +37,7 @@ from stagegrad.ir import (
     Type,
     Var,
     While,
+    leaves,
     literal_is,
 )  # fmt: skip
 from stagegrad.names import Words, words_of
@@ -294,8 +295,15 @@ class _Writer:
     def _call(self, stmt: Call) -> None:
         self.calls[stmt.fn] = None
         args = ", ".join(self.text(a).text for a in stmt.args)
-        outs = self._unpacked(self.shapes.get(stmt.fn, tuple(range(len(stmt.outs)))), list(map(self._target, stmt.outs)))
+        shape = self.shapes.get(stmt.fn, tuple(range(len(stmt.outs))))
+        outs = self._unpacked(shape, list(map(self._target, stmt.outs)))
         self.line(f"{outs} = {stmt.fn}({args})" if stmt.outs else f"{stmt.fn}({args})", stmt.span)
+        shown = set(leaves(shape))
+        for result, argument in stmt.onto:
+            # What is not among the function's answers lies where it has written it.
+            out, array = self._target(stmt.outs[result]), self.text(stmt.args[argument]).text
+            if result not in shown and stmt.outs[result].name and out != array:
+                self.line(f"{out} = {array}", stmt.span)
 
     def _unpacked(self, shape: Shape, outs: list[str], inner: bool = False) -> str:
         """The left-hand side that takes an answer of this shape apart; a result that comes twice is taken once."""

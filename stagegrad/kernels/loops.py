@@ -18,11 +18,6 @@ _FREE = ("reassoc", "contract")
 #: LLVM takes vectors of half the width where it is not told so.
 _WIDEST = '"prefer-vector-width"="512"'
 
-#: Numba's option `parallel` for a function that says itself which of its loops run on several threads. Numba empties what it is given.
-PRANGE_ALONE = {"prange": True, **dict.fromkeys(
-    ("comprehension", "reduction", "inplace_binop", "setitem", "numpy", "stencil", "fusion"), False
-)}  # fmt: skip
-
 
 def plus(total: float, term: float) -> float:
     """``total + term`` in a loop that carries the total, which may add what several trips find before it adds that to the total."""

@@ -68,8 +68,10 @@ extent = structural("extent", "a", lambda attrs, types: f"{{a}}.shape[{attrs['ax
 count = structural("count", "a", "{a}.size", always(INT), stage="n{a}")
 trip_count = structural("trip_count", "start stop step", "len(range({start}, {stop}, {step}))", always(INT), stage="trips")
 
-# Into how many parts a loop of `n` trips is cut, each of `least` trips or more: enough for many threads to share them.
-parts = structural("parts", "n", "max(1, min(256, {n} // {least}))", always(INT), stage="parts")
+# Into how many parts a loop of `n` trips is cut, each of `least` trips or more, and at which trip a part begins.
+parts = structural("parts", "n least", lambda attrs, types: f"max(1, min({attrs['most']}, {{n}} // {{least}}))", always(INT), stage="parts")
+_CUT = {"python": "{n} * {part} // {parts}", "numba": "cut({n}, {part}, {parts})"}
+cut = structural("cut", "n part parts", _CUT, always(INT), stage="start")
 
 # How many rows of a matrix are worked on together, and the section of it that has them; only compiled code does so.
 rows_at_once = structural("rows_at_once", "x", {"python": "max(1, {x}.shape[0])", "numba": "rows_at_once({x})"}, always(INT), stage="rows")
