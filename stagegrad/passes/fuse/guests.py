@@ -12,7 +12,7 @@ which costs nothing while exponentials are computed, and is waited for in a loop
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from stagegrad.ir import Var
@@ -29,37 +29,48 @@ _COSTLY = 5.0
 
 def hosts(plan: Schedule) -> dict[Var, Var]:
     """What some values of innermost loops are guests of: the result, by the value; no result has two guests."""
-    found: dict[Var, Var] = {}
     inner = [item for item in plan.items if isinstance(item, Node) and plan.depth and len(item.axes) == plan.depth + 1]
     costly = {plan.levels[id(item)] for item in inner if not item.reduces and find(item.stage.op).cost >= _COSTLY}
+    free = [item for item in inner if costly and _is_array_of_its_own(item, plan)]
+    if not free:
+        return {}
+    readers: dict[object, list[Item]] = {}
+    for item in plan.items:
+        for base in reads_of(item):
+            readers.setdefault(base, []).append(item)
+    order = {id(item): k for k, item in enumerate(plan.items)}
+    found: dict[Var, Var] = {}
     for guest in inner:
-        readers = [item for item in plan.items if guest.out in reads_of(item) and plan.levels[id(item)] != plan.levels[id(guest)]]
-        if plan.levels[id(guest)] in costly and readers and plan.is_value(guest) and guest.first_gone > plan.depth:
-            host = next((one.out for one in inner if one.out not in found.values() and _receives(one, guest, readers, plan)), None)
-            if host is not None:
-                found[guest.out] = host
+        level = plan.levels[id(guest)]
+        others = [item for item in readers.get(guest.out, ()) if plan.levels[id(item)] != level]
+        if level not in costly or not others or not plan.is_value(guest) or guest.first_gone == plan.depth:
+            continue
+        host = next((one for one in free if _receives(one, guest, others, order, plan)), None)
+        if host is not None:
+            found[guest.out] = host.out
+            free.remove(host)
     return found
 
 
-def _receives(host: Node, guest: Node, readers: Sequence[Item], plan: Schedule) -> bool:
-    """Is a result an array of its own like the guest, no element of which is written before the guest's is read for the last time?"""
+def _is_array_of_its_own(node: Node, plan: Schedule) -> bool:
+    """Does a node fill an array that was made for it, element by element?"""
+    memory = plan.fused.memory.get(node.out)
+    return memory is not None and not node.reduces and not node.into and memory.axes == tuple(range(len(node.place)))
+
+
+def _receives(host: Node, guest: Node, readers: Sequence[Item], order: Mapping[int, int], plan: Schedule) -> bool:
+    """Is a result like the guest, and no element of it written before the guest's is read for the last time?"""
     time, dim = plan.levels[id(host)]
-    memory = plan.fused.memory.get(host.out)
-    if memory is None or host.reduces or host.into or memory.axes != tuple(range(len(host.place))):
+    if (host.place, host.axes, host.out.type) != (guest.place, guest.axes, guest.out.type) or plan.levels[id(guest)][0] >= time:
         return False
-    alike = host.place == guest.place and host.axes == guest.axes and host.out.type == guest.out.type
-    if not alike or plan.levels[id(guest)][0] >= time:
-        return False
-    order = {id(item): k for k, item in enumerate(plan.items)}
-    return all(plan.levels[id(reader)][0] < time or _is_in_time(reader, host, guest, dim, order, plan) for reader in readers)
+    return all(_is_in_time(reader, host, guest, dim, order, plan) for reader in readers)
 
 
-def _is_in_time(reader: Item, host: Node, guest: Node, dim: object, order: dict[int, int], plan: Schedule) -> bool:
-    """Does what runs at the time of the host read the guest's element before the host's is written?"""
+def _is_in_time(reader: Item, host: Node, guest: Node, dim: object, order: Mapping[int, int], plan: Schedule) -> bool:
+    """Is the guest's element read before the host's is written?"""
     time, own = plan.levels[id(reader)]
-    if time > plan.levels[id(host)][0]:
-        return False
-    if own is None:  # numbers come before the loops of their time
-        return True
+    last = plan.levels[id(host)][0]
+    if time != last or own is None:  # numbers come before the loops of their time
+        return time <= last
     in_step = isinstance(reader, Node) and plan.follows(reader, guest)
     return own == dim and in_step and order[id(reader)] <= order[id(host)]

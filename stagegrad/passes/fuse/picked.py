@@ -24,11 +24,14 @@ _MOST = 3
 
 def computed_where_picked(block: Block, found: Mapping[Var, Node], nodes: Nodes, fresh: Fresh) -> dict[Var, tuple[Node, ...]]:
     """For stages that read an array at computed places: the nodes that compute these elements, the stage's own last."""
+    picks = [node for node in found.values() if node.stage.op == "load"]
+    if not picks:
+        return {}
     fixed = _needed_as_arrays(block, found, nodes)
     written = frozenset[Atom | Counting]().union(*(written_by(stmt, nodes) for stmt in block.stmts))
     made = {}
-    for node in found.values():
-        if node.stage.op == "load" and node.refs[0].base not in fixed:
+    for node in picks:
+        if node.refs[0].base not in fixed:
             chain = _Chain(node, found, written, fresh)
             if chain.comes_to_an_end():
                 made[node.out] = tuple(chain.nodes)
@@ -37,7 +40,8 @@ def computed_where_picked(block: Block, found: Mapping[Var, Node], nodes: Nodes,
 
 def _needed_as_arrays(block: Block, found: Mapping[Var, Node], nodes: Nodes) -> set[Atom | Counting]:
     """What others than nodes read or write, through views."""
-    others = (stmt for stmt in block.stmts if not (isinstance(stmt, Stage) and (stmt.out in {*found, *nodes.views} or stmt.op in SIZES)))
+    known = found.keys() | nodes.views.keys()
+    others = (stmt for stmt in block.stmts if not (isinstance(stmt, Stage) and (stmt.out in known or stmt.op in SIZES)))
     return {nodes.ref(atom).base for atom in (*(var for stmt in others for var in reads(stmt)), *block.results)}
 
 
