@@ -114,7 +114,7 @@ def test_from_outside(entry: Entry) -> None:
         assert oracle.distance(slope, expected) <= 1e-12 * entry.loose
         assert not isinstance(slope, np.ndarray) or (slope.flags.c_contiguous and slope.flags.owndata and slope.flags.writeable)
     for array, untouched in zip(given, before, strict=True):
-        assert np.array_equal(array, untouched)
+        np.testing.assert_array_equal(array, untouched)
 
 
 @pytest.mark.parametrize("entry", [e for e in ENTRIES if isinstance(e.empty, type)], ids=lambda entry: entry.title)

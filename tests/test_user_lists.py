@@ -311,7 +311,7 @@ def an_array_of_the_list(x):
 
 def a_view_that_is_in_the_list(x):
     h, states = np.zeros(5), []
-    for k in range(3):
+    for _ in range(3):
         states.append(h[1:])
     h[2] = x[0]
     return np.sum(states[0])

@@ -100,13 +100,17 @@ class _Conflicts:
         mask, before = self.sharing.of(write.into), Cut("written", write.out)
         foreign = mask & self.sharing.foreign
         if foreign:
-            self.choose(self.routes.back((write.out, lowest(foreign)), self.settled))
+            self.choose(self._ahead(write, self.routes.back((write.out, lowest(foreign)), self.settled)))
             self.settled.add(write.out)
             return
         for victim in self.sharing.victims(write, self.settled):
             bit = lowest(mask & self.sharing.of(victim))
-            self.choose(self.routes.apart((write.out, bit), (victim, bit)) or [before])
+            self.choose(self._ahead(write, self.routes.apart((write.out, bit), (victim, bit))) or [before])
             self.settled.add(victim)
+
+    def _ahead(self, write: Write, cuts: Sequence[Cut]) -> list[Cut]:
+        """The cuts ahead of a write: what a function wrote to an argument is written already where its result is copied."""
+        return [replace(cut, kind="written") if cut == Cut("made", write.out) else cut for cut in cuts]
 
     def of_results(self, answer: Cut, others: Sequence[Cut]) -> None:
         """A result lies in the memory of an argument, or of another result."""

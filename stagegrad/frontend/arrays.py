@@ -69,6 +69,11 @@ class Arrays(Calls):
             self.note_view(found, given[0], node)
         return found
 
+    def composed(self, function: Callable[..., Any], args: Sequence[Value], node: ast.AST) -> Value:
+        """A call of one of NumPy's functions that are written in others (`prelude_numpy`)."""
+        assert isinstance(function, types.FunctionType)
+        return self.call_function(function, list(args), {}, node)
+
     def note_view(self, found: Var, of: Var, node: ast.AST) -> None:
         """Notes that one of two values has axes and the other has none, and that they share memory."""
         if of.type.rank and not found.type.rank:
@@ -96,7 +101,7 @@ class Arrays(Calls):
                 return tuple(self.known(item, node) for item in items)
             case other:
                 self.ask_for(other)
-                raise self.refusal(node, f"a constant is needed here, and this is {describe(other)}", "the number itself, as a literal")
+                raise self.unknown(node, f"a constant is needed here, and this is {describe(other)}", "the number itself, as a literal")
 
     def ask_for(self, value: Value) -> None:
         """Asks the caller of the function for the value of a parameter, if it is one."""
@@ -327,9 +332,10 @@ class Arrays(Calls):
     def _record_attribute(self, owner: Record, node: ast.Attribute) -> Value:
         name = node.attr
         if owner.display == "dict":
-            if name in ("keys", "values", "items"):
+            if name in ("keys", "values", "items", "get", "copy"):
                 return Method(name, owner, None)
-            raise self.refusal(node, f"`.{name}` of a dict is not supported", f'["{name}"]')
+            advice = "a new dict: {**first, **second}" if name == "update" else f'["{name}"]'
+            raise self.refusal(node, f"`.{name}` of a dict is not supported", advice)
         found = owner.get(name)
         if found is not None:
             return self.usable(found, node)
@@ -356,8 +362,14 @@ class Arrays(Calls):
         if isinstance(method.owner, Record) and method.name == "_replace":
             self.expect(args, 0, 0, method.name, node)
             return self.with_fields(method.owner, keywords, node)
+        if isinstance(method.owner, Record) and method.name == "get":
+            self.expect(args, 1, 2, "get", node)
+            found = method.owner.get(self.known(args[0], node))
+            return self.usable(found, node) if found is not None else args[1] if len(args) > 1 else Static(None)
         if isinstance(method.owner, Record):
             self.expect(args, 0, 0, method.name, node)
+            if method.name == "copy":
+                return dataclasses.replace(method.owner, ident=self.new_ident())
             names, items = tuple(map(Static, method.owner.names)), method.owner.items
             pairs = tuple(Many(pair) for pair in zip(names, items, strict=True))
             return Many({"keys": names, "values": items, "items": pairs}[method.name], "iterator", method.owner.ident)

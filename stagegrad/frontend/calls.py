@@ -9,20 +9,19 @@ import functools
 import math
 import sys
 import types
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
 
 from stagegrad import ops
 from stagegrad.errors import NeedsTypes
 from stagegrad.frontend import numpy_words, prelude, words
 from stagegrad.frontend.emitter import Strength
 from stagegrad.frontend.expressions import Expressions
+from stagegrad.frontend.forms import FORMS, Handler, deciding, each, multiplying, partial, searching, summing
 from stagegrad.frontend.records import is_record_class
 from stagegrad.frontend.values import (
     FALSE,
     TRUE,
     Closure,
-    Embedded,
     Many,
     Method,
     Numbers,
@@ -39,7 +38,6 @@ from stagegrad.frontend.values import (
 from stagegrad.ir import FLOAT, INT, Atom, Lit, Var
 from stagegrad.ops import REGISTRY, literal
 
-Handler = Callable[["Calls", list[Value], ast.Call], Value]
 #: Since 3.12 `sum` compensates rounding errors between floats.
 _COMPENSATED = sys.version_info >= (3, 12)
 
@@ -91,10 +89,11 @@ class Calls(Expressions):
         args = self.items(node.args)
         keywords: dict[str, Value] = {}
         for keyword in node.keywords:
-            if keyword.arg is None:
-                raise self.refusal(node, "`**` in a call is not supported", "the keywords one by one")
-            keywords[keyword.arg] = self.expr(keyword.value)
-        for value, part in [*zip(args, node.args, strict=False), *((keywords[k.arg], k.value) for k in node.keywords if k.arg)]:
+            for name, value in self._named_by(keyword):
+                if name in keywords:
+                    raise self.refusal(node, f"got multiple values for keyword argument '{name}'")
+                keywords[name] = self.usable(value, keyword.value)
+        for value, part in zip(args, node.args, strict=False):
             self.usable(value, part)
         if isinstance(target, Closure):
             return self.call_function(target, args, keywords, node)
@@ -103,6 +102,17 @@ class Calls(Expressions):
         if not isinstance(target, Static):
             raise self.refusal(node, f"{describe(target)} cannot be called")
         return self.call_object(target.thing, args, keywords, node)
+
+    def _named_by(self, keyword: ast.keyword) -> list[tuple[str, Value]]:
+        """What a keyword of a call stands for: one value, or with ``**`` all those of a dict."""
+        value = self.expr(keyword.value)
+        if keyword.arg is not None:
+            return [(keyword.arg, value)]
+        value = self.usable(value, keyword.value)
+        if not isinstance(value, Record) or value.display != "dict":
+            message = f"only a dict can be spread with **, and this is {describe(value)}"
+            raise self.unknown(keyword.value, message, "the keywords one by one")
+        return list(zip(value.names, value.items, strict=True))
 
     def call_method(self, method: Method, args: list[Value], keywords: dict[str, Value], node: ast.Call) -> Value:
         """The value of a call of a method of an array or of an object that was an argument."""
@@ -117,6 +127,10 @@ class Calls(Expressions):
         if thing is dataclasses.replace:
             self.expect(args, 1, 1, "dataclasses.replace", node)
             return self.with_fields(args[0], keywords, node)
+        if thing is functools.partial:
+            return partial(self, args, keywords, node)
+        if thing is dict:
+            return self._new_dict(args, keywords, node)
         handler = _handler(thing)
         if handler is not None:
             return handler(self, self._with_keywords(thing, args, keywords, node), node)
@@ -137,6 +151,14 @@ class Calls(Expressions):
         function = plain_function(prelude.isclose if thing is math.isclose else thing)
         assert function is not None  # `_check_known` has seen to it
         return self.call_function(function, args, keywords, node)
+
+    def _new_dict(self, args: list[Value], keywords: dict[str, Value], node: ast.Call) -> Value:
+        """``dict(a=1.0)``, ``dict(other)`` and ``dict(zip(names, values))``."""
+        self.expect(args, 0, 1, "dict", node)
+        first = args[0] if args else None
+        old = Record("dict", (), ()) if first is None else first if isinstance(first, Record) else self.dict_of_pairs(first, node)
+        both = dict(zip(old.names, old.items, strict=True)) | keywords
+        return Record("dict", tuple(both), tuple(both.values()), ident=self.new_ident())
 
     def _with_keywords(self, thing: object, args: list[Value], keywords: dict[str, Value], node: ast.Call) -> list[Value]:
         """The arguments of one of Python's own functions, those by keyword at their place; ``zip(x, y, strict=True)`` compares lengths."""
@@ -173,7 +195,8 @@ class Calls(Expressions):
         while isinstance(thing, functools.partial):
             thing = thing.func
         known = (_handler(thing), words.find(thing), numpy_words.find(thing))
-        ours = isinstance(thing, ops.Gate) or thing is math.isclose or is_record_class(thing)
+        ours = isinstance(thing, ops.Gate) or any(thing is one for one in _OWN) or is_record_class(thing)
+        ours = ours or _title(thing) == "numpy.fill_diagonal"
         if not ours and not any(known) and (plain_function(thing) is None or _is_of(thing, "numpy", "scipy", "stagegrad")):
             raise self.refusal(node, *_unknown(thing))
 
@@ -270,7 +293,7 @@ class Calls(Expressions):
 
     def _extreme(self, args: list[Value], node: ast.Call, op: str) -> Value:
         if len(args) == 1 and self.is_counted(args[0]):
-            return self.inlined(Closure(_searching(args[0], op, node), self.frame), node)
+            return self.inlined(Closure(searching(args[0], op, node), self.frame), node)
         items = list(args[0].items) if len(args) == 1 and isinstance(args[0], Many) else args
         if not items or (len(args) == 1 and not isinstance(args[0], Many)):
             raise self.unknown(node, f"{op} needs two numbers or more, or a tuple of them")
@@ -312,8 +335,10 @@ class Calls(Expressions):
 
     def _prod(self, args: list[Value], node: ast.Call) -> Value:
         self.expect(args, 1, 1, "math.prod", node)
+        if self.is_counted(args[0]):
+            return self.inlined(Closure(multiplying(args[0], node), self.frame), node)
         if not isinstance(args[0], Many):
-            raise self.refusal(node, "math.prod needs a tuple", "a loop that multiplies")
+            raise self.unknown(node, "math.prod needs a tuple", "a loop that multiplies")
         found: Atom = literal(1)
         for k, atom in enumerate(self.atoms(args[0].items, node)):
             found = atom if k == 0 else self.arithmetic("mul", found, atom, node)
@@ -408,9 +433,7 @@ class Calls(Expressions):
     def _collected(self, args: list[Value], node: ast.Call, display: str) -> Value:
         self.expect(args, 0, 1, display, node)
         if args and self.is_counted(args[0]):
-            each = ast.comprehension(ast.Name("x", ast.Store()), ast.Constant(cast(Any, Embedded(args[0]))), [], 0)
-            made = ast.ListComp(ast.Name("x", ast.Load()), [each])
-            found = self.listing(ast.fix_missing_locations(ast.copy_location(made, node)))
+            found = self.listing(ast.fix_missing_locations(ast.copy_location(each(args[0]), node)))
             return disowned(found) if display == "tuple" else found
         if display == "list":
             return self.new_list(self._items_of(args[0], display, node) if args else ())
@@ -418,11 +441,21 @@ class Calls(Expressions):
 
     def _any_all(self, args: list[Value], node: ast.Call, is_all: bool) -> Value:
         self.expect(args, 1, 1, "all" if is_all else "any", node)
+        if self.is_counted(args[0]):
+            return self.inlined(Closure(deciding(each(args[0]), is_all, node), self.frame), node)
         found: Atom = TRUE if is_all else FALSE
         for item in self._items_of(args[0], "all" if is_all else "any", node):
             test = self.truth(item, node)
             found = test if isinstance(found, Lit) else self.emit("and" if is_all else "or", [found, test], node)
         return found
+
+    def require_some(self, value: Value, error: str, message: str, node: ast.AST) -> None:
+        """Raises where there is nothing to go over."""
+        count = self.count_of(value, node) if self.is_counted(value) else literal(len(self._items_of(value, "this call", node)))
+        if isinstance(count, Lit) and not count.value:
+            raise self.refusal(node, message)
+        if isinstance(count, Var):
+            self.stop(self.arithmetic("lt", count, literal(1), node), error, message, node)
 
     def _slice_object(self, args: list[Value], node: ast.Call) -> Value:
         self.expect(args, 1, 3, "slice", node)
@@ -468,14 +501,19 @@ class Calls(Expressions):
         return total if exact else self.prelude("end_compensated", [total, lost], node)
 
     def _over_generator(self, thing: object, generator: ast.GeneratorExp, node: ast.Call) -> Value:
-        if thing in (builtins.list, builtins.max, builtins.min) and not node.keywords and len(node.args) == 1:
+        if thing in (builtins.any, builtins.all) and len(generator.generators) == 1 and not generator.generators[0].is_async:
+            return self.inlined(Closure(deciding(generator, thing is builtins.all, node), self.frame), node)
+        several = len(generator.generators) > 1 and thing is builtins.sum
+        if thing in _OF_LISTS or several:
             made = self.listing(generator)
-            return made if thing is builtins.list else self.call_object(thing, [made], {}, node)
+            others = [self.usable(self.expr(arg), arg) for arg in node.args[1:]]
+            given = {keyword.arg: self.expr(keyword.value) for keyword in node.keywords if keyword.arg}
+            return made if thing is builtins.list and not others else self.call_object(thing, [made, *others], given, node)
         if thing is not builtins.sum or node.keywords or len(node.args) > 2:
-            raise self.refusal(generator, "a generator is supported only as the argument of sum", "a loop")
-        if len(generator.generators) != 1 or generator.generators[0].is_async:
-            raise self.refusal(generator, "a generator with several loops is not supported", "nested loops that add to a number")
+            raise self.refusal(generator, "a generator is supported only as the argument of sum", "a list: [... for ...]")
         loop = generator.generators[0]
+        if loop.is_async:
+            raise self.refusal(generator, "an asynchronous generator is not supported", "for")
         start = self.usable(self.expr(node.args[1]), node) if len(node.args) == 2 else literal(0)
         over = self.usable(self.expr(loop.iter), loop.iter)
         return self._accumulated(loop.target, over, generator.elt, start, loop.ifs, node)
@@ -487,65 +525,29 @@ class Calls(Expressions):
         for part in (part for tree in (term, *tests) for part in ast.walk(tree)):
             if isinstance(part, ast.NamedExpr):
                 raise self.refusal(part, "`:=` inside a generator is not supported", "a loop")
-        return self.inlined(Closure(_summing(target, over, term, start, tests, node), self.frame), node)
+        return self.inlined(Closure(summing(target, over, term, start, tests, node), self.frame), node)
 
     def inlined(self, target: Closure, node: ast.AST) -> Value:
         """The value of a call without arguments of a function whose only `return` is its last statement."""
         raise NotImplementedError
 
 
-def _summing(
-    target: ast.expr, over: Value, term: ast.expr, start: Value, tests: list[ast.expr], node: ast.Call
-) -> ast.FunctionDef:
-    """``total = start; for target in over: total += term; return total``, compensated as `sum` is."""
-    taken = {part.id for tree in (target, term, *tests) for part in ast.walk(tree) if isinstance(part, ast.Name)}
-    total, lost = ("total" + "_" * ("total" in taken), "lost" + "_" * ("lost" in taken))
-
-    def names(context: ast.expr_context) -> list[ast.expr]:
-        return [ast.Name(total, context), ast.Name(lost, context)]
-
-    def known(value: Value) -> ast.expr:
-        return ast.Constant(cast(Any, Embedded(value)))  # a tree that only `constant` reads, never Python's compiler
-
-    step = ast.Call(known(Static(prelude.add_compensated)), [*names(ast.Load()), term], [])
-    add: ast.stmt = ast.Assign([ast.Tuple(names(ast.Store()), ast.Store())], step)
-    for test in reversed(tests):
-        add = ast.If(test, [add], [])
-    first = ast.Assign([ast.Tuple(names(ast.Store()), ast.Store())], known(Many((start, literal(0.0)))))
-    last = ast.Return(ast.Call(known(Static(prelude.end_compensated)), names(ast.Load()), []))
-    nothing = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
-    function = ast.FunctionDef("sum", nothing, [first, ast.For(target, known(over), [add], []), last], [])
-    return ast.fix_missing_locations(ast.copy_location(function, node))  # what the user wrote keeps its own place
-
-
-def _searching(over: Value, op: str, node: ast.Call) -> ast.FunctionDef:
-    """``best = None; for x in over: best = x if it is the first, else max(best, x)``, for a sequence that is not empty."""
-    known = ast.Constant(cast(Any, Embedded(over)))
-    best, x, empty = (ast.Name(name, ast.Load()) for name in ("best", "x", "empty"))
-    function = ast.Constant(cast(Any, Embedded(Static(getattr(builtins, op)))))
-
-    def put(name: str, value: ast.expr) -> ast.stmt:
-        return ast.Assign([ast.Name(name, ast.Store())], value)
-
-    step = ast.If(empty, [put("best", x)], [put("best", ast.Call(function, [best, x], []))])
-    loop = ast.For(ast.Name("x", ast.Store()), known, [step, put("empty", ast.Constant(False))], [])
-    error = ast.Call(ast.Constant(cast(Any, Embedded(Static(ValueError)))), [ast.Constant(f"{op}() arg is an empty sequence")], [])
-    stmts = [put("empty", ast.Constant(True)), loop, ast.If(empty, [ast.Raise(error)], []), ast.Return(best)]
-    nothing = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
-    return ast.fix_missing_locations(ast.copy_location(ast.FunctionDef(op, nothing, stmts, []), node))
-
-
+#: What is neither one operation nor a function in a table.
+_OWN: tuple[object, ...] = (math.isclose, functools.partial, dict)
+#: What takes a list where it is given a generator.
+_OF_LISTS = (builtins.list, builtins.tuple, builtins.max, builtins.min, math.prod)
 #: What does the same as a function of NumPy that is refused.
 _INSTEAD = {
-    "numpy.fill_diagonal": "for i in range(len(a)): a[i, i] = x",
-    "numpy.diag_indices": "i = np.arange(n), and a[i, i]",
-    "numpy.triu_indices": "two loops: for i in range(n): for j in range(i, n)",
-    "numpy.tril_indices": "two loops: for i in range(n): for j in range(i + 1)",
-    "numpy.nansum": "np.sum(np.where(np.isnan(x), 0.0, x))",
+    "numpy.nanmax": "np.max(np.where(np.isnan(x), -np.inf, x))",
+    "numpy.nanmin": "np.min(np.where(np.isnan(x), np.inf, x))",
+    "numpy.nanvar": "np.nanmean((x - np.nanmean(x)) ** 2)",
+    "numpy.nanstd": "np.sqrt(np.nanmean((x - np.nanmean(x)) ** 2))",
+    "numpy.vectorize": "the function of numbers in a loop, or one of arrays",
+    "numpy.apply_along_axis": "a loop over the rows",
+    "sorted": "np.sort(...)",
     "math.fsum": "sum(...)",
     "input": "the value as a parameter",
     "io.open": "what the file holds as a parameter",
-    "isinstance": "nothing: the types are known, and other types are another compilation",
     "eval": "the expression itself",
 }
 _HANDLERS: dict[object, Handler] = {
@@ -558,7 +560,7 @@ _HANDLERS: dict[object, Handler] = {
     math.floor: functools.partial(Calls._whole_part, op="floor_int"), math.ceil: functools.partial(Calls._whole_part, op="ceil_int"),
     math.trunc: functools.partial(Calls._whole_part, op="trunc_int"), math.log: Calls._log, math.hypot: Calls._hypot,
     math.dist: Calls._dist, math.prod: Calls._prod, math.gcd: Calls._gcd, math.factorial: Calls._factorial,
-    prelude.add_compensated: Calls._add_term, prelude.end_compensated: Calls._end_sum,
+    **FORMS, prelude.add_compensated: Calls._add_term, prelude.end_compensated: Calls._end_sum,
 }  # fmt: skip
 
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from stagegrad.frontend.memory import KEPT
+from stagegrad.frontend.ufuncs import Ufuncs
 from stagegrad.frontend.values import Many, Numbers, Record, Static, Value, describe, fill, leaves, refs
 from stagegrad.frontend.words_creation import as_type, common_type, held
 from stagegrad.frontend.words_shaping import stacked
-from stagegrad.frontend.writes import Writes
 from stagegrad.ir import INT, Atom, Attr, Block, For, Function, Lit, Module, Stage, Type, Var, binds, walk
 from stagegrad.ops import literal
 from stagegrad.shapes import Dim, Dimensions, dimensions, left_of
@@ -43,7 +43,7 @@ class Rows:
     certain: bool = False
 
 
-class Columns(Writes):
+class Columns(Ufuncs):
     """Lowers the reading and writing of items of lists of computed length."""
 
     rows: dict[int, Rows]  # the sizes of the arrays in growing lists

@@ -19,8 +19,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from stagegrad.frontend import imports
 from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow, Poisoned, Refusal
 from stagegrad.frontend.expressions import BINARY
+from stagegrad.frontend.forms import branches, known
 from stagegrad.frontend.lists import Lists
 from stagegrad.frontend.loops import TEST, Item, LoopLowering
 from stagegrad.frontend.refused import refused
@@ -113,6 +115,13 @@ class Statements(Lists):
                 return self._for(stmt)
             case ast.While():
                 return self._loop(stmt, None)
+            case ast.Match():
+                return self._match(stmt)
+            case ast.With():
+                imports.require_no_effect(self, stmt)
+                return self.body(stmt.body)
+            case ast.Import() | ast.ImportFrom():
+                imports.bind(self, stmt)
             case _:
                 raise self.refusal(stmt, *refused(stmt))
         return Flow.FALL
@@ -201,6 +210,13 @@ class Statements(Lists):
         if not isinstance(old, Var | Lit) or old.type.rank:
             raise self.refusal(stmt, f"this changes {describe(old)} in place; only numbers in a dict or list can be", "a name for it")
         self.replace_item(target, self.operate(BINARY.get(type(stmt.op), ""), old, self.expr(stmt.value), stmt), stmt)
+
+    def _match(self, stmt: ast.Match) -> Flow:
+        subject = self.usable(self.expr(stmt.subject), stmt.subject)
+        found = branches(stmt, known(subject))
+        if isinstance(found, ast.pattern):
+            raise self.refusal(found, "only constants, names, `_` and `|` of these are supported as patterns", "if ... elif ... else")
+        return self.body(found)
 
     def _define(self, stmt: ast.FunctionDef) -> None:
         if stmt.decorator_list:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import functools
-import inspect
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -12,11 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 from stagegrad.errors import NeedsTypes
+from stagegrad.frontend import constants
 from stagegrad.frontend.emitter import Emitter, Poisoned, Refusal
 from stagegrad.frontend.operators import ARITHMETIC, BITWISE, COMPARISONS
 from stagegrad.frontend.refused import refused
 from stagegrad.frontend.scope import MISSING
-from stagegrad.frontend.values import FALSE, POISON, TRUE, Closure, Embedded, Many, Record, Static, Unfit, Value, describe, leaves
+from stagegrad.frontend.values import FALSE, POISON, TRUE, Closure, Embedded, Many, Method, Record, Static, Unfit, Value, describe, leaves
 from stagegrad.ir import BOOL, FLOAT, INT, Atom, Lit, Type, Var
 from stagegrad.ops import literal
 
@@ -119,6 +119,8 @@ class Expressions(Emitter):
                 return self.closure(node)
             case ast.Dict():
                 return self._dict(node)
+            case ast.DictComp():
+                return self._dict_of(node)
             case _:
                 raise self.refusal(node, *refused(node))
 
@@ -142,12 +144,37 @@ class Expressions(Emitter):
         """A dict with texts as keys."""
         found: dict[str, Value] = {}
         for key, value in zip(node.keys, node.values, strict=True):
-            name = None if key is None else self.usable(self.expr(key), key)
+            if key is None:
+                found |= self._spread_dict(value)
+                continue
+            name = self.usable(self.expr(key), key)
             if not (isinstance(name, Static) and isinstance(name.thing, str)):
                 raise self.refusal(node, "a dict must have constant texts as keys", '{"name": value}')
             found[name.thing] = self.expr(value)
         self.check_size([*found.values()], node)
         return Record("dict", tuple(found), tuple(found.values()), ident=self.new_ident())
+
+    def _dict_of(self, node: ast.DictComp) -> Record:
+        """A dict comprehension over items whose number is known: the list of its pairs, as a dict."""
+        pairs = ast.copy_location(ast.ListComp(ast.Tuple([node.key, node.value], ast.Load()), node.generators), node)
+        return self.dict_of_pairs(self.listing(ast.fix_missing_locations(pairs)), node)
+
+    def dict_of_pairs(self, value: Value, node: ast.AST) -> Record:
+        """A dict of pairs of a constant text and a value."""
+        found: dict[str, Value] = {}
+        for pair in value.items if isinstance(value, Many) else (value,):
+            name = pair.items[0] if isinstance(pair, Many) and len(pair.items) == 2 else None
+            if not isinstance(pair, Many) or not isinstance(name, Static) or not isinstance(name.thing, str):
+                raise self.refusal(node, "a dict must have constant texts as keys", '{"name": value}')
+            found[name.thing] = pair.items[1]
+        return Record("dict", tuple(found), tuple(found.values()), ident=self.new_ident())
+
+    def _spread_dict(self, node: ast.expr) -> dict[str, Value]:
+        """``**other`` in a dict."""
+        other = self.usable(self.expr(node), node)
+        if not isinstance(other, Record) or other.display != "dict":
+            raise self.unknown(node, f"only a dict can be spread with **, and this is {describe(other)}", "its items one by one")
+        return dict(zip(other.names, other.items, strict=True))
 
     def call(self, node: ast.Call) -> Value:
         """The value of a call."""
@@ -197,9 +224,11 @@ class Expressions(Emitter):
         elif isinstance(thing, complex) or (kind.__module__ == "numpy" and kind.__name__ in _NARROW):
             message = f"`{name}` is a {kind.__name__}; only float64, int64 and bool constants are supported"
             raise self.refusal(node, message, f"float({name})")
+        elif constants.is_container(thing):
+            return constants.constant(self, thing, name, node)
         elif isinstance(thing, list | dict | set | bytearray):
-            raise self.refusal(node, f"`{name}` is a {kind.__name__} that may change; constants must be numbers or tuples of numbers",
-                        f"a tuple, {name} = (...), or where it is indexed by a variable an array, {name} = np.array(...)")  # fmt: skip
+            message = f"`{name}` is a {kind.__name__} that may change; constants hold numbers, texts, functions and lists of such"
+            raise self.refusal(node, message, f"`{name}` as a parameter, or a tuple: {name} = (...)")
         elif kind.__name__ == "ndarray":
             return self.outside_array(thing, name, node)
         return self.constant(thing, node)
@@ -240,9 +269,12 @@ class Expressions(Emitter):
             case Many(display="list") if node.attr in _CHANGES:
                 message = f"`.{node.attr}` changes a list in place; lists that change are not supported"
                 raise self.refusal(node, message, "a name for each item, or an array")
-            case Static(thing) if (found := _held_number(thing, node.attr)) is not MISSING:
+            case Static(thing) if (found := constants.held_by(thing, node.attr)) is not MISSING:
                 self.compilation.capture_attribute(thing, node.attr, found)
                 return self.outside(found, node.attr, node)
+            case Static(thing) if (method := constants.method_of(thing, node.attr)) is not None:
+                self.compilation.capture_attribute(type(thing), node.attr, method)
+                return Method(node.attr, owner, method)
             case _:
                 raise self.refusal(node, f"`.{node.attr}` of {describe(owner)} is not supported", "the value, as a name or a parameter")
 
@@ -285,6 +317,10 @@ class Expressions(Emitter):
             columns = zip(*(row.items for row in rows), strict=True)
             found = tuple(self._item_at([self.usable(one, node) for one in column], place, display, node) for column in columns)
             return Many(found, rows[0].display, functools.reduce(operator.or_, (row.ident for row in rows)))
+        if items and len(rows) == len(items):
+            ragged = self.ragged_row(rows, place, node)
+            if ragged is not None:
+                return ragged
         atoms = [item for item in items if isinstance(item, (Var, Lit))]
         alike = len({atom.type for atom in atoms}) == 1 and len(atoms) == len(items) and not atoms[0].type.rank
         if not alike or len(items) > _MOST_ITEMS:
@@ -292,6 +328,10 @@ class Expressions(Emitter):
             reason += f"more than {_MOST_ITEMS} items" if alike else "items that are not numbers of one type"
             raise self.refusal(node, reason, "an array: np.array(...), or a loop over the items")
         return self.emit("item", [place, *atoms], node, [("display", display)] if display == "list" else ())
+
+    def ragged_row(self, rows: Sequence[Many], place: Atom, node: ast.AST) -> Value | None:
+        """One of several lists of numbers that are not of one length; None if they hold something else."""
+        raise NotImplementedError
 
     def closure(self, node: ast.FunctionDef | ast.Lambda) -> Closure:
         """A function that the user's function defines; its defaults are evaluated now."""
@@ -556,14 +596,6 @@ def _repeated_at_run_time(left: Value, right: Value) -> tuple[Many, Value] | Non
 
 def _none_or_text(value: Value) -> bool:
     return isinstance(value, Static) and (value.thing is None or isinstance(value.thing, str))
-
-
-def _held_number(thing: object, name: str) -> object:
-    """A number that an object or a class holds under a name; `MISSING` where reading it could run code."""
-    if not isinstance(thing, type) and type(thing).__getattribute__ is not object.__getattribute__:
-        return MISSING
-    found = inspect.getattr_static(thing, name, MISSING)
-    return found if type(found) in (int, float, bool) else MISSING
 
 
 _NARROW = frozenset({

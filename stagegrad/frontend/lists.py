@@ -7,9 +7,10 @@ for all that the loop can append (`columns`). A list that may be appended to mus
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any, cast
 
 from stagegrad.frontend.arrays import Section
@@ -37,7 +38,7 @@ from stagegrad.frontend.values import (
     named_anew,
     undefined,
 )
-from stagegrad.ir import FLOAT, Atom, Lit
+from stagegrad.ir import FLOAT, Atom, Lit, Var
 from stagegrad.ops import literal
 
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
@@ -243,6 +244,17 @@ class Lists(Columns):
         attrs = [(name, held) for name, held, usual in (("kind", item.type.kind, "float"), ("bits", item.type.bits, 64)) if held != usual]
         made = self.emit("full_of", [item, count], node, attrs)
         return Numbers((made,), count, self.new_ident(), exact=True, item=Lit(None, item.type))
+
+    def ragged_row(self, rows: Sequence[Many], place: Atom, node: ast.AST) -> Value | None:
+        numbers = [item for row in rows for item in row.items if isinstance(item, Var | Lit)]
+        alike = len({number.type for number in numbers}) == 1 and not numbers[0].type.rank
+        if not alike or len(numbers) != sum(len(row.items) for row in rows):
+            return None
+        ends = [*accumulate((len(row.items) for row in rows), initial=0)]
+        start, stop = (self.emit("item", [place, *map(literal, bounds)], node) for bounds in (ends[:-1], ends[1:]))
+        together = self.emit("array_of", numbers, node, (("shape", (len(numbers),)),))
+        row = self.emit("load", [together, start, stop], node, (("at", "[{0}:{1}]"), ("rank", 1)))
+        return Numbers((row,), self.arithmetic("sub", stop, start, node), 0, exact=True, item=Lit(None, numbers[0].type))
 
     def item_of(self, target: ast.Subscript) -> tuple[Key, Many | Record, int] | None:
         """The variable, what it holds, and the place of the item that is written to; behind the last for a new key of a dict."""

@@ -693,15 +693,13 @@ class Lowering(Statements):
     ) -> dict[str, Value]:
         """The arguments by parameter, as Python binds them."""
         title, spec = _name(inner), inner.args
-        if spec.kwarg:
-            raise self.refusal(node, f"{title} takes `**{spec.kwarg.arg}`, which is not supported", "parameters by name")
         positional = [arg.arg for arg in (*spec.posonlyargs, *spec.args)]
         if len(args) > len(positional) and not spec.vararg:
             raise self.refusal(node, f"{title}() takes {len(positional)} positional arguments but {len(args)} were given")
         found = dict(zip(positional, args, strict=False))
         allowed = {arg.arg for arg in (*spec.args, *spec.kwonlyargs)}
         for name, value in keywords.items():
-            if name in found or name not in allowed:
+            if name in found or (name not in allowed and not spec.kwarg):
                 word = "multiple values for" if name in found else "an unexpected keyword"
                 raise self.refusal(node, f"{title}() got {word} argument '{name}'")
             found[name] = value
@@ -710,6 +708,9 @@ class Lowering(Statements):
             name = argument.arg
             if argument is spec.vararg:
                 ordered[name] = Many(tuple(args[len(positional) :]))
+            elif argument is spec.kwarg:
+                others = tuple(key for key in keywords if key not in allowed)
+                ordered[name] = Record("dict", others, tuple(keywords[key] for key in others), ident=self.new_ident())
             elif name in found or name in defaults:
                 ordered[name] = found[name] if name in found else defaults[name]
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from stagegrad.frontend import (
     numpy_words,
     words_arranging,
+    words_composed,
     words_creation,
     words_elementwise,
     words_linalg,
@@ -16,6 +17,7 @@ from stagegrad.frontend import (
 __all__ = [
     "numpy_words",
     "words_arranging",
+    "words_composed",
     "words_creation",
     "words_elementwise",
     "words_linalg",

@@ -241,8 +241,8 @@ class Writes(Arrays):
             steps = joined(steps, step)
         return Ref(base.buffer, steps, replace(base.type, rank=steps[-1].rank if steps else base.type.rank))
 
-    def write(self, ref: Ref, value: Value, node: ast.AST) -> None:
-        """Puts a value into a section of a buffer: the buffer has a new version then."""
+    def write(self, ref: Ref, value: Value, node: ast.AST, op: str = "store") -> None:
+        """Puts a value into a section of a buffer, or adds it there (`op`): the buffer has a new version then."""
         memory = self.memory
         assert memory is not None
         self._check_own(ref, node)
@@ -252,19 +252,21 @@ class Writes(Arrays):
         stored = self._fitted(self.array(value, node), ref, node)
         version = self.version(ref, node)
         self.require_one_holder(key_of(ref.buffer), version, node)
-        new = self._stored(version, steps, stored, memory.words[ref.buffer], node)
+        new = self._stored(version, steps, stored, memory.words[ref.buffer], node, op)
         self.env[key_of(ref.buffer)] = Slot(new)
         self._lose_others(ref, node)
 
-    def _stored(self, version: Atom, steps: tuple[Step, ...], value: Atom, word: str, node: ast.AST) -> Atom:
+    def _stored(
+        self, version: Atom, steps: tuple[Step, ...], value: Atom, word: str, node: ast.AST, op: str = "store"
+    ) -> Atom:  # fmt: skip
         """The array with a value at the end of the steps; through another shape, it is that shape which is written to."""
         if steps[0].suffix not in _RESHAPES:
             if steps[-1].suffix:  # ``a.T = ...`` would set an attribute
                 steps = (*steps, replace(_WHOLE, rank=steps[-1].rank))
-            return self.emit("store", [version, *atoms_of(steps), value], node, attributes(steps, version.type.rank), word)
+            return self.emit(op, [version, *atoms_of(steps), value], node, attributes(steps, version.type.rank), word)
         reshaped = self.emit(steps[0].suffix, [version, *steps[0].atoms], node)
         inner = steps[1:] or (replace(_WHOLE, rank=reshaped.type.rank),)
-        return self.emit("reshape_like", [self._stored(reshaped, inner, value, "", node), version], node, (), word)
+        return self.emit("reshape_like", [self._stored(reshaped, inner, value, "", node, op), version], node, (), word)
 
     def _check_own(self, ref: Ref, node: ast.AST) -> None:
         assert self.memory is not None

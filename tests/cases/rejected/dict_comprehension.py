@@ -1,3 +1,3 @@
 def f(x):
-    powers = {k: x**k for k in range(3)}  # error: a dict comprehension is not supported
+    powers = {k: x**k for k in range(3)}  # error: a dict must have constant texts as keys
     return x

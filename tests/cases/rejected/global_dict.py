@@ -1,5 +1,5 @@
-LIMITS = {"low": 0.0}
+LIMITS = {1: 0.0}
 
 
 def f(x):
-    return x - LIMITS["low"]  # error: `LIMITS` is a dict that may change
+    return x - LIMITS[1]  # error: `LIMITS` is a dict that may change

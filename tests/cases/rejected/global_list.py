@@ -1,4 +1,4 @@
-WEIGHTS = [0.5, 0.25]
+WEIGHTS = [0.5, 0.25j]
 
 
 def f(x):

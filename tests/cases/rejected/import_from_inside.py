@@ -1,4 +1,4 @@
 def f(x):
-    from math import sin  # error: an import inside the function
+    from math import sinus  # error: this import fails
 
-    return sin(x)
+    return sinus(x)

@@ -1,4 +1,4 @@
 def f(x):
-    import math  # error: an import inside the function
+    import mathematics  # error: this import fails: No module named 'mathematics'
 
-    return math.sin(x)
+    return mathematics.sin(x)

@@ -1,6 +1,6 @@
 def f(x, n: int):
-    match n:  # error: `match` is not supported
+    match n:
         case 0:
             return x
-        case _:
+        case int():  # error: only constants, names, `_` and `|` of these are supported as patterns
             return 2.0 * x

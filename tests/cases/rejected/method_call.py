@@ -1,10 +1,11 @@
 class Model:
-    def value(self, x):
-        return x
+    @property
+    def value(self):
+        return 2.0
 
 
 MODEL = Model()
 
 
 def f(x):
-    return MODEL.value(x)  # error: `.value` of a Model is not supported
+    return x * MODEL.value  # error: `.value` of a Model is not supported

@@ -1,3 +1,3 @@
 def f(x):
-    with open("x") as file:  # error: `with` is not supported
+    with open("x") as file:  # error: only `with np.errstate(...)` is supported
         return x
