@@ -371,3 +371,36 @@ def test_a_helper_that_writes_is_given_a_list() -> None:
         return put(a, items) + np.sum(a) + items[1]
 
     compare(filled, (X, 3), "numpy")
+
+
+# ---------------------------------------------------------------------------------------------- lists of the trip before
+
+
+def in_a_list_and_changed_in_the_next_trip(x):
+    before, kept = [x[0], x[1]], []
+    for k in range(4):
+        before[0] = before[0] * x[k]
+        now = [x[k] * 2, x[k]]
+        kept.append(now)
+        before = now
+    return kept[0][0] + before[0]
+
+
+def two_names_from_the_trip_before(x):
+    kept, values = [0.0] * len(x), [v * 1.0 for v in x]
+    for _ in range(3):
+        kept[0] += values[0]
+        new = [2 * v for v in values]
+        values = kept
+        kept = new
+        values = kept
+    return sum(kept) * values[0]
+
+
+LATER = [in_a_list_and_changed_in_the_next_trip, two_names_from_the_trip_before]
+
+
+@pytest.mark.parametrize("function", LATER, ids=lambda function: function.__name__)
+def test_what_another_name_sees_in_the_next_trip_is_not_changed(function: Callable[..., Any]) -> None:
+    with pytest.raises(stagegrad.UnsupportedError, match="has another name as well, or is not this function's own"):
+        stagegrad.compile(function, target="numpy", cache=False)(X)

@@ -438,6 +438,8 @@ class Arrays(Calls):
                 return count, lambda index: inner(self.arithmetic("sub", last, index, node))
             case _ if self.is_array(value):
                 return self.length(value, node), lambda index: self.row(value, index, node)
+            case Many(items, display) if display != "iterator":
+                return literal(len(items)), lambda index: self.picked(value, index, node)
             case _:
                 message = f"{describe(value)} cannot be looped over beside something whose length is known at run time only"
                 raise self.refusal(node, message, "an array: np.array(...)")

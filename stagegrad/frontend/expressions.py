@@ -295,11 +295,15 @@ class Expressions(Emitter):
         index = self.number(node.slice)
         if isinstance(index, Var):
             place = self.whole(index, node.slice, "an index")
-            return self._item_at(_as_floats(owner).items, place, owner.display, node)
+            return self.picked(owner, place, node)
         position = self._known_position(index, node)
         if not -len(owner.items) <= position < len(owner.items):
             raise self.refusal(node, f"position {position} is outside a {owner.display} of {len(owner.items)}")
         return self.usable(owner.items[position], node)
+
+    def picked(self, owner: Many, place: Atom, node: ast.AST) -> Value:
+        """The item of a tuple or a list at a position that is known when the program runs."""
+        return self._item_at(_as_floats(owner).items, place, owner.display, node)
 
     def _position(self, part: ast.expr, node: ast.AST) -> int:
         """A position in a tuple, which must be known."""
@@ -310,7 +314,7 @@ class Expressions(Emitter):
             raise self.refusal(node, "a tuple can be cut at constants only", "an array: np.array(...), or a loop over the tuple")
         return index.value
 
-    def _item_at(self, items: Sequence[Value], place: Atom, display: str, node: ast.Subscript) -> Value:
+    def _item_at(self, items: Sequence[Value], place: Atom, display: str, node: ast.AST) -> Value:
         """The item at a position that is known when the program runs: a number, or a row of numbers, where all items are alike."""
         rows = [item for item in items if isinstance(item, Many) and item.display != "iterator"]
         if items and len(rows) == len(items) and len({(row.display, len(row.items)) for row in rows}) == 1:

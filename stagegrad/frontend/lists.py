@@ -57,7 +57,7 @@ class Lists(Columns):
 
     list_types: dict[int, Value]  # what the items of growing lists are, as skeletons
     busy: list[int]  # the lists that a loop goes over
-    growing: list[frozenset[Key]]  # the lists that the loops around have made room for
+    growing: list[dict[Key, int]]  # the lists that the loops around have made room for
     lists: int = 0
 
     def new_list(self, items: Iterable[Value]) -> Many:
@@ -109,7 +109,7 @@ class Lists(Columns):
         if isinstance(target, Many):
             self.check_size([*target.items, value], node)
             return replace(target, items=(*target.items, self.kept(value)))
-        if not any(key in keys for keys in self.growing):
+        if not any(loop.get(key) == target.ident for loop in self.growing):  # a list of this trip has no room from before the loop
             more = self.arithmetic("add", target.count, literal(1), node)
             target = self._moved(target, more, node)
         item = self._item_for(target, value, node)

@@ -38,6 +38,7 @@ from stagegrad.frontend.values import (
     idents,
     join,
     leaves,
+    named_anew,
     refs,
     undefined,
     unfit_in,
@@ -48,6 +49,8 @@ from stagegrad.ir import BOOL, FLOAT, INT, Atom, Block, Carry, For, Lit, Type, V
 if TYPE_CHECKING:
     from stagegrad.frontend.control import Statements
 
+#: So many lists that a loop makes are told apart from one another in the trips behind.
+_EARLIER = 8
 TEST: Key = (0, "$test")
 #: What a loop takes at a position.
 Item: TypeAlias = Callable[[Atom], Value]
@@ -74,6 +77,7 @@ class LoopLowering:
         self.low, self.stmt, self.over, self.item = lowering, stmt, over, item
         self.start = dict(lowering.env), len(lowering.stmts)
         self.mark = len(lowering.compilation.problems), len(lowering.compilation.made)
+        self.earlier = [lowering.new_ident() for _ in range(_EARLIER)]  # what lists of earlier trips go by
         self.lists = lowering.lists_now()
         self.roomy, self.full = lowering.make_room(stmt, over)
         frame, scope = lowering.frame, lowering.frame.scope
@@ -85,7 +89,8 @@ class LoopLowering:
         grown = [name for name, slot in slots.items() if slot is not None and isinstance(slot.value, Numbers)]
         slots = {name: lowering.env.get((frame.number, name)) for name in rekeyed(stmt.body)}
         grown += [name for name, slot in slots.items() if slot is not None and isinstance(slot.value, Many | Numbers | Record)]
-        self.growing = frozenset((frame.number, name) for name in appended(stmt.body))
+        held = {key: lowering.env[key].value for name in appended(stmt.body) if (key := (frame.number, name)) in lowering.env}
+        self.growing = {key: value.ident for key, value in held.items() if isinstance(value, Numbers)}
         changed = [(frame.number, name) for name in dict.fromkeys([*assigned([header, *stmt.body]), *grown])]
         live = scope.head[stmt] | scope.captured
         self.lost = [key for key in changed if key[1] not in live]
@@ -233,12 +238,12 @@ class LoopLowering:
             if end is None or body.flow is Flow.DEAD or end.value == POISON:
                 continue
             if carried.skeleton is None:
-                carried.skeleton = undefined(end.value)
+                carried.skeleton = undefined(self._of_earlier_trips(end.value))
                 settled = settled and carried.key[1] not in self.visible
                 if settled:
                     self._enter(carried, {})
                 continue
-            joined = join(carried.skeleton, end.value)
+            joined = join(carried.skeleton, self._of_earlier_trips(end.value))
             if joined is None:
                 entry = self.low.env.get(carried.key) or Slot(carried.skeleton)
                 joined = self.low.conflict(carried.key[1], entry, end)
@@ -247,6 +252,13 @@ class LoopLowering:
                 carried.skeleton, settled = joined, False
         return settled
 
+    def _of_earlier_trips(self, value: Value) -> Value:
+        """What a trip leaves behind, as the next one sees it: the lists that it made are not those that the next one makes."""
+        first = self.lists[0] + 1
+        for bit in {k for ident in idents(value) for k in range(first, ident.bit_length()) if ident >> k & 1}:
+            value = named_anew(value, 1 << bit, self.earlier[bit % _EARLIER])
+        return value
+
     def _more_names(self, body: Arm) -> bool:
         """Has a trip given more names to a list that it does not change, by putting it into another list?"""
         low, carried, news = self.low, {carried.key for carried in self.carried}, False
@@ -254,7 +266,7 @@ class LoopLowering:
             end = body.env.get(key)
             if key in carried or key in self.lost or end is None or [*idents(end.value)] == [*idents(slot.value)]:
                 continue
-            together = join(slot.value, end.value)
+            together = join(slot.value, self._of_earlier_trips(end.value))
             if together is not None and [*idents(together)] != [*idents(slot.value)]:
                 low.env[key], news = replace(slot, value=fill(together, leaves(slot.value))), True
         return news
