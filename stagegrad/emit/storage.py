@@ -48,7 +48,9 @@ class _Live:
 
     def remove(self, vars: Iterable[Var]) -> None:
         for var in vars:
-            self.by_name[var.name] = self.by_name.get(var.name, 0) & ~self.bits.of(var)
+            left = self.by_name.pop(var.name, 0) & ~self.bits.of(var)
+            if left:  # a name without values would be copied and joined from now on
+                self.by_name[var.name] = left
 
     def join(self, other: _Live) -> None:
         for name, found in other.by_name.items():

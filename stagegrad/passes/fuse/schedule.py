@@ -38,8 +38,11 @@ class Schedule:
 
     def times(self) -> Iterator[tuple[list[Item], list[list[Node]]]]:
         """What runs at each time: the items that run in no loop, then the loops with their nodes."""
+        at: dict[int, list[Item]] = {}
+        for item in self.items:
+            at.setdefault(self.levels[id(item)][0], []).append(item)
         for time in range(max((level for level, _ in self.levels.values()), default=-1) + 1):
-            now = [item for item in self.items if self.levels[id(item)][0] == time]
+            now = at.get(time, [])
             dims = dict.fromkeys(self.levels[id(item)][1] for item in now)
             groups = (
                 [item for item in now if isinstance(item, Node) and self.levels[id(item)][1] == dim] for dim in dims if dim is not None
