@@ -35,13 +35,13 @@ from stagegrad.ir import (
 )  # fmt: skip
 from stagegrad.names import Words
 from stagegrad.ops import Builder, literal
+from stagegrad.reverse.carried import ZERO, gradient_carries, hand_on
 from stagegrad.reverse.joined import joined
 from stagegrad.reverse.records import NEVER, RECORD, Step, price_of_record, sizes_before, to_record, work
 
 if TYPE_CHECKING:
     from stagegrad.reverse.sweep import Gradients, Sweep
 
-ZERO = literal(0.0)
 ONE = literal(1)
 
 
@@ -67,7 +67,7 @@ class LoopReversal:
 
     def run(self, gradients: Gradients) -> tuple[list[Stmt], list[Stmt]]:
         before = Builder(self.fresh)
-        carries, inner = self._gradient_carries(gradients, before)
+        carries, inner = gradient_carries(self.sweep, self.copy, [carry.out for carry in self.loop.carries], gradients, before)
         again, undo, kept = self._undo(inner, carries)
         after = Builder(self.fresh)
         records = self._choose(again, undo)
@@ -77,40 +77,11 @@ class LoopReversal:
         restores = sorted({*self._restores(core), *(r.carry for r in records if r.carry is not None)})
         recorded = self._record(restores, records)
         loop = self._backward_loop(core, kept, restores, records, recorded, before)
-        self._hand_on(kept, gradients, after)
+        owned = {carry.var: original for carry, original in zip(self.copy.carries, self.loop.carries, strict=True)}
+        hand_on(self.sweep, kept, owned, gradients, after)
         return recorded.forward, [*before.stmts, *loop, *after.stmts]
 
-    # -- the gradients that travel from trip to trip
-
-    def _gradient_carries(self, gradients: Gradients, before: Builder) -> tuple[list[tuple[Var, Carry]], Gradients]:
-        """For each active carry, and each active value from outside that the body reads: (value, its gradient's carry)."""
-        sweep, loop = self.sweep, self.copy
-        found: list[tuple[Var, Carry]] = []
-        inner: Gradients = {}
-        for carry, original in zip(loop.carries, self.loop.carries, strict=True):
-            if carry.var in sweep.active:
-                start = gradients.pop(original.out, None)
-                start = self._zero(original.out, before) if start is None else sweep.whole(start, original.out, before)
-                found.append((carry.var, self._carry(carry.var, start)))
-        outside = sorted(free(loop.body), key=lambda v: (v.name, v.version))
-        for var in outside:
-            if var in sweep.active and var not in [c.var for c in loop.carries]:
-                start = gradients.get(var)
-                start = self._zero(var, before) if start is None else sweep.whole(start, var, before)
-                found.append((var, self._carry(var, start)))
-                inner[var] = found[-1][1].var
-        return found, inner
-
-    def _zero(self, var: Var, before: Builder) -> Atom:
-        """Nothing has reached it yet: 0.0, or an array of zeros."""
-        return before.emit("zeros_like", self.sweep.shaped_like(var), name=self.sweep.gradient_word(var)) if var.type.rank else ZERO
-
-    def _carry(self, var: Var, start: Atom) -> Carry:
-        word = self.sweep.gradient_word(var)
-        carry = Carry(self.fresh.var(word, var.type), start, self.fresh.var(word, var.type))
-        if self.sweep.may_stop(start):
-            self.sweep.routed.add(carry.var)
-        return carry
+    # -- one trip, undone
 
     def _undo(self, inner: Gradients, carries: list[tuple[Var, Carry]]) -> tuple[list[Stmt], Block, list[tuple[Var, Carry]]]:
         """The body of the reverse loop: the trip again, then the trip undone (what of it is needed)."""
@@ -263,18 +234,6 @@ class LoopReversal:
             return carry.init
         steps = position if stride.value == 1 else inside.emit("mul", position, stride)
         return steps if carry.init == literal(0) else inside.emit("add", carry.init, steps, name=carry.var.name)
-
-    def _hand_on(self, kept: list[tuple[Var, Carry]], gradients: Gradients, after: Builder) -> None:
-        """After the loop: outside values keep what reached them, and each carry's initial value receives its gradient."""
-        owned = {c.var: original for c, original in zip(self.copy.carries, self.loop.carries, strict=True)}
-        for var, carry in kept:
-            if self.sweep.may_stop(carry.var):
-                self.sweep.routed.add(carry.out)
-            if var not in owned:
-                gradients[var] = carry.out
-        for var, carry in kept:
-            if var in owned:
-                self.sweep.add(gradients, owned[var].init, carry.out, after)
 
 
 class _Range:

@@ -42,8 +42,9 @@ from stagegrad.ir import (
     walk,
 )  # fmt: skip
 from stagegrad.ops import Builder, literal
+from stagegrad.reverse.carried import ZERO, gradient_carries, hand_on, in_order
 from stagegrad.reverse.joined import joined
-from stagegrad.reverse.loops import ONE, ZERO, _Range, position_of
+from stagegrad.reverse.loops import ONE, _Range, position_of
 from stagegrad.reverse.records import sizes_before
 from stagegrad.reverse.rooms import hoisted, room_for
 
@@ -202,7 +203,7 @@ class Stuck(Exception):
 def read_again(sweep: Sweep, level: Level, stmts: list[Stmt], state: dict[Var, Atom], builder: Builder) -> list[Stmt]:
     """Statements of the backward pass, with the arrays as they are restored in `state`, and what was read from them read again."""
     mapping: dict[Var, Atom] = {}
-    for var in _in_order(free(Block(tuple(stmts)))):
+    for var in in_order(free(Block(tuple(stmts)))):
         if sweep.lineages.changing(var):
             if var in state:
                 mapping[var] = state[var]
@@ -252,10 +253,6 @@ def same_facts(sweep: Sweep, copies: dict[Var, Var]) -> None:
     sweep.made.update({new: replace(sweep.made[old], out=new) for old, new in copies.items() if old in sweep.made})
 
 
-def _in_order(vars: Iterable[Var]) -> list[Var]:
-    return sorted(vars, key=lambda var: (var.name, var.version))
-
-
 # ---------------------------------------------------------------------------------------------- one loop
 
 
@@ -285,7 +282,7 @@ class NestReversal:
     def _run(self, gradients: Gradients) -> tuple[list[Stmt], list[Stmt]]:
         sweep, loop = self.sweep, self.loop
         before, after = Builder(self.fresh), Builder(self.fresh)
-        kept, inner = self._gradient_carries(gradients, before)
+        kept, inner = gradient_carries(sweep, loop, [carry.out for carry in loop.carries], gradients, before)
         outside = dict(sweep.current)
         restored = self._restored_carries()
         levels, mark = sweep.levels, len(self.nest.uses)
@@ -302,47 +299,10 @@ class NestReversal:
                 sweep.current[init] = carry.out
         forward_stmts, backward_stmts = _Trips(self, forward, core, [c for _, c in kept] + [c for _, c in restored], uses, before).run()
         self.nest.loops.pop()
-        self._hand_on(kept, gradients, after)
+        hand_on(sweep, kept, {carry.var: carry for carry in loop.carries}, gradients, after)
         if self.outermost:
             forward_stmts = [*self.nest.before.stmts, *forward_stmts]
         return forward_stmts, [*before.stmts, *backward_stmts, *after.stmts]
-
-    # -- gradients
-
-    def _gradient_carries(self, gradients: Gradients, before: Builder) -> tuple[list[tuple[Var, Carry]], Gradients]:
-        """For each active carry, and each active value from outside that the body reads: (value, its gradient's carry)."""
-        sweep, loop = self.sweep, self.loop
-        found: list[tuple[Var, Carry]] = []
-        inner: Gradients = {}
-        for carry in loop.carries:
-            if carry.var in sweep.active:
-                start = sweep.whole(gradients.pop(carry.out, ZERO), carry.out, before)
-                found.append((carry.var, self._carry(carry.var, start)))
-        for var in _in_order(free(loop.body)):
-            if var in sweep.active and all(var != carry.var for carry in loop.carries):
-                start = sweep.whole(gradients.get(var, ZERO), var, before)
-                found.append((var, self._carry(var, start)))
-                inner[var] = found[-1][1].var
-        return found, inner
-
-    def _carry(self, var: Var, start: Atom) -> Carry:
-        word = self.sweep.gradient_word(var)
-        carry = Carry(self.fresh.var(word, var.type), start, self.fresh.var(word, var.type))
-        if self.sweep.may_stop(start):
-            self.sweep.routed.add(carry.var)
-        return carry
-
-    def _hand_on(self, kept: list[tuple[Var, Carry]], gradients: Gradients, after: Builder) -> None:
-        """After the loop: outside values keep what reached them, and each carry's initial value receives its gradient."""
-        owned = {carry.var: carry for carry in self.loop.carries}
-        for var, carry in kept:
-            if self.sweep.may_stop(carry.var):
-                self.sweep.routed.add(carry.out)
-            if var not in owned:
-                gradients[var] = carry.out
-        for var, carry in kept:
-            if var in owned:
-                self.sweep.add(gradients, owned[var].init, carry.out, after)
 
     # -- arrays
 
@@ -504,7 +464,7 @@ class _Trips:
         threads = {use.leaves for use in self.uses}
         wanted: list[Stmt] = []
         seen: set[Var] = set()
-        pending = _in_order(free(self.core))
+        pending = in_order(free(self.core))
         while pending:
             var = pending.pop(0)
             if var in seen or var in threads or not (var in here or var in owned):
@@ -519,7 +479,7 @@ class _Trips:
             elif self._repeatable(makers[var]):
                 if makers[var] not in wanted:
                     wanted.append(makers[var])
-                    pending += _in_order(free(Block((makers[var],))))
+                    pending += in_order(free(Block((makers[var],))))
                 seen.update(binds(makers[var]))
             else:
                 self._recorded(var)
