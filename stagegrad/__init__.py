@@ -2,12 +2,16 @@
 
 @stagegrad.compile
 def f(x: float, y: float) -> float:
-    return (x + exp(y)) / (x * x + 1.0)
+    return (x + math.exp(y)) / (x * x + 1.0)
 
-f(3.0, -4.0)                  the value, compiled
-f.value_and_grad(3.0, -4.0)   (f, (df/dx, df/dy))
-print(f.source())             the code that computes them
-f.prove()                     the proof that it does
+f(3.0, -4.0)                        the value, compiled
+f.value_and_grad(3.0, -4.0)         (f, (df/dx, df/dy))
+print(f.source())                   the code that computes them
+f.prove()                           the proof that it does
+
+stagegrad.formula("x * sin(y)")     the same for a formula
+stagegrad.grad(f)                   the gradient as a function, which has a gradient, too
+stagegrad.gate                      makes a function of your own one stage, with a slope that you may state
 """
 
 from __future__ import annotations

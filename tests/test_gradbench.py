@@ -201,6 +201,8 @@ BAD = [
     ([1], None, "the message is [1], not an object"),
     ({"kind": "start"}, None, "the message has no field 'id'"),
     ({"id": 3}, 3, "the message has no field 'kind'"),
+    ('{"id": NaN, "kind": "start"}', None, "the message.id is nan"),
+    ('{"id": [1e999], "kind": "start"}', None, "the message.id is [inf]"),
     ({"id": 3, "kind": 1}, 3, "the message.kind is 1, not a text"),
     ({"id": 3, "kind": "dance"}, 3, "the message's kind is 'dance'"),
     ({"id": 3, "kind": "define", "module": "../../etc"}, 3, "there is no eval '../../etc'"),
@@ -215,6 +217,7 @@ BAD = [
     (lse({"x": [[1.0, 2.0]]}), 7, "input.x is [[1.0, 2.0]], not a list (any) of numbers"),
     (lse({"x": [[1, 2], [3]]}), 7, "input.x has lists of different lengths"),
     (lse({"x": [1.0], "min_runs": 0}), 7, "input.min_runs is 0, not a whole number of at least 1"),
+    (lse({"x": [1.0], "min_runs": 10**30}), 7, "not a whole number of at least 1 and below 2**63"),
 ]
 
 
@@ -237,4 +240,5 @@ def test_inputs_that_contradict_themselves_are_refused() -> None:
     assert "at most 62" in refused("det", ell=63)
     assert "input has main_params" in refused("lstm", sequence=[[0.0, 0.0, 0.0]])
     data = EVALUATED[-1]["input"]["data"]
+    assert "input.us is 1.5, not a list" in refused("ht", us=1.5)
     assert "parents" in refused("ht", data={**data, "model": {**data["model"], "parents": [0] * 22}})

@@ -44,6 +44,13 @@ class Fields:
             raise self._refused(name, found, "a text")
         return found
 
+    def items(self, name: str) -> list[Any]:
+        """A list of anything."""
+        found = self.any(name)
+        if not isinstance(found, list):
+            raise self._refused(name, found, "a list")
+        return found
+
     def flag(self, name: str) -> bool:
         """true or false."""
         found = self.any(name)
@@ -52,10 +59,10 @@ class Fields:
         return found
 
     def whole(self, name: str, least: int = 0) -> int:
-        """A whole number of at least `least`; 3.0 is one, too."""
+        """A whole number of at least `least`, below 2**63; 3.0 is one, too."""
         found = self.any(name)
-        if isinstance(found, bool) or not isinstance(found, int | float) or found != found // 1 or found < least:
-            raise self._refused(name, found, f"a whole number of at least {least}")
+        if isinstance(found, bool) or not isinstance(found, int | float) or found != found // 1 or not least <= found < 2**63:
+            raise self._refused(name, found, f"a whole number of at least {least} and below 2**63")
         return int(found)
 
     def number(self, name: str) -> float:

@@ -38,7 +38,7 @@ def _answer(line: str) -> str:
     number: object = None
     try:
         message = Fields(_parsed(line), "the message")
-        number = message.any("id")
+        number = _identity(message.any("id"))
         return _line({"id": number, **_reply(message)})
     except (BadMessage, StagegradError) as error:
         reason = str(error)
@@ -46,6 +46,15 @@ def _answer(line: str) -> str:
         traceback.print_exc(file=sys.stderr)
         reason = f"{type(error).__name__}: {error}"
     return json.dumps({"id": number, "success": False, "error": reason})
+
+
+def _identity(found: object) -> object:
+    """The message's id, which has to be fit for an answer: Python reads NaN and 1e999, which JSON cannot hold."""
+    try:
+        json.dumps(found, allow_nan=False)
+    except ValueError:
+        raise BadMessage(f"the message.id is {found}, which JSON has no number for") from None
+    return found
 
 
 def _parsed(line: str) -> Any:

@@ -181,8 +181,7 @@ def arguments(given: Any) -> tuple[Any, ...]:
 
 def surface(fields: Fields, data: Fields, model: Fields, vertices: int) -> tuple[Ints, Floats, bool]:
     """The corners of each point's triangle, its coordinates in it, and whether there are any: else the point is at a vertex."""
-    us = fields.any("us") if "us" in fields else []
-    if len(us) == 0:
+    if "us" not in fields or not fields.items("us"):
         at = data.indices("correspondences", (None,), 0, vertices)
         return np.stack([at, at, at], axis=1), np.zeros((len(at), 2)), False
     triangles = model.indices("triangles", (None, 3), 0, vertices)
