@@ -321,17 +321,17 @@ class Build:
         specs = tuple(replace(spec, type=FLOAT32) if isinstance(spec, Leaf) and spec.type == FLOAT else spec for spec in program.specs)
         return Build(replace(program, module=_checked(narrow(program.module)), specs=specs), self.options)
 
-    def map_source(self, answer: str, wrt: Choice = None, same: frozenset[int] = frozenset()) -> Source:
+    def map_source(self, answer: str, wrt: Choice = None, same: frozenset[int] = frozenset(), *, parallel: bool = False) -> Source:
         """The text for Numba that computes an answer at many points; the parameters at the positions `same` are numbers there."""
-        key = (answer, _key(wrt), same)
+        key = (f"{answer} in parallel" if parallel else answer, _key(wrt), same)
         if key not in self._map_sources:
-            self._map_sources[key] = self._spelled(self._map_module(answer, wrt, same), "numba")
+            self._map_sources[key] = self._spelled(self._map_module(answer, wrt, same), "numba", parallel=parallel)
         return self._map_sources[key]
 
-    def map_loaded(self, answer: str, wrt: Choice, same: frozenset[int]) -> runtime.Loaded:
+    def map_loaded(self, answer: str, wrt: Choice, same: frozenset[int], *, parallel: bool = False) -> runtime.Loaded:
         """The compiled function that computes an answer at many points: of arrays, and behind them those that it writes to."""
         kinds = [str(param.type) for param in self._map_module(answer, wrt, same).main.params]
-        return load(self.map_source(answer, wrt, same), "numba", cache=self.options.cache, kinds=kinds)
+        return load(self.map_source(answer, wrt, same, parallel=parallel), "numba", cache=self.options.cache, kinds=kinds)
 
     def map_types(self, answer: str, wrt: Choice = None) -> tuple[Type, ...]:
         """What the numbers are that an answer has at each point, one for each leaf of it."""

@@ -21,8 +21,8 @@ from stagegrad import pipeline
 from stagegrad.calls.boundary import Answer, Boundary, Parameters
 from stagegrad.calls.cost import Cost, count, tape_names
 from stagegrad.calls.entry import enter, enter_mapping, enter_writing
-from stagegrad.calls.passages import Course, Passage, Writing, entered, explaining, load
-from stagegrad.calls.points import Points, are_narrow, one_point, plain_dtype, results, rooms
+from stagegrad.calls.passages import Course, Passage, Writing, entered, explaining, load, spreading
+from stagegrad.calls.points import LEAST_POINTS, Points, are_narrow, one_point, plain_dtype, results, rooms
 from stagegrad.calls.raw import NumbaFunctions
 from stagegrad.calls.tracing import Trace, trace
 from stagegrad.errors import ArgumentError, MissingPackageError, NameChoiceError, NeedsTypes, Problem, StagegradError, UnsupportedError
@@ -147,7 +147,8 @@ class Staged(Generic[P, R]):
         What the function raises at a point is raised, with a note that has the first such point's index; `out` then holds whatever was
         computed. Raises ArgumentError for arguments of the wrong kind, shapes that do not broadcast and an `out` that does not fit.
         """
-        if self._maps and answer == "value_and_grad" and wrt is None and not parallel and not named:
+        alone = not parallel or all(getattr(value, "size", 1) < 2 * LEAST_POINTS for value in args)  # few points are for one thread
+        if self._maps and answer == "value_and_grad" and wrt is None and alone and not named:
             for quick in self._maps.values():
                 if (found := quick(args, out)) is not None:
                     return found
@@ -501,9 +502,10 @@ class Staged(Generic[P, R]):
                 if wanted is not None:
                     raise
             else:
-                return Course(build.answer(answer, wrt), found, compiled, True, explaining(build, "numba", answer, wrt))
+                ways = explaining(build, "numba", answer, wrt), spreading(build, answer, wrt, same)
+                return Course(build.answer(answer, wrt), found, compiled, True, *ways)
         plainly = load(build, answer, "python", wrt)
-        return Course(build.answer(answer, wrt), found, plainly, False, explaining(build, "python", answer, wrt))
+        return Course(build.answer(answer, wrt), found, plainly, False, explaining(build, "python", answer, wrt), lambda: None)
 
     def _passage(self, build: Build, method: str, wrt: Choice, target: str | None = None) -> Passage:
         key = (build, method if target is None else f"{method} {target}", tuple(wrt) if isinstance(wrt, list) else wrt)

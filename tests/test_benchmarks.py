@@ -22,6 +22,7 @@ from benchmarks.contests import rosenbrock
 from benchmarks.figures import QUICK, Figure, table
 from benchmarks.peers import Absent, package, spoken
 from benchmarks.timing import Contender, race
+from benchmarks.workloads import parallel
 
 
 def test_every_workload_is_a_module_that_measures() -> None:
@@ -29,6 +30,28 @@ def test_every_workload_is_a_module_that_measures() -> None:
     assert modules == set(workloads.WORKLOADS)
     for name in modules:
         assert callable(importlib.import_module(f"benchmarks.workloads.{name}").measure)
+
+
+def test_two_threads_have_limits_by_the_size_of_their_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = {
+        f"sum of {parallel.LARGE:,} elements": {"one": 3e-3, "two": 2e-3},
+        f"sum of {parallel.SMALL:,} elements": {"one": 5e-6, "two": 5e-6},
+        parallel.PLAIN: {"one": 9e-3, "two": 5e-3},
+    }
+    asked: dict[str, Any] = {}
+
+    def run(*args: str, environment: dict[str, str]) -> SimpleNamespace:
+        asked.update(environment)
+        return SimpleNamespace(stdout=json.dumps(seconds))
+
+    monkeypatch.setattr(parallel, "python", run)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    ratios = parallel.measure(QUICK)[1::2]
+    assert asked["NUMBA_NUM_THREADS"] == "2"
+    assert [figure.limit for figure in ratios] == [parallel.LIMIT, parallel.LIMIT_SMALL, None]
+    assert [figure.met for figure in ratios] == [False, True, True]
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    assert parallel.measure(QUICK) == []
 
 
 def test_every_contest_is_a_module_with_one() -> None:

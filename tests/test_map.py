@@ -379,7 +379,7 @@ def test_a_second_call_is_the_same_by_a_shorter_way(count, dtype, long_way):
     f = stagegrad.formula(CS231N, target="numba")
     x, y = np.random.default_rng(2).normal(size=(2, count)).astype(dtype)
     f.map(np.ones(2, dtype), np.ones(2, dtype))
-    first = flat(f.map(x, y, parallel=True))
+    first = flat(f.map(x, y=y))
     assert len(long_way) == 2
     second, third = flat(f.map(x, y)), flat(f.map(x, y, out=(np.ones(count, dtype), (np.ones(count, dtype), np.ones(count, dtype)))))
     assert len(long_way) == 2
@@ -590,3 +590,25 @@ def test_names_that_the_loop_needs_are_left_to_the_user():
     value, gradient = f.map(POINTS[0], POINTS[1], POINTS[2], 2.0)
     np.testing.assert_allclose(value, POINTS[0] * POINTS[1] + 2.0 * POINTS[2])
     np.testing.assert_array_equal(gradient[1], POINTS[0])
+
+
+def test_a_large_map_runs_on_numbas_threads_and_one_that_raises_on_pythons():
+    x, y = np.random.default_rng(3).uniform(0.5, 2.0, (2, 70_000))
+    f = stagegrad.formula(CS231N, target="numba")
+    for mine, theirs in zip(flat(f.map(x, y, parallel=True)), flat(f.map(x, y)), strict=True):
+        assert mine.tobytes() == theirs.tobytes()
+    build = next(iter(f._builds.values()))
+    assert "in prange(parts):" in build.map_source("value_and_grad", parallel=True).text
+
+    def root(v):
+        if v < 0.0:
+            raise ValueError("below zero")
+        return v**0.5
+
+    g = stagegrad.compile(root, target="numba")
+    for mine, theirs in zip(flat(g.map(x, parallel=True)), flat(g.map(x)), strict=True):
+        assert mine.tobytes() == theirs.tobytes()
+    x[60_001] = -1.0
+    with pytest.raises(ValueError, match="below zero") as caught:
+        g.map(x, parallel=True)
+    assert "[60001]" in "".join(caught.value.__notes__)

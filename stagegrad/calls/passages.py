@@ -26,8 +26,17 @@ from stagegrad.pipeline import Build, Choice
 #: Calls of what runs on Numba's threads wait for one another.
 _spreading = threading.RLock()
 
+#: Whether this process is a child of one that may have used Numba's threads: those of GNU OpenMP end a child that asks for them.
+_is_child = threading.Event()
+
+
+def _after_fork() -> None:
+    _spreading._at_fork_reinit()  # type: ignore[attr-defined]  # as threading has it for its own locks
+    _is_child.set()
+
+
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=_spreading._at_fork_reinit)  # type: ignore[attr-defined]  # as threading has it for its own locks
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @dataclass(frozen=True)
@@ -113,18 +122,25 @@ def _writable(array: Any, room: Room | None) -> Any:
 
 @dataclass(frozen=True)
 class Course:
-    """The way of a call of `map`: a loop that Numba compiled, or a function of numbers for one point after the other."""
+    """The way of a call of `map`: a loop that Numba compiled, or a function of numbers for one point after the other.
+
+    `spread` compiles the loop for Numba's threads; where it cannot be cut, as where it may raise, it is None, and chunks of the points
+    go to threads of Python's.
+    """
 
     answer: Spec
     types: tuple[Type, ...]
     compiled: Callable[..., Any]
     loops: bool
     explain: Callable[..., BaseException]
+    spread: Callable[[], Callable[..., Any] | None]
 
     def __call__(self, points: Points, arrays: Sequence[Any], *, parallel: bool) -> None:
         """Fills the arrays of the results; what the function raises says at which point."""
         try:
-            if self.loops:
+            if self.loops and parallel and not _is_child.is_set() and (spread := self.spread()) is not None:
+                run_compiled(spread, points, arrays, threads=1)
+            elif self.loops:
                 run_compiled(self.compiled, points, arrays, threads=available_threads() if parallel else 1)
             else:
                 run_plainly(self.compiled, points, arrays, flat)
@@ -169,6 +185,19 @@ def entered(build: Build, compiled: Callable[..., Any]) -> Callable[..., Any]:
     from stagegrad.kernels.denormals import flushing  # lazily: it imports Numba
 
     return flushing(compiled)
+
+
+def spreading(build: Build, answer: str, wrt: Choice, same: frozenset[int]) -> Callable[[], Callable[..., Any] | None]:
+    """What compiles the loop of a map for Numba's threads, when it is first asked for."""
+
+    @functools.cache
+    def compiled() -> Callable[..., Any] | None:
+        try:
+            return _Alone(build.map_loaded(answer, wrt, same, parallel=True).function)
+        except UnsupportedError:
+            return None
+
+    return compiled
 
 
 def explaining(build: Build, target: str, answer: str, wrt: Choice) -> Callable[..., BaseException]:
