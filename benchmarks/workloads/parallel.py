@@ -51,7 +51,7 @@ def energy(x: Any, y: Any) -> Any:
     return np.sum(np.exp(-x * x) * np.sin(y) + np.sqrt(x * x + y * y + 1.0))
 
 
-def option(drift: float, spread: float, noise: Any) -> float:
+def option(drift: float, spread: float, noise: Any) -> Any:
     """The mean payoff over paths that know nothing of one another, each a loop over time."""
     total = 0.0
     for p in range(noise.shape[0]):
