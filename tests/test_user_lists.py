@@ -174,6 +174,28 @@ def copies_of_an_array_that_is_written_to(x):
 
 
 @PROGRAMS.called_with(X)
+def returned_from_a_loop(x):
+    """The loop is lowered again, for what the lists hold, and what it returned was lost there."""
+    rows, places = [], []
+    for k in range(5):
+        rows.append(x * k)
+        places.append(k)
+        if np.sum(rows[-1]) > 5.0:
+            return np.sum(np.stack(rows) ** 2) + places[-1]
+    return np.sum(rows[0])
+
+
+@PROGRAMS.called_with(X)
+def ints_returned_from_a_loop(x):
+    places = []
+    for k in range(5):
+        places.append(k)
+        if x[k] > 1.0:
+            return x[places[-1]] * places[1]
+    return 0.0
+
+
+@PROGRAMS.called_with(X)
 def longer_by_one(x):
     items, rows = [v * 2 for v in x], [x * v for v in x]
     items.append(1.0)

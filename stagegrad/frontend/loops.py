@@ -114,16 +114,19 @@ class LoopLowering:
             mark = len(low.compilation.problems), len(low.compilation.made)
             low.region = self.region
             low.growing.append(self.growing)
+            others = False
             try:
                 index, test, body = self._trip()
             except OtherNumbers as other:
-                if other.ident not in self.roomy.values():
+                others = other.ident in self.roomy.values()
+                if not others:
                     raise
-                low.compilation.forget(*mark)
-                return self._again()
             finally:
                 low.region = outer
                 low.growing.pop()
+            if others:
+                low.compilation.forget(*mark)
+                return self._again()
             if self._agreed(body) and self._settled(body) and not self._more_names(body):
                 break
             low.compilation.forget(*mark)
