@@ -155,7 +155,7 @@ def replaced(x: float, n: int) -> float:
 
 @pytest.mark.parametrize(
     ("function", "message"),
-    [(many, "items are not numbers of one type"), (too_many, "of more than 64"), (replaced, "seen|change|own")],
+    [(many, "items that are not numbers of one type"), (too_many, "more than 64 items"), (replaced, "seen|change|own")],
     ids=["types", "length", "rows"],
 )
 def test_what_cannot_be_picked_is_refused(function: Any, message: str) -> None:
