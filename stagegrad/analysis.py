@@ -210,13 +210,18 @@ def memory_of(body: Block) -> Callable[[Atom], Atom]:
     Whatever it is not certain of stands for itself.
     """
     makers = {var: stmt for stmt in walk(body) for var in binds(stmt)}
+    known = dict[Atom, Atom]()
 
     def home(atom: Atom) -> Atom:
-        while True:
+        way = list[Atom]()
+        while atom not in known:
             before = back(atom, makers[atom]) if isinstance(atom, Var) and atom in makers else atom
+            way.append(atom)
             if before == atom:
-                return atom
+                known[atom] = atom
             atom = before
+        known.update(dict.fromkeys(way, known[atom]))
+        return known[atom]
 
     def back(out: Var, stmt: Stmt) -> Atom:
         match stmt:
@@ -258,10 +263,11 @@ class Rows:
     def are_apart(self, written: Stage, view: Var) -> bool:
         """Is a view a row, or part of one, of the array that a stage writes to, and not of the row that it writes?"""
         made = self.makers.get(view)
-        if made is None or made.op != "load" or self.array(made.args[0]) != self.array(written.args[0]):
+        one = self.row(made, made.args[1:]) if made is not None and made.op == "load" else None
+        other = self.row(written, written.args[1:-1]) if one is not None else None
+        if made is None or one is None or other is None or one[0] != other[0] or one[1] == other[1]:
             return False
-        one, other = self.row(made, made.args[1:]), self.row(written, written.args[1:-1])
-        return one is not None and other is not None and one[0] == other[0] and one[1] != other[1]
+        return self.array(made.args[0]) == self.array(written.args[0])
 
     def array(self, atom: Atom) -> Atom:
         """What an array was before all writes, and before the loops that only wrote to it."""

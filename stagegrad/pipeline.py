@@ -36,6 +36,7 @@ from stagegrad.passes.parallel import in_parallel
 from stagegrad.passes.ranges import with_plain_ranges
 from stagegrad.passes.sections import by_sections
 from stagegrad.passes.states import states_in_tapes
+from stagegrad.passes.wholes import recorded_whole
 from stagegrad.reverse import reverse
 from stagegrad.rules.idioms import restage
 
@@ -112,7 +113,7 @@ def spell(module: Module, target: str, *, cache: bool, checked: bool = False, fr
     loops of compiled code run on several threads.
     """
     if target in LOOPS:
-        module = deeply(lambda: _checked(fuse(_checked(states_in_tapes(module)))))
+        module = deeply(lambda: _checked(fuse(_checked(states_in_tapes(_checked(recorded_whole(module)))))))
     if target == "numba":
         module = deeply(lambda: _checked(with_plain_ranges(_checked(share_factors(_checked(gather_neighbours(module)))))))
     if target == "numba" and not parallel:

@@ -360,7 +360,7 @@ def test_a_step_of_a_stencil_sweeps_its_cells_twice_and_back_twice():
     assert len(sweeps) == 3  # the cells put back; the rim, the rest
     arrays = [stmt.op for loop in (forward, backward) for stmt in walk(loop.body) if isinstance(stmt, Stage) and stmt.out.type.rank]
     assert [op for op in arrays if op not in ("store", "accumulate")] == ["empty_of", "empty_of"]
-    assert re.findall(r"^ +\w+ = .*copy.*", made.source(answer="value_and_grad"), re.MULTILINE) == ["    u = start.copy()"]
+    assert not re.findall(r"^ +\w+ = .*copy.*", made.source(answer="value_and_grad"), re.MULTILINE)  # `start` is copied to the tape
     for n, m in ((7, 6), (4, 4), (3, 3), (2, 5), (5, 1), (0, 3)):
         assert_alike(burgers, (np.random.default_rng(7).normal(size=(n, m)), 0.1, 0.05, 3))
 

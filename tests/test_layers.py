@@ -25,7 +25,7 @@ LAYERS = (
     (
         *("frontend", "forward", "reverse", "emit"),
         *("passes.optimise", "passes.factors", "passes.fuse", "passes.mapping", "passes.narrow", "passes.into"),
-        *("passes.states", "passes.ranges", "passes.sections"),
+        *("passes.states", "passes.wholes", "passes.ranges", "passes.sections"),
     ),
     ("straight",),
     ("runtime", "export", "calls.boundary", "calls.tracebacks", "calls.tracing", "kernels", "passes.parallel", "passes.neighbours"),

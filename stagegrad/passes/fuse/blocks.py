@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from stagegrad.analysis import Rows
 from stagegrad.ir import Atom, Block, Fresh, Function, Stage, Var, binds, inner_binds, walk, with_blocks
+from stagegrad.names import count_reads
 from stagegrad.passes.fuse.items import LOOPS, Item, dims_in
 from stagegrad.passes.fuse.nest import SIZE_WORDS, Fused
 from stagegrad.passes.fuse.nodes import Node, Nodes
@@ -24,7 +25,7 @@ class Fuser:
         self.function = function
         rows = _rows(function)
         self.other_rows = Counter(rows.values())
-        self.nodes = Nodes(dimensions(function, hopeful=True), frozenset(rows))
+        self.nodes = Nodes(dimensions(function, hopeful=True), frozenset(rows) | _written_copies(function))
         self.fresh = Fresh(function)
         taken = self.fresh.taken()
         self.words = [word for word in SIZE_WORDS if word not in taken] or ["size"]  # for sizes: none that is a variable of the user's
@@ -109,3 +110,13 @@ def _rows(function: Function) -> dict[Var, Atom]:
     loads = [stage for stage in stages if stage.op == "load" and stage.out.type.rank]
     near = ((load, writes.get(rows.array(load.args[0]), [])) for load in loads)
     return {load.out: load.args[0] for load, found in near if any(rows.are_apart(store, load.out) for store in found)}
+
+
+def _written_copies(function: Function) -> frozenset[Var]:
+    """Copies of arrays that are in memory anyway, which nothing is done with but that a section of them is written to."""
+    reads = count_reads(function.body)
+    stages = [stmt for stmt in walk(function.body) if isinstance(stmt, Stage)]
+    made = {stage.out for stage in stages if stage.op != "load"}
+    written = {stage.args[0] for stage in stages if stage.op == "store"}
+    copies = (stage for stage in stages if stage.op == "duplicate" and stage.out in written and stage.args[0] not in made)
+    return frozenset(stage.out for stage in copies if reads[stage.out] == 1)

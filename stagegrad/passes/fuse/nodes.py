@@ -138,7 +138,7 @@ class Nodes:
     """Finds nodes and views; `views` are the stages that are only a way to look at another array."""
 
     dimensions: Dimensions
-    rows: frozenset[Var] = frozenset()  # those of arrays of which other rows are written to: arrays of their own
+    own: frozenset[Var] = frozenset()  # what would be views, and is an array: rows beside those that are written to, copies to write to
     views: dict[Var, Ref] = field(default_factory=dict)
     met: set[tuple[Dim, Dim]] = field(default_factory=set)  # what some node of the block finds to be equal, or raises
 
@@ -172,7 +172,9 @@ class Nodes:
         seen = self.ref(stage.args[0])
         rank = len(seen.dims)
         match stage.op:
-            case "copy" | "duplicate":  # in the IR both are values; `emit` puts copies where writes would be seen
+            case "copy" | "duplicate" if (
+                stage.out not in self.own
+            ):  # in the IR both are values; `emit` puts copies where writes would be seen
                 return seen
             case "arange" if stage.args[0] == ZERO and stage.args[2] == Lit(1, INT):
                 return Ref(COUNTING, (0,), dims)
@@ -193,7 +195,7 @@ class Nodes:
                 return self._wide(seen, dims)
             case "unbroadcast" if len(dims) == rank and all(map(self._alike, seen.dims, dims)):
                 return replace(seen, dims=dims)
-            case "load" if not attrs.get("gather") and stage.out not in self.rows:
+            case "load" if not attrs.get("gather") and stage.out not in self.own:
                 return self._cut(stage, seen, dims)
             case "full_like":
                 return Ref(stage.args[1], (), dims)

@@ -56,5 +56,7 @@ class Facts:
                 return found and (found[0], found[1], found[2] + (number if op == "add" else -number))
             case Stage(op="copy", args=(first,)):
                 return self.size(first)
+            case Stage(op="max", args=(first, Lit(value=0))) if (found := self.size(first)) is not None:
+                return found  # no trips are no trips
             case _:
                 return (atom, self.dims.equal(self.dims.sizes[atom]), 0) if atom in self.dims.sizes else None
