@@ -193,13 +193,13 @@ def _is_of_one_trip(stmt: Stmt) -> bool:
 
 def _is_sequential(loop: For) -> bool:
     """Does a trip compute with what the trip before it computed, but to add to it or to compare it?"""
-    links = [out for ops in (_FREE, _EXTREMES) for chain in _chains(loop, ops) for out in chain]
+    links = {out for ops in (_FREE, _EXTREMES) for chain in _chains(loop, ops) for out in chain}
     carried = {carry.var for carry in loop.carries if carry.var.type.kind == "float" and not carry.var.type.rank}
     steps = {result for carry, result in zip(loop.carries, loop.body.results, strict=True) if carry.var in carried}
-    found = carried
+    found = {*carried}
     for stmt in _inside_out(loop.body):
         if not found.isdisjoint(variables((*uses(stmt), *(atom for block in blocks(stmt) for atom in block.results)))):
-            found = found | set(binds(stmt)) - set(links)
+            found |= {*binds(stmt)} - links
     return not (found - carried).isdisjoint(steps)
 
 

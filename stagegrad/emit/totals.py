@@ -138,6 +138,7 @@ class _Reads:
 
     def __init__(self, loop: For) -> None:
         self.loop = loop
+        self.stages = {stmt.out: stmt for stmt in loop.body.stmts if isinstance(stmt, Stage)}
         self.count: Counter[Var] = Counter(variables(loop.body.results))
         for stmt in walk(loop.body):
             self.count.update(variables(uses(stmt)))
@@ -146,15 +147,14 @@ class _Reads:
     def additions(self, place: int) -> list[Stage]:
         """The stages of a trip that make a carried value, in order, where all of them add to it and nothing else reads it."""
         carry, end = self.loop.carries[place], self.loop.body.results[place]
-        stages = {stmt.out: stmt for stmt in self.loop.body.stmts if isinstance(stmt, Stage)}
         found: list[Stage] = []
         while end != carry.var:
-            stage = stages.get(end) if isinstance(end, Var) else None
+            stage = self.stages.get(end) if isinstance(end, Var) else None
             if stage is None or not _adds(stage) or self.count[stage.out] != 1:
                 return []
-            found.insert(0, stage)
+            found.append(stage)
             end = stage.args[0]
-        return found if self.count[carry.var] == 1 else []
+        return found[::-1] if self.count[carry.var] == 1 else []
 
 
 def _element(stage: Stage) -> tuple[Atom, ...] | None:

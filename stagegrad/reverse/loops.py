@@ -400,7 +400,8 @@ class _Recorder:
         current: dict[Var, Atom] = dict(tapes)
         stmts: list[Stmt] = []
         for stmt in body.stmts:
-            inner = [var for var in tapes if isinstance(stmt, If) and any(var in bound(arm) for arm in (stmt.then, stmt.orelse))]
+            made = bound(stmt.then) | bound(stmt.orelse) if isinstance(stmt, If) else set()
+            inner = [var for var in tapes if var in made] if made else []
             stmts.append(self._storing_branch(stmt, inner, current) if inner and isinstance(stmt, If) else stmt)
             builder = Builder(self.fresh)
             for var in binds(stmt):
