@@ -138,6 +138,8 @@ class Statements(Lists):
                 value = self.usable(value, stmt)
                 if self.is_array(value):
                     value = self._unpacked_array(target, value)
+                if isinstance(value, Numbers) and isinstance(value.count, Lit):
+                    value = Many(tuple(self.item_at(value, literal(k), stmt) for k in range(int(value.count.value or 0))))
                 if isinstance(value, Record) and value.display != "record":
                     value = Many(self._items_of(value, "an assignment", target))
                 if not isinstance(value, Many):

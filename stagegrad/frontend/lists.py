@@ -56,6 +56,8 @@ class Lists(Columns):
     """Lowers lists that grow."""
 
     list_types: dict[int, Value]  # what the items of growing lists are, as skeletons
+    placed: set[int]  # the lists of known length of which an item is replaced whose place is known at run time only
+    changing: list[set[int]]  # the lists from before them that the loops around replace items of
     busy: list[int]  # the lists that a loop goes over
     growing: list[dict[Key, int]]  # the lists that the loops around have made room for
     lists: int = 0
@@ -159,6 +161,9 @@ class Lists(Columns):
             return True
         if self._replace_in_row(target, value, node):
             return True
+        if (spread := self._as_numbers(target, value, node)) is not None:
+            self._replace_number(target, spread, value, node)
+            return True
         found = self.item_of(target)
         if found is None:
             return False
@@ -172,6 +177,37 @@ class Lists(Columns):
             owner = replace(owner, names=(*owner.names, self._text(target)))
         self.env[key] = replace(self.env[key], value=replace(owner, items=items))
         return True
+
+    def _as_numbers(self, target: ast.Subscript, value: Value, node: ast.AST) -> Numbers | None:
+        """A list of numbers, whose length is known, in an array, where the place that is written to is not; None for all else.
+
+        Where floats are put among ints, all of it are floats.
+        """
+        owner = self.held_by(target)
+        if not isinstance(owner, Many) or not self.may_be_placed(owner) or isinstance(target.slice, ast.Slice):
+            return None
+        if isinstance(self.usable(self.expr(target.slice), target.slice), Lit):
+            return None
+        assert isinstance(target.value, ast.Name)
+        self.placed.add(owner.ident)
+        self._make_floats(owner, value)
+        if any(owner.ident in lists for lists in self.changing):
+            raise OtherNumbers(owner.ident)  # it is an array from before the loop on
+        key = (self.frame.number, target.value.id)
+        numbers = self.exactly(self._spread_out(owner, literal(len(owner.items)), node), node)
+        self.env[key] = replace(self.env[key], value=numbers)
+        return numbers
+
+    def _make_floats(self, owner: Many | Numbers, value: Value) -> None:
+        """Notes of a list of known length that a float is put into it, if it is not to hold ints alone."""
+        if isinstance(value, Var | Lit) and value.type.kind == "float" and not value.type.rank:
+            self.list_types[owner.ident] = undefined(value)
+
+    def may_be_placed(self, value: Value) -> bool:
+        """Is it a list of the function's own, of numbers alone?"""
+        if not isinstance(value, Many) or not _is_list(value) or not is_own(value.ident) or not value.items:
+            return False
+        return all(isinstance(item, Var | Lit) and not item.type.rank for item in value.items)
 
     def held_by(self, target: ast.Subscript) -> Value | None:
         """What the variable holds of which a part is written to, if it is one of this function."""
@@ -188,6 +224,9 @@ class Lists(Columns):
         item = self._apart_from(owner, self.as_item(self.usable(value, node), node))
         together = join(owner.item, item)
         if together is None or not _same_leaves(together, owner.item):
+            if owner.ident in self.placed and owner.ident not in self.list_types and any(owner.ident in lists for lists in self.changing):
+                self._make_floats(owner, item)
+                raise OtherNumbers(owner.ident)
             raise self.refusal(node, f"this list holds {_each(owner.item)}, and what is put into it is {describe(item)}", "[0.0] * n")
         self.require_fit(owner, item, node)
         place = self._index_in(owner, target.slice, node)
@@ -301,6 +340,9 @@ class Lists(Columns):
             slot = self.env.get(key)
             if slot is not None and isinstance(slot.value, Numbers):
                 self.env[key] = replace(slot, value=self.exactly(slot.value, stmt))
+            elif slot is not None and isinstance(slot.value, Many) and slot.value.ident in self.placed:
+                numbers = self._spread_out(slot.value, literal(len(slot.value.items)), stmt)
+                self.env[key] = replace(slot, value=self.exactly(numbers, stmt))
         for name, count in growing.items():
             key = (self.frame.number, name)
             slot = self.env.get(key)

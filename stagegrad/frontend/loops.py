@@ -88,6 +88,8 @@ class LoopLowering:
         slots = {name: lowering.env.get((frame.number, name)) for name in appended(stmt.body)}
         grown = [name for name, slot in slots.items() if slot is not None and isinstance(slot.value, Numbers)]
         slots = {name: lowering.env.get((frame.number, name)) for name in rekeyed(stmt.body)}
+        several = (slot.value for slot in slots.values() if slot is not None)
+        self.changing = {value.ident for value in several if isinstance(value, Many) and lowering.may_be_placed(value)}
         grown += [name for name, slot in slots.items() if slot is not None and isinstance(slot.value, Many | Numbers | Record)]
         held = {key: lowering.env[key].value for name in appended(stmt.body) if (key := (frame.number, name)) in lowering.env}
         self.growing = {key: value.ident for key, value in held.items() if isinstance(value, Numbers)}
@@ -114,16 +116,19 @@ class LoopLowering:
             mark = len(low.compilation.problems), len(low.compilation.made)
             low.region = self.region
             low.growing.append(self.growing)
+            low.changing.append(self.changing)
             others = False
             try:
                 index, test, body = self._trip()
             except OtherNumbers as other:
-                others = other.ident in self.roomy.values()
+                outer_ones = any(other.ident in lists for lists in low.changing[:-1])
+                others = other.ident in self.roomy.values() or (other.ident in self.changing and not outer_ones)
                 if not others:
                     raise
             finally:
                 low.region = outer
                 low.growing.pop()
+                low.changing.pop()
             if others:
                 low.compilation.forget(*mark)
                 return self._again()

@@ -422,6 +422,7 @@ class Lowering(Statements):
         self.returned: tuple[Strength, ...] = ()
         self._sections, self.list_types, self.busy = {}, {}, []
         self.rows, self.appended, self.growing = {}, {}, []
+        self.placed, self.changing = set(), []
 
     def function(
         self, spec: Specialisation, unit: Unit, parent: Frame | None, params: Mapping[str, Value], lifted: Mapping[Key, Value],
