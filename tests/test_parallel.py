@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -140,6 +141,11 @@ def unequal(x, y):
     return total
 
 
+def picked(x, k):
+    share = np.exp(x) / np.sum(np.exp(x), axis=1)[:, None]
+    return np.sum(share * share) + np.sum(share[np.arange(len(k)), k])
+
+
 def compiled(function, types, **options):
     return stagegrad.compile(function, types=types, target="numba", **options)
 
@@ -208,6 +214,16 @@ def test_nan_and_inf_stay():
     x[123], x[40_000] = math.inf, math.nan
     value, (dw, dx) = compiled(one_pass, {"x": VECTOR}, parallel=True).value_and_grad(2.0, x)
     assert math.isnan(value) and math.isnan(dw) and math.isnan(dx[40_000]) and not np.isnan(dx[41_000:]).any()
+
+
+def test_an_array_without_a_name_has_one_in_all_parts():
+    text = compiled(picked, {"x": MATRIX, "k": "int64[:]"}, parallel=True, wrt="x").source()
+    written = re.search(r"_part\(part, parts, k, \w+, \w+, (\w+)\):\n.*\n.*\n        (\w+)\[i\] = position\(", text)
+    assert written is not None and written[1] == written[2]
+    loops = re.findall(r"in prange\(parts\):\n((?:            .*\n)+)", text)
+    one_name = re.compile(r" +\S+ = \w+_part\d*\(.*\)\n( +\w+\[part.*\n)+")
+    assert loops and all(map(one_name.fullmatch, loops))
+    compile(text, "picked", "exec")
 
 
 def test_calls_from_many_threads_wait_for_one_another():

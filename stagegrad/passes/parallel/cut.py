@@ -63,13 +63,22 @@ class Cut:
         simple = self.loop.start == _ZERO and self.loop.step == _ONE
         self.trips = self.loop.stop if simple else self.emit("trip_count", self.loop.start, self.loop.stop, self.loop.step, name="trips")
         # What has no name in the function gets one as a parameter.
-        self.params = {var: var if var.name else fresh.var("trips" if var == self.trips else "given", var.type) for var in self._taken()}
+        self.params = {var: self.named(var, "trips" if var == self.trips else "given") for var in self._taken()}
         self.function = self._function()
 
     def emit(self, op: str, *args: Atom, name: str = "", type: Type = INT, attrs: tuple[tuple[str, Attr], ...] = ()) -> Var:
         out = self.fresh.var(name, type)
         self.stmts.append(Stage(out, op, args, attrs))
         return out
+
+    def named(self, var: Var, name: str) -> Var:
+        """A value that can be a parameter: this one, if it has a name."""
+        return var if var.name else self.fresh.var(name, var.type)
+
+    def array(self, carry: Carry) -> Var:
+        """An array that parts write to, by one name wherever it is: a thread that gave it another would be in the way of the others."""
+        names = (var.name for var in (carry.var, carry.out, carry.init) if isinstance(var, Var) and var.name)
+        return self.fresh.var(next(names, "written"), carry.var.type)
 
     def upward(self, loop: For) -> For:
         """``range(n - 1, -1, -1)`` -> ``range(n)``: the order of the trips is nobody's, and LLVM sees that no index is negative."""
@@ -95,10 +104,10 @@ class Cut:
         part, parts = self.fresh.var("part", INT), self.fresh.var("parts", INT)
         start = self.place(part, parts)
         stop = self.place(self.emit("add", part, _ONE), parts)
-        given = {carry: self.fresh.like(carry.var) for carry in self.own}
+        given = {carry: self.array(carry) for carry in self.own}
         inits: dict[Carry, Atom] = {**given, **{carry: Lit(0.0, carry.var.type) for carry in self.numbers}}
         inits |= {carry: self.cleared(carry) for carry in (*self.added, *self.scratch)}
-        outs = {carry: self.fresh.like(carry.out) for carry in loop.carries}
+        outs = {carry: self.array(carry) if carry in self.own else self.fresh.like(carry.out) for carry in loop.carries}
         carries = tuple(Carry(carry.var, inits[carry], outs[carry]) for carry in loop.carries)
         self.stmts.append(replace(loop, start=start, stop=stop, carries=carries))
         found: list[Atom] = [outs[carry] for carry in (*self.numbers, *self.added)] or [literal(1.0)]
@@ -159,8 +168,9 @@ class Cut:
         # What a part raises is lost in its thread; that it did not come to its end is seen.
         done = self.emit("zeros", parts, name="done_parts", type=replace(FLOAT, rank=1))
         part = self.fresh.var("part", INT)
-        starts = [*(carry.init for carry in self.own), *(one.room for one in sums), done]
-        carries = tuple(Carry(self.fresh.like(_var(init)), init, self.fresh.like(_var(init))) for init in starts)
+        rooms = [*(one.room for one in sums), done]
+        carries = tuple(Carry(self.array(carry), carry.init, self.array(carry)) for carry in self.own)
+        carries += tuple(Carry(self.fresh.like(room), room, self.fresh.like(room)) for room in rooms)
         count = len(self.own)
         call = self.call(part, parts, [carry.var for carry in carries[:count]])
         found: list[Atom] = [*call.outs[: len(sums)], literal(1.0)]
@@ -217,11 +227,6 @@ class Cut:
         adds = [Stage(self.fresh.like(c.out), "add", (c.init, found[c])) for c in self.numbers if c.init != Lit(0.0, c.out.type)]
         found |= dict(zip((c for c in self.numbers if c.init != Lit(0.0, c.out.type)), (add.out for add in adds), strict=True))
         return Block((call, *adds), tuple(found[carry] for carry in self.original.carries))
-
-
-def _var(atom: Atom) -> Var:
-    assert isinstance(atom, Var)
-    return atom
 
 
 def _outs(stmt: Stmt) -> list[Var]:
