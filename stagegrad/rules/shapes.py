@@ -143,6 +143,8 @@ def reduction_by_axis(name: str) -> Callable[[Mapping[str, Attr], Sequence[Type]
 
     def spelled(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
         rank, text = types[0].rank, "{x}"
+        if rank == 0:  # Numba before 0.66 sums up no number
+            return text if types[0].kind != "bool" else f"int({text})"
         axes = axes_of(seen_as(Axis, attrs.get("axis")), rank)
         if len(axes) == rank:
             text = f"{name}({text})"
