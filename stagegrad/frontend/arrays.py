@@ -17,6 +17,7 @@ from stagegrad.errors import NeedsTypes
 from stagegrad.frontend import numpy_words
 from stagegrad.frontend import words_of_arrays as _words  # noqa: F401  (declares the words)
 from stagegrad.frontend.calls import Calls
+from stagegrad.frontend.forms import known
 from stagegrad.frontend.indexing import Step, atoms_of, attributes, joined
 from stagegrad.frontend.program import Capture
 from stagegrad.frontend.records import fields_of
@@ -432,6 +433,11 @@ class Arrays(Calls):
                 return count, lambda index: Many((self._shifted(index, first, node), inner(index)))
             case Stream("zip", parts):
                 return self._zipped(parts, node)
+            case Stream("map", (function, *inputs)):
+                count, items = self._zipped(tuple(inputs), node)
+                return count, lambda index: self._mapped(function, items(index), node)
+            case Stream("kept", (part,)):
+                return self.cursor(part, node)
             case Stream("reversed", (part,)):
                 count, inner = self.cursor(part, node)
                 last = self.arithmetic("sub", count, literal(1), node)
@@ -450,6 +456,11 @@ class Arrays(Calls):
     def trips_of(self, over: Range, node: ast.AST) -> Atom:
         """How many ints a range gives."""
         return self.emit("trip_count", [over.start, over.stop, over.step], node)
+
+    def _mapped(self, function: Value, items: Value, node: ast.AST) -> Value:
+        """What ``map`` gives next: the function is called in each trip, as what it reads may have changed."""
+        call = ast.Call(known(function), [ast.Starred(known(items), ast.Load())], [])
+        return self.expr(ast.fix_missing_locations(ast.copy_location(call, node)))
 
     def _zipped(self, parts: tuple[Value, ...], node: ast.AST) -> tuple[Atom, Callable[[Atom], Value]]:
         cursors = [self.cursor(part, node) for part in parts]

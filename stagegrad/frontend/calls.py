@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from stagegrad import ops
 from stagegrad.errors import NeedsTypes
-from stagegrad.frontend import numpy_words, prelude, words
+from stagegrad.frontend import numpy_words, prelude, prelude_numpy, words
 from stagegrad.frontend.emitter import Strength
 from stagegrad.frontend.expressions import Expressions
 from stagegrad.frontend.forms import FORMS, Handler, deciding, each, multiplying, partial, searching, summing
@@ -433,11 +433,15 @@ class Calls(Expressions):
     def _collected(self, args: list[Value], node: ast.Call, display: str) -> Value:
         self.expect(args, 0, 1, display, node)
         if args and self.is_counted(args[0]):
-            found = self.listing(ast.fix_missing_locations(ast.copy_location(each(args[0]), node)))
+            found = self.collected(args[0], node)
             return disowned(found) if display == "tuple" else found
         if display == "list":
             return self.new_list(self._items_of(args[0], display, node) if args else ())
         return Many(self._items_of(args[0], display, node) if args else (), display)
+
+    def collected(self, value: Value, node: ast.AST) -> Value:
+        """``[x for x in value]``"""
+        return self.listing(ast.fix_missing_locations(ast.copy_location(each(value), node)))
 
     def _any_all(self, args: list[Value], node: ast.Call, is_all: bool) -> Value:
         self.expect(args, 1, 1, "all" if is_all else "any", node)
@@ -573,7 +577,8 @@ def _handler(thing: object) -> Handler | None:
 
 def _is_of(thing: object, *packages: str) -> bool:
     """Whether it is written in Python, but in one of these: not for this compiler, as a refusal inside it would tell nobody anything."""
-    return (getattr(thing, "__module__", None) or "").partition(".")[0] in packages
+    module = getattr(thing, "__module__", None) or ""
+    return module.partition(".")[0] in packages and module != prelude_numpy.__name__
 
 
 def _unknown(thing: object) -> tuple[str, str]:

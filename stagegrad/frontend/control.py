@@ -23,10 +23,10 @@ from stagegrad.frontend import imports
 from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow, Poisoned, Refusal
 from stagegrad.frontend.expressions import BINARY
 from stagegrad.frontend.forms import branches, known
-from stagegrad.frontend.lists import Lists
+from stagegrad.frontend.lists import Lists, rekeyed
 from stagegrad.frontend.loops import TEST, Item, LoopLowering
 from stagegrad.frontend.refused import refused
-from stagegrad.frontend.scope import Loop, assigned
+from stagegrad.frontend.scope import Loop, assigned, reads
 from stagegrad.frontend.values import (
     FALSE,
     POISON,
@@ -415,6 +415,7 @@ class Statements(Lists):
             over = self.usable(self.expr(stmt.iter), stmt.iter)
             if isinstance(over, Record):
                 over = Many(self._items_of(over, "a loop", stmt.iter))
+            self._require_unchanged(stmt)
             match over:
                 case Range():
                     if not isinstance(stmt.target, ast.Name):
@@ -434,6 +435,16 @@ class Statements(Lists):
                                        "for i in range(...)")  # fmt: skip
         except (Refusal, Poisoned) as stopped:
             return self._unknown(stmt, stopped)
+
+    def _require_unchanged(self, stmt: ast.For) -> None:
+        """Refuses a loop that changes what it goes over by ``map`` or ``filter``, whose functions may have been called before it."""
+        for call in ast.walk(stmt.iter):
+            function = self.expr(call.func) if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) else None
+            if isinstance(function, Static) and (function.thing is filter or function.thing is map):
+                changed = {*assigned(stmt.body), *rekeyed(stmt.body)} & (reads([stmt.iter]) | self.frame.scope.captured)
+                if changed:
+                    message = f"this loop changes `{min(changed)}`, which what it goes over may read"
+                    raise self.refusal(stmt.iter, message, "a loop over the items themselves, and the call in it")
 
     def _unrolled(self, stmt: ast.For, items: tuple[Value, ...]) -> Flow:
         outer, region = self.region, self.new_region(None)

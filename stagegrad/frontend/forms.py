@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from stagegrad.frontend import prelude
-from stagegrad.frontend.values import FALSE, TRUE, Closure, Embedded, Many, Numbers, Record, Static, Value, describe
+from stagegrad.frontend.values import FALSE, TRUE, Closure, Embedded, Many, Numbers, Record, Static, Stream, Value, describe
 from stagegrad.ir import BOOL, INT, Lit, Var
 from stagegrad.ops import literal
 
@@ -111,6 +111,8 @@ def multiplying(over: Value, node: ast.Call) -> ast.FunctionDef:
 def _reduce(low: Calls, args: list[Value], node: ast.Call) -> Value:
     """``for x in items: total = function(total, x)``; without a first value, the first item is it."""
     low.expect(args, 2, 3, "functools.reduce", node)
+    if isinstance(args[1], Stream):
+        args[1] = low.collected(args[1], node)
     if len(args) == 2:
         low.require_some(args[1], "TypeError", "reduce() of empty iterable with no initial value", node)
         first: ast.expr = ast.Subscript(known(args[1]), ast.Constant(0), ast.Load())
@@ -127,6 +129,8 @@ def _map(low: Calls, args: list[Value], node: ast.Call) -> Value:
     """``[function(x) for x in items]``, or of several sequences side by side."""
     if len(args) < 2:
         raise low.refusal(node, "map() must have at least two arguments")
+    if any(map(low.is_counted, args[1:])):
+        return Stream("map", tuple(args))
     names = [f"x{k}" for k in range(len(args) - 1)]
     target: ast.expr = ast.Tuple([name(text, ast.Store()) for text in names], ast.Store())
     over = ast.Call(known(Static(builtins.zip)), [known(arg) for arg in args[1:]], [])
@@ -143,7 +147,7 @@ def _filter(low: Calls, args: list[Value], node: ast.Call) -> Value:
 
 def _listed(low: Calls, made: ast.ListComp, node: ast.AST) -> Value:
     found = low.listing(ast.fix_missing_locations(ast.copy_location(made, node)))
-    return Many(found.items, "iterator", found.ident) if isinstance(found, Many) else found
+    return Many(found.items, "iterator", found.ident) if isinstance(found, Many) else Stream("kept", (found,))
 
 
 def partial(low: Calls, args: list[Value], keywords: dict[str, Value], node: ast.Call) -> Value:
@@ -215,8 +219,11 @@ def branches(stmt: ast.Match, subject: ast.expr) -> list[ast.stmt] | ast.pattern
             test, bound = _matching(case.pattern, subject)
         except _Unfit as unfit:
             return unfit.pattern
-        guarded = list(case.body) if case.guard is None else [ast.If(case.guard, list(case.body), found)]
-        inner: list[ast.stmt] = [*bound, *guarded]
+        if case.guard is None or not bound:
+            test = ast.BoolOp(ast.And(), [test, case.guard]) if test and case.guard else test or case.guard
+            inner: list[ast.stmt] = [*bound, *case.body]
+        else:
+            inner = [*bound, ast.If(case.guard, list(case.body), found)]
         found = inner if test is None else [ast.If(test, inner, found)]
     for part in found:
         ast.fix_missing_locations(ast.copy_location(part, stmt))

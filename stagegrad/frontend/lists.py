@@ -16,7 +16,7 @@ from typing import Any, cast
 from stagegrad.frontend.arrays import Section
 from stagegrad.frontend.columns import Columns, Rows
 from stagegrad.frontend.indexing import Step
-from stagegrad.frontend.scope import Loop, assigned, has_exit
+from stagegrad.frontend.scope import Loop, assigned, has_exit, statements_in
 from stagegrad.frontend.values import (
     POISON,
     Closure,
@@ -523,8 +523,7 @@ def appended(stmts: Iterable[ast.stmt], inner: bool = False) -> dict[str, int]:
                 found[name] = found.get(name, 0) + (not inner)
             case _ if not isinstance(stmt, _FUNCTIONS):
                 deeper = inner or isinstance(stmt, ast.For | ast.While)
-                children = [child for child in ast.iter_child_nodes(stmt) if isinstance(child, ast.stmt)]
-                for name, count in appended(children, deeper).items():
+                for name, count in appended(statements_in(stmt), deeper).items():
                     found[name] = found.get(name, 0) + count
     return found
 

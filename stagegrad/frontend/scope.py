@@ -88,8 +88,14 @@ def has_exit(nodes: Iterable[ast.AST], kinds: tuple[type[ast.stmt], ...]) -> boo
                 return True
             stack.extend(node.orelse)
         elif isinstance(node, ast.stmt) and not isinstance(node, _NESTED):
-            stack.extend(child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt))
+            stack.extend(statements_in(node))
     return False
+
+
+def statements_in(node: ast.stmt) -> list[ast.stmt]:
+    """The statements directly inside a statement, those of the cases of a `match` as well."""
+    homes = [node, *(node.cases if isinstance(node, ast.Match) else ())]
+    return [child for home in homes for child in ast.iter_child_nodes(home) if isinstance(child, ast.stmt)]
 
 
 def reads(nodes: Iterable[ast.AST]) -> set[str]:
@@ -158,6 +164,13 @@ class Scope:
                     if record:
                         self.after[stmt] = frozenset(live) | self.captured
                     live = reads([stmt.test]).union(*arms)
+                case ast.Match():
+                    arms = [self._before(case.body, frozenset(live), leave, again, record) for case in stmt.cases]
+                    headers = [part for case in stmt.cases for part in (case.pattern, case.guard) if part is not None]
+                    live = (live | reads([stmt.subject, *headers])).union(*arms)
+                case ast.With():
+                    inner = self._before(stmt.body, frozenset(live), leave, again, record)
+                    live = {*inner, *live} | reads(stmt.items)
                 case ast.For() | ast.While():
                     live = set(self._before_loop(stmt, frozenset(live), leave, again, record))
                 case ast.Break():

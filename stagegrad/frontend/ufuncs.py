@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from stagegrad.errors import NeedsTypes
+from stagegrad.frontend.forms import known
 from stagegrad.frontend.indexing import Step
 from stagegrad.frontend.numpy_words import WORDS, find
 from stagegrad.frontend.values import Many, Method, Ref, Static, Value, describe
 from stagegrad.frontend.words_creation import array_of
 from stagegrad.frontend.writes import NeedsMemory, Writes
-from stagegrad.ir import INT, Lit, Type
+from stagegrad.ir import INT, Atom, Lit, Type
 from stagegrad.ops import literal
 
 #: What a ufunc does along an axis, under its own name.
@@ -59,8 +60,8 @@ class Ufuncs(Writes):
         if name not in ("add", "subtract"):
             raise self.refusal(node, f"np.{name}.at is not supported", "a loop over the indices")
         owner = self._written(args[0], node)
-        index = ast.Subscript(ast.Constant(None), node.args[1], ast.Load())
-        step = self.section_behind(owner, ast.copy_location(index, node)).steps[-1]
+        index = ast.Subscript(ast.Constant(None), known(args[1]), ast.Load())
+        step = self.section_behind(owner, ast.fix_missing_locations(ast.copy_location(index, node))).steps[-1]
         value = self.numeric(args[2], node) if self.is_array(args[2]) else self.array(args[2], node)
         if name == "subtract":
             value = self.emit("neg", [value], node)
@@ -86,8 +87,17 @@ class Ufuncs(Writes):
         result = self.array(found, node)
         if result.type.rank > owner.type.rank or (not operands and result.type.rank != owner.type.rank):
             raise self.refusal(node, f"{describe(result)} does not fit into {describe(owner)}")
+        if not operands:
+            self._require_shape(owner, result, node)
         self.write(owner, result, node)
         return owner
+
+    def _require_shape(self, owner: Ref, result: Atom, node: ast.AST) -> None:
+        """Functions other than ufuncs repeat nothing along the axes of ``out``."""
+        version = self.read(owner, node)
+        for axis in range(owner.type.rank):
+            own, other = (self.emit("extent", [array], node, (("axis", axis),)) for array in (version, result))
+            self.stop(self.arithmetic("ne", own, other, node), "ValueError", "output array has wrong dimensions", node)
 
     def _written(self, value: Value, node: ast.AST) -> Ref:
         """An array that a call writes to."""

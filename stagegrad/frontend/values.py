@@ -62,7 +62,7 @@ class Record:
 class Stream:
     """What a loop that is counted at run time takes its values from: rows of arrays, pairs of ``zip`` and ``enumerate``.
 
-    `kind` is "rows" (of one array), "range", "zip", "enumerate" (`start` counts) or "reversed".
+    `kind` is "zip", "enumerate" (`start` counts), "reversed", "map" (of a function, over the other parts) or "kept" (a list's items, once).
     """
 
     kind: str
