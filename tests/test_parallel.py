@@ -146,6 +146,17 @@ def picked(x, k):
     return np.sum(share * share) + np.sum(share[np.arange(len(k)), k])
 
 
+def two_copies(w, u, b, k):
+    """The gradient of `scaled` is read behind a loop that writes to what was a copy of it."""
+    scaled = (w / (1.0 + u[:, None] ** 2)).copy()
+    scaled[:, 0] *= 2.0
+    counted = np.zeros(len(b))
+    for i in range(len(k)):
+        counted[k[i]] += u[i] * b[k[i]]
+    again = scaled.copy()
+    return np.sum(again[np.arange(len(k)), k] ** 2)
+
+
 def compiled(function, types, **options):
     return stagegrad.compile(function, types=types, target="numba", **options)
 
@@ -224,6 +235,13 @@ def test_an_array_without_a_name_has_one_in_all_parts():
     one_name = re.compile(r" +\S+ = \w+_part\d*\(.*\)\n( +\w+\[part.*\n)+")
     assert loops and all(map(one_name.fullmatch, loops))
     compile(text, "picked", "exec")
+
+
+def test_what_a_part_writes_to_is_made_once():
+    types = {"w": MATRIX, "u": VECTOR, "b": VECTOR, "k": "int64[:]"}
+    given = rows(40), point(4), point(10), np.array([0, 9, 0, -1])
+    expected = stagegrad.compile(two_copies, target="numpy").value_and_grad(*given)
+    np.testing.assert_allclose(numbers(compiled(two_copies, types, parallel=True).value_and_grad(*given)), numbers(expected))
 
 
 def test_calls_from_many_threads_wait_for_one_another():

@@ -145,6 +145,10 @@ class _Planner:
             if isinstance(stmt, If):
                 self.block(stmt.then)
                 self.block(stmt.orelse)
+            if isinstance(stmt, Call):
+                # What the call writes to is read behind it, by a name.
+                for array in variables(stmt.args[argument] for _, argument in stmt.onto):
+                    pending.pop(array, None)
             size = self._consume(uses(stmt), pending)
             reading = self._reads_array(stmt)
             if isinstance(stmt, If) and self._on_one_line(stmt):
