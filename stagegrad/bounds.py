@@ -273,9 +273,11 @@ class _Bounds:
         array = stage.args[0]
         at = str(attrs.get("at", "[{0}]"))
         indices = stage.args[1:] if stage.op == "load" else stage.args[1:-1]
-        if attrs.get("gather") or (":" in at and not _has_plain_index(at)):
+        if not _has_plain_index(at, indices):
             return True
-        if not isinstance(array, Var) or array not in self.shapes or not re.fullmatch(r"\[[^][]*\]", at) or "..." in at:
+        # What counts through a section of a section, or beside an array of indices, is not followed.
+        one_link = re.fullmatch(r"\[[^][]*\]", at) and "..." not in at and not attrs.get("gather")
+        if not one_link or not isinstance(array, Var) or array not in self.shapes:
             return False
         axes = iter(self.shapes[array])
         for part in (text.strip() for text in at[1:-1].split(",")):
@@ -300,6 +302,8 @@ class _Bounds:
         return any(offset + self.ordered.get((dim, size), -offset) < 0 for dim, offset in most)
 
 
-def _has_plain_index(at: str) -> bool:
-    """Is one of the parts of an index a number, not a slice?"""
-    return any(":" not in part and part.strip() not in ("None", "...") for part in at.strip("[]").split(","))
+def _has_plain_index(at: str, indices: tuple[Atom, ...]) -> bool:
+    """Is one of the parts of an index, or of a chain of them such as ``[1:][{0}]``, a number: no slice and no array?"""
+    parts = [part.strip() for link in at[1:-1].split("][") for part in link.split(",")]
+    arrays = {f"{{{position}}}" for position, index in enumerate(indices) if index.type.rank}
+    return any(":" not in part and part not in ("", "None", "...", *arrays) for part in parts)

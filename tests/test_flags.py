@@ -495,3 +495,37 @@ def test_other_threads_run_during_loops_and_not_during_a_few_lines():
 
 def recursive(x: float, n: int) -> float:
     return x if n <= 0 else x + recursive(x * x, n - 1)
+
+
+def behind_a_section(a, x):
+    u = x.copy()
+    rest = u[1:]
+    rest[a.shape[0]] = 2.0 * rest[0]
+    return np.sum(u)
+
+
+def in_a_section_of_rows(a, x):
+    b = a.copy()
+    rows = b[1:]
+    rows[len(x), 1:] = 0.0
+    return np.sum(b)
+
+
+def beside_indices(a, x):
+    columns = np.array([0, 1])
+    return np.sum(a[len(x), columns] * x[0])
+
+
+def beside_a_mask(a, x):
+    b = a.copy()
+    b[len(x), a[0] > 0.0] = x[0]
+    return np.sum(b * b)
+
+
+@pytest.mark.parametrize("function", [behind_a_section, in_a_section_of_rows, beside_indices, beside_a_mask], ids=lambda f: f.__name__)
+def test_a_number_in_a_section_of_a_section_or_beside_other_indices_is_checked(function):
+    assert all("boundscheck" in text_of(function, ROWS, answer) for answer in ("value", "value_and_grad", "grad"))
+    f = stagegrad.compile(function, types=ROWS, target="numba")
+    for method in (f, f.value_and_grad, f.grad):
+        with pytest.raises(IndexError):
+            method(np.ones((9, 3)), np.ones(9))
