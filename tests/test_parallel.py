@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
 
 import numpy as np
 import pytest
 
 import stagegrad
+from stagegrad.calls import passages
 from stagegrad.ir import BrokenLaw, check
 from stagegrad.ir_text import parse, show
 
@@ -250,6 +251,20 @@ def test_calls_from_many_threads_wait_for_one_another():
     with ThreadPoolExecutor(8) as pool:
         for found in pool.map(lambda _: numbers(f.value_and_grad(2.0, x)), range(40)):
             assert found.tobytes() == expected.tobytes()
+
+
+def test_calls_that_write_to_given_arrays_wait_too():
+    f, x, y = compiled(fused, {"x": VECTOR, "y": VECTOR}, parallel=True), point(50_000), point(50_000, 1)
+    expected = numbers(f.value_and_grad(x, y))
+    out = np.empty_like(x), np.empty_like(x)
+    for _ in range(2):  # the second goes the fast way
+        f.value_and_grad(x, y, out=out)
+    with ThreadPoolExecutor(1) as pool:
+        with passages._Alone.lock:
+            call = pool.submit(f.value_and_grad, x, y, out=out)
+            with pytest.raises(TimeoutError):
+                call.result(0.3)
+        assert numbers(call.result()).tobytes() == expected.tobytes()
 
 
 def test_other_targets_have_one_thread():

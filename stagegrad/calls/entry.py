@@ -38,9 +38,9 @@ def enter(
     object any more; an exception of the compiled code becomes what `failed(error, args)` returns. The function has a function `takes`,
     which says of a tuple of arguments whether all of them are plain.
     """
-    native, lock = _machine_code(compiled), getattr(compiled, "lock", None)
+    native = _machine_code(compiled)
     scope: dict[str, Any] = {"missing": _MISSING, "compiled": native or compiled, "slow": slow, "failed": failed, "answer": answer}
-    scope["lock"], held = lock, "with lock: " if lock else ""
+    held = _held(compiled, scope)
     words = [f"a{k}" for k in range(len(boundary.specs))]
     tests = [_test(word, spec, boundary.numba, scope) for word, spec in zip(words, boundary.specs, strict=True)]
     tests += _apart(boundary, words, scope) if boundary.parameters.positional else ["False"]
@@ -89,6 +89,12 @@ def _machine_code(compiled: Any) -> Callable[..., Any] | None:
     found = [*getattr(compiled, "overloads", {}).values()]
     entry: Callable[..., Any] | None = found[0].entry_point if len(found) == 1 else None
     return entry
+
+
+def _held(compiled: Any, scope: dict[str, Any]) -> str:
+    """What comes before a call of machine code for which there is a lock: Numba's threads are there for one call at a time."""
+    scope["lock"] = getattr(compiled, "lock", None)
+    return "with lock: " if scope["lock"] else ""
 
 
 def _watching(watched: Sequence[Capture], scope: dict[str, Any]) -> list[str]:
@@ -178,7 +184,7 @@ def enter_writing(
         f"        {_tuple(outs) if several else outs[0]} = out",
         f"        if {' and '.join(tests)}:",
         "            try:",
-        f"                return compiled({', '.join([*taken, *outs])})[0], out",
+        f"                {_held(compiled, scope)}return compiled({', '.join([*taken, *outs])})[0], out",
         "            except Exception as error:",
         "                reason = error",
         f"            raise failed(reason, {_tuple(taken)})",
@@ -229,7 +235,7 @@ def enter_mapping(
         f"                    if not ({' and '.join([*plain[count:], *alike[count:], *apart])}): return None",
         "                else:",
         "                    return None",
-        f"                compiled({', '.join([*words, *outs])})",
+        f"                {_held(compiled, scope)}compiled({', '.join([*words, *outs])})",
         "            except Exception:",
         "                return None",
         f"            return {answer}",
