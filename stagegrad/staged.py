@@ -58,6 +58,15 @@ _MOST_BUILDS = 128
 _MOST_ENTRIES = 4
 
 
+class _Signature:
+    """What `inspect.signature` finds: the user's own signature for a function, and for the class nothing, so that it asks ``__init__``."""
+
+    def __get__(self, made: Staged[Any, Any] | None, owner: type) -> inspect.Signature:
+        if made is None:
+            raise AttributeError("__signature__")
+        return made._find_signature()
+
+
 class Staged(Generic[P, R]):
     """A compiled function that knows its gradient.
 
@@ -283,9 +292,7 @@ class Staged(Generic[P, R]):
         """What a call of this object means to a frontend; None for a gradient, which is not the function it came from."""
         return self._function
 
-    @property
-    def __signature__(self) -> inspect.Signature:
-        return self._find_signature()
+    __signature__ = _Signature()
 
     def __repr__(self) -> str:
         return f"<stagegrad function {self.__name__}>"

@@ -288,6 +288,7 @@ def test_an_error_can_be_debugged():
 def test_name_doc_and_signature_are_kept():
     assert product.__name__ == "product" and product.__doc__ == "A product." and product.__module__ == __name__
     assert str(inspect.signature(product)) == "(x: 'float', y: 'float' = 2.0) -> 'float'"
+    assert "options" in inspect.signature(stagegrad.Staged).parameters  # the class has the signature of its ``__init__``
     assert product.__wrapped__ is product.__stagegrad_function__ and product.__wrapped__(2.0) == 4.0
     gradient = stagegrad.grad(product)
     assert gradient.__name__ == "product_grad" and "gradient of product" in gradient.__doc__
