@@ -39,9 +39,12 @@ def in_range(module: Module) -> bool:
     return not any(uncertain(function) for function in module.functions)
 
 
-def uncertain(function: Function) -> list[Stage]:
-    """The stages of a function that read or write an element which may not be there."""
-    return _Bounds(function).found()
+def uncertain(function: Function, *, beside_loops: bool = False) -> list[Stage]:
+    """The stages of a function that read or write an element which may not be there.
+
+    With `beside_loops` also those whose element is there while the loop around them runs, and otherwise may not be.
+    """
+    return _Bounds(function, beside_loops).found()
 
 
 def guarded(module: Module) -> Module:
@@ -123,6 +126,7 @@ def _is_less(part: Atom, other: Atom) -> bool:
 @dataclass
 class _Bounds:
     function: Function
+    beside_loops: bool = False
     least: dict[Var, int] = field(default_factory=dict)
     most: dict[Var, set[Most]] = field(default_factory=dict)
     exact: dict[Var, tuple[Dim, int]] = field(default_factory=dict)  # what is the size of an array, or so much more or less
@@ -133,6 +137,8 @@ class _Bounds:
     ordered: dict[tuple[Var | Dim | None, Dim], int] = field(default_factory=dict)
     # Tests that do not both hold, for the same reason.
     exclusive: tuple[tuple[Var, Var], ...] = ()
+    # What is known where the innermost loop around a statement has no trips.
+    beside: dict[tuple[Var | Dim | None, Dim], int] = field(default_factory=dict)
 
     def found(self) -> list[Stage]:
         """The stages whose indices are not certainly in range."""
@@ -147,16 +153,17 @@ class _Bounds:
                 self.learn(stmt.test, False)
             if isinstance(stmt, Stage):
                 self.stage(stmt)
-                if stmt.op in ("load", "store", "accumulate") and not self.access(stmt):
+                if stmt.op in ("load", "store", "accumulate") and not self.certain(stmt):
                     self.uncertain.append(stmt)
             if isinstance(stmt, For):
                 self.range(stmt)
             for inner in blocks(stmt):
-                outside = self.ordered
+                outside, beside = self.ordered, self.beside
                 if isinstance(stmt, For):
+                    self.beside = outside
                     self.runs(stmt)
                 self.block(inner)
-                self.ordered = outside
+                self.ordered, self.beside = outside, beside
         self.ordered, self.exclusive = before
 
     # ------------------------------------------------------------------------------------------ what tests say
@@ -266,6 +273,15 @@ class _Bounds:
         if low is not None:
             self.least[out] = low + by
         self.most[out] = {(dim, offset + by) for dim, offset in self.highest(atom)}
+
+    def certain(self, stage: Stage) -> bool:
+        """Is what a stage asks for there, and where it matters beside the loop around it too?"""
+        found = self.access(stage)
+        if found and self.beside_loops:
+            inside, self.ordered = self.ordered, self.beside
+            found = self.access(stage)
+            self.ordered = inside
+        return found
 
     def access(self, stage: Stage) -> bool:
         """Is each number among the indices within its axis? Sections never fail; an index that is an array is checked where it is used."""

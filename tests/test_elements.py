@@ -248,3 +248,31 @@ def test_a_narrow_element_is_rounded_on_every_trip():
     for target in ("numpy", "numba"):
         value, (slopes, _) = stagegrad.compile(narrow, target=target).value_and_grad(x, 0.3)
         assert value == pytest.approx(narrow(x, 0.3), rel=3e-7) and slopes.dtype == np.float32
+
+
+def third(y, n):
+    y = y.copy()
+    for i in range(n - 1):
+        y[2] += 0.3 * i
+    return np.sum(y * y)
+
+
+def third_if_asked(y, n):
+    y = y.copy()
+    for i in range(n):
+        if len(y) <= 2:
+            raise ValueError("too few")
+        y[2] = np.sin(y[2]) * i
+    return np.sum(y * y)
+
+
+@pytest.mark.parametrize("function", [third, third_if_asked], ids=lambda function: function.__name__)
+def test_what_is_there_while_a_loop_runs_is_not_asked_for_beside_it(function):
+    staged = stagegrad.compile(function, types={"y": "float64[:]", "n": "int64"}, target="numba")
+    text = staged.source("numba", answer="value_and_grad")
+    assert "\n    y2 = y[2]\n" not in text and "\n    y[2] = y2\n" not in text
+    value, slope = staged.value_and_grad(np.array([0.5]), 0)
+    assert value == 0.25 and slope.tolist() == [1.0]
+    found = staged.value_and_grad(np.array([0.5, 0.1, 0.7]), 3)
+    right = stagegrad.compile(function, target="numpy").value_and_grad(np.array([0.5, 0.1, 0.7]), 3)
+    np.testing.assert_allclose(found[1], right[1], rtol=1e-14)

@@ -73,7 +73,7 @@ class _Elements:
         if not any(isinstance(stmt, Stage) and stmt.op == "store" for loop in loops for stmt in loop.body.stmts):
             return self.function
         stages = {id(stmt) for stmt in walk(self.function.body) if isinstance(stmt, Stage)}
-        self.certain = stages - set(map(id, uncertain(self.function)))  # what these ask for is there
+        self.certain = stages - set(map(id, uncertain(self.function, beside_loops=True)))  # what these ask for is there
         return replace(self.function, body=self.block(self.function.body))
 
     def block(self, block: Block) -> Block:
