@@ -21,8 +21,8 @@ from stagegrad import pipeline
 from stagegrad.calls.boundary import Answer, Boundary, Parameters
 from stagegrad.calls.cost import Cost, count, tape_names
 from stagegrad.calls.entry import enter, enter_mapping, enter_writing
-from stagegrad.calls.passages import Course, Passage, Writing, entered, explaining, load, spreading
-from stagegrad.calls.points import LEAST_POINTS, Points, are_narrow, one_point, plain_dtype, results, rooms
+from stagegrad.calls.passages import Course, Passage, Writing, entered, explaining, is_child, load, spreading
+from stagegrad.calls.points import Points, are_many, are_narrow, one_point, plain_dtype, results, rooms
 from stagegrad.calls.raw import NumbaFunctions
 from stagegrad.calls.tracing import Trace, trace
 from stagegrad.errors import ArgumentError, MissingPackageError, NameChoiceError, NeedsTypes, Problem, StagegradError, UnsupportedError
@@ -107,7 +107,8 @@ class Staged(Generic[P, R]):
         self._writings: dict[tuple[Build, Choice], Writing] = {}
         self._write: Callable[[Sequence[Any], Any], Any] | None = None  # the fast way of the most recent call with `out=`
         self._mapped: dict[Any, Build] = {}  # what `map` computes with where all points are of one dtype
-        self._maps: dict[Any, Callable[[Sequence[Any], Any], Any]] = {}  # the fast way of such a call
+        # The fast way of such a call, on one thread and on several.
+        self._maps: dict[tuple[Any, bool], Callable[[Sequence[Any], Any], Any]] = {}
         self._shown = "value_and_grad"
 
     # ------------------------------------------------------------------------------------------ calls
@@ -156,10 +157,10 @@ class Staged(Generic[P, R]):
         What the function raises at a point is raised, with a note that has the first such point's index; `out` then holds whatever was
         computed. Raises ArgumentError for arguments of the wrong kind, shapes that do not broadcast and an `out` that does not fit.
         """
-        alone = not parallel or all(getattr(value, "size", 1) < 2 * LEAST_POINTS for value in args)  # few points are for one thread
-        if self._maps and answer == "value_and_grad" and wrt is None and alone and not named:
-            for quick in self._maps.values():
-                if (found := quick(args, out)) is not None:
+        spread = parallel and are_many(args)
+        if self._maps and answer == "value_and_grad" and wrt is None and not named and not (spread and is_child.is_set()):
+            for (_, spreads), quick in self._maps.items():
+                if spreads is spread and (found := quick(args, out)) is not None:
                     return found
         given = {"answer": answer != "value_and_grad", "wrt": wrt is not None, "out": out is not None, "parallel": parallel}
         if True in given.values():
@@ -168,8 +169,8 @@ class Staged(Generic[P, R]):
         course = self._course(build, answer, wrt, points.same)
         arrays = results(points, course.answer, course.types, out, compiled=course.loops)
         course(points, arrays, parallel=parallel)
-        if wrt is None and answer == "value_and_grad":
-            self._quicken(build, course)
+        if wrt is None and answer == "value_and_grad" and not points.same:
+            self._quicken(build, course, spread)
         return fill(course.answer, iter(arrays))
 
     # ------------------------------------------------------------------------------------------ code
@@ -480,15 +481,18 @@ class Staged(Generic[P, R]):
             self._mapped[dtype] = build
         return build, Points.plain(parameters.name, parameters.names, args)
 
-    def _quicken(self, build: Build, course: Course) -> None:
+    def _quicken(self, build: Build, course: Course, spread: bool) -> None:
         """Makes the fast way of calls of `map` such as the one that just went this way, if it was of plain arrays."""
         names = self._parameters.names
+        compiled = course.loop(spread)
+        if compiled is None or _MAP_OPTIONS & {*names}:
+            return
         for dtype, mapped in [*self._mapped.items()]:
-            if mapped is build and dtype is not None and dtype not in self._maps and course.loops and not _MAP_OPTIONS & {*names}:
-                watched, compiled, types = build.program.captures, course.compiled, course.types
+            if mapped is build and dtype is not None and (dtype, spread) not in self._maps:
+                watched, types = build.program.captures, course.types
                 quick = enter_mapping(len(names), dtype, compiled, course.answer, types, watched=watched, rooms=rooms(types))
                 if quick is not None:
-                    self._maps = {**self._maps, dtype: quick}  # not in place: another thread may be going through them
+                    self._maps = {**self._maps, (dtype, spread): quick}  # not in place: another thread may be going through them
 
     def _course(self, build: Build, answer: str, wrt: Choice, same: frozenset[int]) -> Course:
         """The way of a call of `map` for some parameters that are the `same` at all points."""

@@ -389,6 +389,29 @@ def test_a_second_call_is_the_same_by_a_shorter_way(count, dtype, long_way):
         np.testing.assert_array_equal(one, written)
 
 
+@pytest.mark.parametrize("count", [1, 5000, 70_000])
+def test_a_parallel_map_has_the_shorter_way_too(count, long_way):
+    f = stagegrad.formula(CS231N, target="numba")
+    x, y = np.random.default_rng(2).normal(size=(2, count))
+    expected = flat(f.map(x, y))
+    first = flat(f.map(x, y, parallel=True))
+    read = len(long_way)
+    again = flat(f.map(x, y, parallel=True))
+    assert len(long_way) == read and len(f._maps) == 1 + (count == 70_000)
+    for one, other, wanted in zip(first, again, expected, strict=True):
+        assert one.tobytes() == other.tobytes() == wanted.tobytes() and not np.may_share_memory(one, other)
+
+
+def test_a_number_for_all_points_makes_no_shorter_way_for_arrays(long_way):
+    f, x = stagegrad.formula(CS231N, target="numba"), np.array([0.5, 1.5, 2.5])
+    f.map(x, x, answer="grad")
+    f.map(x, 2.0)
+    f.map(x, x)
+    read = len(long_way)
+    f.map(x, x)
+    assert len(long_way) == read
+
+
 def test_one_array_is_the_answer_of_a_function_of_one_number():
     f = stagegrad.formula("x**2", target="numba")
     x = np.arange(5.0)

@@ -27,12 +27,12 @@ from stagegrad.pipeline import Build, Choice
 _spreading = threading.RLock()
 
 #: Whether this process is a child of one that may have used Numba's threads: those of GNU OpenMP end a child that asks for them.
-_is_child = threading.Event()
+is_child = threading.Event()
 
 
 def _after_fork() -> None:
     _spreading._at_fork_reinit()  # type: ignore[attr-defined]  # as threading has it for its own locks
-    _is_child.set()
+    is_child.set()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
@@ -135,10 +135,16 @@ class Course:
     explain: Callable[..., BaseException]
     spread: Callable[[], Callable[..., Any] | None]
 
+    def loop(self, spread: bool) -> Callable[..., Any] | None:
+        """The compiled loop, on one thread or on Numba's; None where there is none, or this process cannot have these threads."""
+        if not spread or not self.loops:
+            return self.compiled if self.loops else None
+        return None if is_child.is_set() else self.spread()
+
     def __call__(self, points: Points, arrays: Sequence[Any], *, parallel: bool) -> None:
         """Fills the arrays of the results; what the function raises says at which point."""
         try:
-            if self.loops and parallel and not _is_child.is_set() and (spread := self.spread()) is not None:
+            if parallel and (spread := self.loop(spread=True)) is not None:
                 run_compiled(spread, points, arrays, threads=1)
             elif self.loops:
                 run_compiled(self.compiled, points, arrays, threads=available_threads() if parallel else 1)

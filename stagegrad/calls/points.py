@@ -66,6 +66,12 @@ def are_narrow(specs: Sequence[Spec], values: Sequence[Any]) -> bool:
     return ("f", 4) in kinds and kinds <= {("f", 4), ("b", 1)}
 
 
+def are_many(values: Sequence[Any]) -> bool:
+    """Whether the first of some arguments has points enough for two threads."""
+    size = getattr(values[0], "size", None) if values else None
+    return isinstance(size, int) and size >= 2 * LEAST_POINTS
+
+
 def plain_dtype(values: Sequence[Any]) -> Any:
     """The dtype of arguments that are arrays of floats, all of one shape and width, and lie as compiled code takes them; else None."""
     numpy = sys.modules.get("numpy")
