@@ -177,6 +177,47 @@ def test_constants_are_those_of_the_call() -> None:
     assert made.value_and_grad(2.0) == (40.0, 20.0)
 
 
+@dataclass
+class Link:
+    value: float
+    next: Any = None
+
+
+LOOP: list[Any] = []
+LOOP.append(LOOP)
+FIRST = Link(1.0)
+FIRST.next = Link(2.0, FIRST)
+
+
+def of_a_list_in_itself(x):
+    return x * len(LOOP)
+
+
+def of_a_chain_that_ends_nowhere(x):
+    return x * FIRST.value
+
+
+@pytest.mark.parametrize("function", [of_a_list_in_itself, of_a_chain_that_ends_nowhere], ids=lambda function: function.__name__)
+def test_what_holds_itself_is_refused(function: Callable[..., Any]) -> None:
+    """It was read for ever."""
+    with pytest.raises(stagegrad.UnsupportedError, match="holds more than 256 things"):
+        stagegrad.compile(function, target="numpy", cache=False)(1.0)
+
+
+def test_a_method_that_an_object_hides() -> None:
+    """The class still has the method, and the object an attribute of its name."""
+    thing: Any = Plain(np.array([3.0]))
+
+    def f(x):
+        return thing.value(x)
+
+    made = stagegrad.compile(f, target="numpy", cache=False)
+    assert made.value_and_grad(2.0) == (12.0, 6.0)
+    thing.value = lambda x: x * 7.0
+    with pytest.raises(stagegrad.UnsupportedError):
+        made(2.0)
+
+
 def written_to(x):
     NODES[0] = x
     return NODES[0]

@@ -9,7 +9,8 @@ import ast
 import dataclasses
 import inspect
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from stagegrad.frontend.program import Capture
@@ -52,13 +53,15 @@ def is_container(thing: object) -> bool:
 
 def constant(low: Expressions, thing: object, name: str, node: ast.AST) -> Value:
     """What a list, a dict or a record holds, as a value that cannot be written to."""
-    if sum(1 for _ in _contents(thing)) > MOST:
+    held = list(islice(_contents(thing), MOST + 1))
+    if len(held) > MOST:
         raise low.refusal(node, f"`{name}` holds more than {MOST} things", f"`{name}` as a parameter")
     text = described(thing)
     if text is None:
         message = f"`{name}` is a {type(thing).__name__} that may change; constants hold numbers, texts, functions and lists of such"
         raise low.refusal(node, message, f"`{name}` as a parameter, or an array, {name} = np.array(...)")
-    low.compilation.captures.append(Capture(f"{name} (what it holds)", text, lambda: described(thing), thing))
+    # What it holds is kept with the text, which has the addresses of functions and classes: no other may come to lie there.
+    low.compilation.captures.append(Capture(f"{name} (what it holds)", text, lambda _kept=held: described(thing), thing))  # type: ignore[misc]  # a default of a lambda
     return _value(low, thing, name, node)
 
 
@@ -80,9 +83,16 @@ def _value(low: Expressions, thing: object, name: str, node: ast.AST) -> Value:
 
 def _contents(thing: object) -> Iterator[object]:
     yield thing
-    items = [*thing.values()] if isinstance(thing, dict) else thing if isinstance(thing, list | tuple) else []
-    for item in items:
+    for item in _items(thing):
         yield from _contents(item)
+
+
+def _items(thing: object) -> Iterable[object]:
+    if isinstance(thing, dict):
+        return thing.values()
+    if is_container(thing) and not isinstance(thing, list | tuple):
+        return [getattr(thing, field.name) for field in dataclasses.fields(thing)]  # type: ignore[arg-type]  # a dataclass
+    return thing if isinstance(thing, list | tuple) else ()
 
 
 def described(thing: object) -> str | None:
@@ -99,8 +109,7 @@ def described(thing: object) -> str | None:
         case types.FunctionType() | types.BuiltinFunctionType() | type() | types.ModuleType():
             return f"object {id(thing)}"
         case _ if is_container(thing):
-            fields = thing if isinstance(thing, tuple) else [getattr(thing, field.name) for field in dataclasses.fields(thing)]  # type: ignore[arg-type]  # a dataclass
-            return _together(f"record {id(type(thing))}", [described(item) for item in fields])
+            return _together(f"record {id(type(thing))}", [described(item) for item in _items(thing)])
         case _ if type(thing).__module__ == "numpy" and type(thing).__name__ in ("float64", "int64", "bool", "ufunc"):
             return f"{type(thing).__name__} {thing!r}"
         case _ if type(thing).__module__ == "numpy" and type(thing).__name__ == "ndarray":

@@ -14,6 +14,7 @@ from stagegrad.errors import NeedsTypes
 from stagegrad.frontend import constants
 from stagegrad.frontend.emitter import Emitter, Poisoned, Refusal
 from stagegrad.frontend.operators import ARITHMETIC, BITWISE, COMPARISONS
+from stagegrad.frontend.program import Capture
 from stagegrad.frontend.refused import refused
 from stagegrad.frontend.scope import MISSING
 from stagegrad.frontend.values import FALSE, POISON, TRUE, Closure, Embedded, Many, Method, Record, Static, Unfit, Value, describe, leaves
@@ -273,7 +274,9 @@ class Expressions(Emitter):
                 self.compilation.capture_attribute(thing, node.attr, found)
                 return self.outside(found, node.attr, node)
             case Static(thing) if (method := constants.method_of(thing, node.attr)) is not None:
-                self.compilation.capture_attribute(type(thing), node.attr, method)
+                title, text = f"{type(thing).__name__}.{node.attr}", node.attr
+                read = lambda: constants.method_of(thing, text)  # noqa: E731  (an attribute of the object itself would hide the method)
+                self.compilation.captures.append(Capture(title, method, read, thing))
                 return Method(node.attr, owner, method)
             case _:
                 raise self.refusal(node, f"`.{node.attr}` of {describe(owner)} is not supported", "the value, as a name or a parameter")
