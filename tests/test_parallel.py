@@ -126,6 +126,22 @@ def racing(x):
     return a[len(x) - 1]
 
 
+def sum_before(y, i):
+    total = 0.0
+    for j in range(i):
+        if y[j] > 0.3:
+            total += y[j] * j
+    return total
+
+
+def read_by_a_call(x):
+    y, total = np.zeros(len(x)), 0.0
+    for i in range(len(x)):
+        y[i] = x[i] ** 2
+        total += sum_before(y, i)
+    return total
+
+
 def raising(x):
     total = 0.0
     for i in range(len(x)):
@@ -277,14 +293,15 @@ def test_other_targets_have_one_thread():
     [
         (recurrence, {"x": VECTOR}, "a trip needs `s` from the trip before it"),
         (racing, {"x": VECTOR}, "several trips read or write the same elements of `a`"),
+        (read_by_a_call, {"x": VECTOR}, "several trips read or write the same elements of `y`"),
         (raising, {"x": VECTOR}, "it raises an error"),
     ],
-    ids=["recurrence", "racing", "raising"],
+    ids=["recurrence", "racing", "read by a call", "raising"],
 )
 def test_what_would_go_wrong_is_refused(function, types, reason):
     f = compiled(function, types, parallel=True)
     with pytest.raises(stagegrad.UnsupportedError) as caught:
-        (f if function is racing else f.value_and_grad)(*(point(10) for _ in types))
+        (f if function in (racing, read_by_a_call) else f.value_and_grad)(*(point(10) for _ in types))
     assert reason in str(caught.value) and "write instead" in str(caught.value) and "^^^^" in str(caught.value)
 
 

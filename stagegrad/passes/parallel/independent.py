@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import replace
 
-from stagegrad.ir import Atom, Block, Carry, For, If, Raise, Stage, Stmt, Var, While, walk, with_blocks
+from stagegrad.ir import Atom, Block, Call, Carry, For, If, Raise, Stage, Stmt, Var, While, walk, with_blocks
 from stagegrad.ops import literal
 from stagegrad.reverse.one_pass import only_sums
 
@@ -97,7 +97,10 @@ def _is_at(stage: Stage, loop: For, versions: set[Atom]) -> bool:
 
 
 def _are_apart(loop: For, versions: set[Atom]) -> bool:
-    """Is where ways join all of it this array, or nothing of it?"""
+    """Is where ways join all of it this array, or nothing of it, and does no function get it, which may read any of its elements?"""
+    calls = (stmt for stmt in walk(loop.body) if isinstance(stmt, Call))
+    if not all(versions.isdisjoint(call.args) for call in calls):
+        return False
     return all(versions.issuperset(sources) or versions.isdisjoint(sources) for sources in _joins(loop.body).values())
 
 
