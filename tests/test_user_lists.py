@@ -239,6 +239,24 @@ def test_a_list_that_stays_empty(target: Any) -> None:
     assert (value, slope.dtype, slope.tolist()) == (8.0, np.float32, [2.0, 2.0])
 
 
+def test_floats_in_lists_beside_32_bits() -> None:
+    """A float of Python leaves them 32, a number of NumPy does not, and the list may hold both: it was taken for NumPy's."""
+
+    def unknown(x):
+        thirds = [1 / 3 for _ in x]
+        return x[0] * thirds[0]
+
+    def known(x):
+        thirds = [1 / 3 for _ in x]
+        return x[0] * float(thirds[0])
+
+    x = np.array([0.7, 0.4], dtype=np.float32)
+    with pytest.raises(stagegrad.UnsupportedError, match="one of NumPy on some paths only"):
+        stagegrad.compile(unknown, target="numpy", cache=False)(x)
+    found = stagegrad.compile(known, target="numpy", cache=False)(x)
+    assert found == known(x) and np.asarray(found).dtype == np.float32
+
+
 def test_nan_and_inf_go_through_a_list() -> None:
     def squares(x):
         rows = [(v * v, 1.0) for v in x]

@@ -13,12 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
+from stagegrad.frontend.emitter import Strength
 from stagegrad.frontend.memory import KEPT
 from stagegrad.frontend.ufuncs import Ufuncs
 from stagegrad.frontend.values import Many, Numbers, Record, Static, Value, describe, fill, leaves, refs
 from stagegrad.frontend.words_creation import as_type, common_type, held
 from stagegrad.frontend.words_shaping import stacked
-from stagegrad.ir import INT, Atom, Attr, Block, For, Function, Lit, Module, Stage, Type, Var, binds, walk
+from stagegrad.ir import FLOAT, INT, Atom, Attr, Block, For, Function, Lit, Module, Stage, Type, Var, binds, walk
 from stagegrad.ops import literal
 from stagegrad.shapes import Dim, Dimensions, dimensions, left_of
 
@@ -83,6 +84,8 @@ class Columns(Ufuncs):
         found = self.emit("load", [column, place], node, _at_row(type))
         if type.rank and self.memory is not None:
             self.memory.lies[found] = frozenset({KEPT})
+        if isinstance(found, Var) and found.type == FLOAT:
+            self.strengths[found] = Strength.EITHER  # the list may hold floats of Python as well as NumPy's
         return found
 
     def with_item(self, owner: Numbers, place: Atom, value: Value, node: ast.AST, word: str = "") -> Numbers:

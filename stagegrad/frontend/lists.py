@@ -479,7 +479,7 @@ class Lists(Columns):
             return self.section_of_list(value, step.parts[0], step.atoms, link)
         if not step.takes_elements:
             raise self.refusal(link, "a list can be indexed by an int or a slice only", "an array: np.array(...)")
-        if value.holds is None or (value.holds.rank and self.memory is not None):
+        if value.holds in (None, FLOAT) or (value.holds and value.holds.rank and self.memory is not None):
             return self.item_at(value, step.atoms[0], link)
         return Section(value.array, (Step(step.parts, step.atoms, value.holds.rank),))
 
