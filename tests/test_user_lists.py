@@ -196,6 +196,37 @@ def ints_returned_from_a_loop(x):
 
 
 @PROGRAMS.called_with(X)
+def by_two_loops(x):
+    """The inner loop made room for what it appends, and none was left for the outer one."""
+    items, places = [], []
+    for k in range(4):
+        items.append(x[k])
+        if k == 2:
+            for j in range(3):
+                items.append(x[j] * 2)
+                places.append(j)
+        else:
+            places.append(k)
+        for j in range(k):
+            items.append(x[j] ** 2)
+            for _ in range(j):
+                items.append(x[j])
+            items.append(-x[j])
+        items.append(3.0)
+    return sum(v * i for i, v in enumerate(items)) + len(items) + sum(x[place] for place in places)
+
+
+@PROGRAMS.called_with(A)
+def rows_by_two_loops(a):
+    rows = []
+    for k in range(3):
+        for j in range(k):
+            rows.append(a[j] * k)
+        rows.append(a[0])
+    return np.sum(np.array(rows) ** 2 * np.arange(len(rows))[:, None])
+
+
+@PROGRAMS.called_with(X)
 def longer_by_one(x):
     items, rows = [v * 2 for v in x], [x * v for v in x]
     items.append(1.0)

@@ -335,7 +335,7 @@ class Lists(Columns):
         """
         new: dict[str, int] = {}
         full: dict[str, Atom] = {}
-        growing = appended(stmt.body)
+        growing, deeper = appended(stmt.body), appended_deeper(stmt.body)
         for key in ((self.frame.number, name) for name in rekeyed(stmt.body) if name not in growing):
             slot = self.env.get(key)
             if slot is not None and isinstance(slot.value, Numbers):
@@ -355,7 +355,7 @@ class Lists(Columns):
                 new[name] = slot.value.ident
             room = self._room(slot.value, count, over, stmt)
             self.env[key] = replace(slot, value=self._with_room(slot.value, room, stmt))
-            if count and appends_always(stmt, name) == count:
+            if count and name not in deeper and appends_always(stmt, name) == count:
                 full[name] = room
         return new, full
 
@@ -525,6 +525,17 @@ def appended(stmts: Iterable[ast.stmt], inner: bool = False) -> dict[str, int]:
                 deeper = inner or isinstance(stmt, ast.For | ast.While)
                 for name, count in appended(statements_in(stmt), deeper).items():
                     found[name] = found.get(name, 0) + count
+    return found
+
+
+def appended_deeper(stmts: Iterable[ast.stmt]) -> set[str]:
+    """The names to which inner loops append: each makes room for itself alone."""
+    found: set[str] = set()
+    for stmt in stmts:
+        if isinstance(stmt, ast.For | ast.While):
+            found |= {*appended([stmt])}
+        elif not isinstance(stmt, _FUNCTIONS):
+            found |= appended_deeper(statements_in(stmt))
     return found
 
 

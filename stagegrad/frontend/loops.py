@@ -14,7 +14,7 @@ from itertools import chain, count
 from typing import TYPE_CHECKING, TypeAlias
 
 from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow, Origin, Strength
-from stagegrad.frontend.lists import OtherNumbers, appended, rekeyed
+from stagegrad.frontend.lists import OtherNumbers, appended, appended_deeper, rekeyed
 from stagegrad.frontend.memory import KEPT, Memory, buffers_in, key_of
 from stagegrad.frontend.scope import Loop, assigned, has_exit
 from stagegrad.frontend.values import (
@@ -92,7 +92,8 @@ class LoopLowering:
         self.changing = {value.ident for value in several if isinstance(value, Many) and lowering.may_be_placed(value)}
         grown += [name for name, slot in slots.items() if slot is not None and isinstance(slot.value, Many | Numbers | Record)]
         held = {key: lowering.env[key].value for name in appended(stmt.body) if (key := (frame.number, name)) in lowering.env}
-        self.growing = {key: value.ident for key, value in held.items() if isinstance(value, Numbers)}
+        deeper = appended_deeper(stmt.body)  # what inner loops append to has no room left behind them
+        self.growing = {key: value.ident for key, value in held.items() if isinstance(value, Numbers) and key[1] not in deeper}
         changed = [(frame.number, name) for name in dict.fromkeys([*assigned([header, *stmt.body]), *grown])]
         live = scope.head[stmt] | scope.captured
         self.lost = [key for key in changed if key[1] not in live]
