@@ -142,6 +142,13 @@ def read_by_a_call(x):
     return total
 
 
+def from_the_end(x, n):
+    y = np.zeros(len(x))
+    for i in range(n, len(x)):
+        y[i] = 0.5 * y[i] + i * x[i]
+    return np.sum(y)
+
+
 def raising(x):
     total = 0.0
     for i in range(len(x)):
@@ -259,6 +266,14 @@ def test_what_a_part_writes_to_is_made_once():
     given = rows(40), point(4), point(10), np.array([0, 9, 0, -1])
     expected = stagegrad.compile(two_copies, target="numpy").value_and_grad(*given)
     np.testing.assert_allclose(numbers(compiled(two_copies, types, parallel=True).value_and_grad(*given)), numbers(expected))
+
+
+def test_trips_that_count_from_the_end_stay_on_one_thread():
+    f = compiled(from_the_end, {"x": VECTOR, "n": "int64"}, parallel=True)
+    assert re.search(r"if \(parts > 1\) & \(n >= 0\):", f.source(answer="value"))
+    x = point(50_000)
+    for n in (-50_000, -3, 0, 7):
+        assert f(x, n) == pytest.approx(from_the_end(x, n), rel=1e-12)
 
 
 def test_calls_from_many_threads_wait_for_one_another():

@@ -147,9 +147,24 @@ class Cut:
         """What stands in the loop's place."""
         parts = self.parts()
         several = self.emit("gt", parts, _ONE, type=BOOL)
+        least = self.least_index()
+        if self.own and not (isinstance(least, Lit) and isinstance(least.value, int) and least.value >= 0):
+            # Below zero elements are counted from the end: two trips may have the same one.
+            several = self.emit("and", several, self.emit("ge", least, _ZERO, type=BOOL), type=BOOL)
         then, orelse = self.at_once(parts), self.alone()
         self.stmts.append(If(several, then, orelse, tuple(carry.out for carry in self.original.carries), span=self.loop.span))
         return self.stmts
+
+    def least_index(self) -> Atom:
+        """What no index of the loop is below."""
+        start, stop, step = self.loop.start, self.loop.stop, self.loop.step
+        if isinstance(step, Lit) and isinstance(step.value, int) and step.value > 0:
+            return start
+        if isinstance(stop, Lit) and isinstance(stop.value, int):
+            last: Atom = literal(stop.value + 1)
+        else:
+            last = self.emit("add", stop, _ONE)
+        return last if isinstance(step, Lit) else self.emit("min", start, last)
 
     def parts(self) -> Var:
         """Into how many parts the loop is cut."""
