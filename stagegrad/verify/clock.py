@@ -24,16 +24,20 @@ class TooLarge(OutOfTime):
 
 
 class Clock:
-    """Counts down from a number of seconds."""
+    """Counts down from a number of seconds: those that have passed, or those that the process has computed, whichever are fewer.
+
+    So neither a machine that is busy with other things nor other threads that compute make the time shorter.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self.end = time.monotonic() + seconds
+        self.start = time.monotonic(), time.process_time()
 
     @property
     def left(self) -> float:
         """The seconds that are left, at least 0."""
-        return max(0.0, self.end - time.monotonic())
+        passed, computed = self.start
+        return max(0.0, self.seconds - min(time.monotonic() - passed, time.process_time() - computed))
 
     def share(self, part: float) -> Clock:
         """A clock with a part of the time that is left."""
@@ -41,7 +45,7 @@ class Clock:
 
     def check(self) -> None:
         """Raises `OutOfTime` when no time is left."""
-        if time.monotonic() >= self.end:
+        if not self.left:
             raise OutOfTime
 
     @contextmanager
@@ -59,7 +63,7 @@ class Clock:
             nonlocal calls
             calls += 1
             # A generator may be running only because it is thrown away, and then what it raises is lost.
-            if calls % 64 == 0 and time.monotonic() >= self.end and not frame.f_code.co_flags & CO_GENERATOR:
+            if calls % 64 == 0 and not self.left and not frame.f_code.co_flags & CO_GENERATOR:
                 raise OutOfTime
 
         sys.setprofile(look)

@@ -318,7 +318,7 @@ def prove_source(gradient_text: str, gradient_entry: str, primal: Any, parameter
     `gradient_entry` names the function of the text that takes `parameters` and returns ``(value, gradient)`` or
     ``(value, (gradient, ...))`` in the order of `wrt`. `primal` is a Python function, the text of a formula, or a sequence
     of `Oracle` to be tried in turn. `types` gives "float", "int" or "bool" for each parameter (all floats if omitted); ints are given
-    the values 0 to 3. `at` is a point to try first. After `time_limit` seconds what is not proved yet stays *checked*.
+    the values 0 to 3. `at` is a point to try first. After `time_limit` seconds (see `Clock`) what is not proved yet stays *checked*.
     """
     kinds = tuple(types or ("float",) * len(parameters))
     question = Question(gradient_text, gradient_entry, tuple(parameters), kinds, tuple(wrt), seed, at, name or gradient_entry)
