@@ -586,9 +586,9 @@ def test_a_thousand_statements_take_little_time() -> None:
     function = stores_behind_views(330)
     times = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         after = owned(function)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     assert sum(isinstance(s, Stage) and s.op == "duplicate" for s in walk(after.body)) == 331
     assert min(times) < 0.4, "about 0.04 s is normal"
 
