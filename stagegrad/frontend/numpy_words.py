@@ -84,18 +84,21 @@ def word(names: str, *, method: bool = False, attribute: bool = False) -> Callab
 def find(thing: object) -> NumpyWord | None:
     """The word that a live object is, or None."""
     try:
-        return _by_object(sys.modules.get("numpy"), sys.modules.get("scipy"), len(sys.modules)).get(thing)
+        return _by_object(sys.modules.get("numpy"), len(sys.modules)).get(thing)
     except TypeError:  # not hashable
         return None
 
 
 @lru_cache(maxsize=4)
-def _by_object(numpy: Any, scipy: Any, loaded: int) -> dict[object, NumpyWord]:
+def _by_object(numpy: Any, loaded: int) -> dict[object, NumpyWord]:
     """The words whose functions exist in the modules that the program itself has imported."""
     found: dict[object, NumpyWord] = {}
     for name, declared in WORDS.items():
-        home, path = (scipy, name.split(".")[1:]) if name.startswith("scipy.") else (numpy, name.split("."))
-        thing = home
+        if name.startswith("scipy."):  # whose parts are imported when they are asked for, which takes longer than all of this
+            home, _, last = name.rpartition(".")
+            thing, path = sys.modules.get(home), [last]
+        else:
+            thing, path = numpy, name.split(".")
         for part in path:
             thing = None if thing is None else getattr(thing, part, None)
         if thing is not None:
