@@ -184,3 +184,27 @@ def floats_after_ints(x):
 def test_what_another_name_would_see_is_refused(function: Callable[..., Any], reason: str) -> None:
     with pytest.raises(stagegrad.StagegradError, match=reason):
         stagegrad.compile(function).value_and_grad(0.5)
+
+
+def grows_beside_narrow_floats(x):
+    items = [0.1]
+    for i in range(2):
+        items.append(x[i])
+    return items[0] * 3.0
+
+
+def written_beside_narrow_floats(x):
+    items = [0.1, 0.2]
+    for i in range(1):
+        items[i] = x[i]
+    return items[1] * 3.0
+
+
+@pytest.mark.parametrize("target", ["numpy", "numba"])
+@pytest.mark.parametrize("function", [grows_beside_narrow_floats, written_beside_narrow_floats], ids=lambda f: f.__name__)
+def test_floats_of_64_and_of_32_bits_are_not_put_into_one_list(function: Callable[..., Any], target: Any) -> None:
+    """Python's 0.1 would be rounded to 32 bits: 0.3 where Python gives 0.30000000000000004."""
+    with pytest.raises(stagegrad.StagegradError, match="float32"):
+        stagegrad.compile(function, target=target).value_and_grad(np.ones(3, np.float32))
+    value, _ = stagegrad.compile(function, target=target).value_and_grad(np.ones(3))
+    assert value == function(np.ones(3))

@@ -125,7 +125,7 @@ class Lists(Columns):
             self.list_types[target.ident] = undefined(item)
             if not _same_leaves(item, target.item):
                 raise OtherNumbers(target.ident)
-        together = join(target.item, item)
+        together = _of_one_kind(target.item, item)
         if together is None:
             raise self.refusal(node, f"this list holds {_each(target.item)}, and what is appended is {describe(item)}", "items of one kind")
         if not _same_leaves(together, target.item):
@@ -181,7 +181,7 @@ class Lists(Columns):
     def _as_numbers(self, target: ast.Subscript, value: Value, node: ast.AST) -> Numbers | None:
         """A list of numbers, whose length is known, in an array, where the place that is written to is not; None for all else.
 
-        Where floats are put among ints, all of it are floats.
+        Where a float is the first that is put among ints, all of it are floats.
         """
         owner = self.held_by(target)
         if not isinstance(owner, Many) or not self.may_be_placed(owner) or isinstance(target.slice, ast.Slice):
@@ -190,18 +190,14 @@ class Lists(Columns):
             return None
         assert isinstance(target.value, ast.Name)
         self.placed.add(owner.ident)
-        self._make_floats(owner, value)
+        if isinstance(value, Var | Lit) and value.type == FLOAT:
+            self.list_types[owner.ident] = undefined(value)
         if any(owner.ident in lists for lists in self.changing):
             raise OtherNumbers(owner.ident)  # it is an array from before the loop on
         key = (self.frame.number, target.value.id)
         numbers = self.exactly(self._spread_out(owner, literal(len(owner.items)), node), node)
         self.env[key] = replace(self.env[key], value=numbers)
         return numbers
-
-    def _make_floats(self, owner: Many | Numbers, value: Value) -> None:
-        """Notes of a list of known length that a float is put into it, if it is not to hold ints alone."""
-        if isinstance(value, Var | Lit) and value.type.kind == "float" and not value.type.rank:
-            self.list_types[owner.ident] = undefined(value)
 
     def may_be_placed(self, value: Value) -> bool:
         """Is it a list of the function's own, of numbers alone?"""
@@ -222,11 +218,8 @@ class Lists(Columns):
         if isinstance(target.slice, ast.Slice):
             raise self.refusal(target, "a section of a list cannot be assigned to", "an array: np.array(...)")
         item = self._apart_from(owner, self.as_item(self.usable(value, node), node))
-        together = join(owner.item, item)
+        together = _of_one_kind(owner.item, item)
         if together is None or not _same_leaves(together, owner.item):
-            if owner.ident in self.placed and owner.ident not in self.list_types and any(owner.ident in lists for lists in self.changing):
-                self._make_floats(owner, item)
-                raise OtherNumbers(owner.ident)
             raise self.refusal(node, f"this list holds {_each(owner.item)}, and what is put into it is {describe(item)}", "[0.0] * n")
         self.require_fit(owner, item, node)
         place = self._index_in(owner, target.slice, node)
@@ -376,7 +369,7 @@ class Lists(Columns):
         items = [self.as_item(item, node) for item in value.items]
         item = self.list_types.get(value.ident) or (undefined(items[0]) if items else Lit(None, FLOAT))
         for other in items:
-            together = join(item, other)
+            together = _of_one_kind(item, other)
             if together is None:
                 raise self.refusal(node, f"this list holds {_each(item)} and {describe(other)}, and it grows", "items of one kind")
             item = together
@@ -501,13 +494,19 @@ def _joined(first: Value, second: Value) -> Value:
     return together
 
 
+def _of_one_kind(first: Value, second: Value) -> Value | None:
+    """What a list holds that holds both; None where 32-bit floats would meet others, which a list of Python's keeps as they are."""
+    widths = [[leaf.type.bits for leaf in leaves(value)] for value in (first, second)]
+    return join(first, second) if widths[0] == widths[1] else None
+
+
 def _same_leaves(first: Value, second: Value) -> bool:
     return [leaf.type for leaf in leaves(first)] == [leaf.type for leaf in leaves(second)] and join(first, second) is not None
 
 
 def _each(item: Value) -> str:
     """What the items of a list are, in words for a message."""
-    return f"{item.type.kind}s" if isinstance(item, Lit) and not item.type.rank else f"what is each {describe(item)}"
+    return f"{describe(item).split()[-1]}s" if isinstance(item, Lit) and not item.type.rank else f"what is each {describe(item)}"
 
 
 def _is_list(value: Value) -> bool:
