@@ -75,6 +75,7 @@ each(
     "over_square",
 )
 
+
 def both(name: str, operands: str = "x", numba: str = "", numpy: str = "", lanes: bool = True) -> dict[str, str]:
     """The spellings of a function that `math` and NumPy have, with other words for NumPy and for Numba if need be.
 
