@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from stagegrad.frontend.emitter import Strength
 from stagegrad.frontend.memory import KEPT
+from stagegrad.frontend.stages import Strength
 from stagegrad.frontend.ufuncs import Ufuncs
 from stagegrad.frontend.values import Many, Numbers, Record, Static, Value, describe, fill, leaves, refs
 from stagegrad.frontend.words_creation import as_type, common_type, held

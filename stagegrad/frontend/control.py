@@ -20,13 +20,14 @@ from dataclasses import replace
 from functools import partial
 
 from stagegrad.frontend import imports
-from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow, Poisoned, Refusal
-from stagegrad.frontend.expressions import BINARY
+from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow
 from stagegrad.frontend.forms import branches, known
 from stagegrad.frontend.lists import Lists, rekeyed
 from stagegrad.frontend.loops import TEST, Item, LoopLowering
+from stagegrad.frontend.operators import BINARY
 from stagegrad.frontend.refused import refused
 from stagegrad.frontend.scope import Loop, assigned, reads
+from stagegrad.frontend.stages import Poisoned, Refusal
 from stagegrad.frontend.values import (
     FALSE,
     POISON,
@@ -141,7 +142,7 @@ class Statements(Lists):
                 if isinstance(value, Numbers) and isinstance(value.count, Lit):
                     value = Many(tuple(self.item_at(value, literal(k), stmt) for k in range(int(value.count.value or 0))))
                 if isinstance(value, Record) and value.display != "record":
-                    value = Many(self._items_of(value, "an assignment", target))
+                    value = Many(self.items_of(value, "an assignment", target))
                 if not isinstance(value, Many):
                     message = f"only a tuple can be assigned to several names, and this is {describe(value)}"
                     raise self.unknown(target, message, "one name, or one parameter for each value")
@@ -414,7 +415,7 @@ class Statements(Lists):
         try:
             over = self.usable(self.expr(stmt.iter), stmt.iter)
             if isinstance(over, Record):
-                over = Many(self._items_of(over, "a loop", stmt.iter))
+                over = Many(self.items_of(over, "a loop", stmt.iter))
             self._require_unchanged(stmt)
             match over:
                 case Range():

@@ -68,9 +68,7 @@ def deciding(generator: ast.GeneratorExp, is_all: bool, node: ast.AST) -> ast.Fu
     return function("all" if is_all else "any", body, node)
 
 
-def summing(
-    target: ast.expr, over: Value, term: ast.expr, start: Value, tests: list[ast.expr], node: ast.Call
-) -> ast.FunctionDef:
+def summing(target: ast.expr, over: Value, term: ast.expr, start: Value, tests: list[ast.expr], node: ast.Call) -> ast.FunctionDef:
     """``total = start; for target in over: total += term; return total``, compensated as `sum` is."""
     taken = {part.id for tree in (target, term, *tests) for part in ast.walk(tree) if isinstance(part, ast.Name)}
     total, lost = ("total" + "_" * ("total" in taken), "lost" + "_" * ("lost" in taken))

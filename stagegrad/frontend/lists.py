@@ -570,4 +570,3 @@ def _listing(node: ast.ListComp | ast.GeneratorExp, over: Value) -> ast.Function
     nothing = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
     function = ast.FunctionDef("listed", nothing, [first, append, ast.Return(ast.Name(name, ast.Load()))], [])
     return ast.fix_missing_locations(ast.copy_location(function, node))  # what the user wrote keeps its own place
-

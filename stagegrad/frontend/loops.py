@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from itertools import chain, count
 from typing import TYPE_CHECKING, TypeAlias
 
-from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow, Origin, Strength
+from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow
 from stagegrad.frontend.lists import OtherNumbers, appended, appended_deeper, rekeyed
 from stagegrad.frontend.memory import KEPT, Memory, buffers_in, key_of
 from stagegrad.frontend.scope import Loop, assigned, has_exit
+from stagegrad.frontend.stages import Origin, Strength
 from stagegrad.frontend.values import (
     FALSE,
     GONE,

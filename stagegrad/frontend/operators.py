@@ -10,6 +10,7 @@ ARITHMETIC: dict[type[ast.operator], str] = {
 BITWISE: dict[type[ast.operator], str] = {
     ast.BitAnd: "bitand", ast.BitOr: "bitor", ast.BitXor: "bitxor", ast.LShift: "shl", ast.RShift: "shr",
 }  # fmt: skip
+BINARY = ARITHMETIC | BITWISE
 COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne",
 }  # fmt: skip

@@ -1,8 +1,11 @@
-"""What a Python function may not contain, what it is called, and what to write instead."""
+"""What a Python function may not contain or call, what that is called, and what to write instead."""
 
 from __future__ import annotations
 
 import ast
+import types
+
+from stagegrad.frontend import prelude_numpy
 
 _LOOP = "a loop that adds to a number"
 _NUMBERS = "numbers under names of their own, or a tuple"
@@ -35,3 +38,53 @@ def refused(node: ast.AST) -> tuple[str, str]:
     """The message and the advice for a construct that is not supported."""
     kind = type(node).__name__
     return _REFUSED.get(kind, (f"{kind} is not supported", "arithmetic, branches and loops over numbers"))
+
+
+# ---------------------------------------------------------------------------------------------- calls
+
+#: What does the same as a function of NumPy that is refused.
+_INSTEAD = {
+    "numpy.nanmax": "np.max(np.where(np.isnan(x), -np.inf, x))",
+    "numpy.nanmin": "np.min(np.where(np.isnan(x), np.inf, x))",
+    "numpy.nanvar": "np.nanmean((x - np.nanmean(x)) ** 2)",
+    "numpy.nanstd": "np.sqrt(np.nanmean((x - np.nanmean(x)) ** 2))",
+    "numpy.vectorize": "the function of numbers in a loop, or one of arrays",
+    "numpy.apply_along_axis": "a loop over the rows",
+    "sorted": "np.sort(...)",
+    "math.fsum": "sum(...)",
+    "input": "the value as a parameter",
+    "io.open": "what the file holds as a parameter",
+    "eval": "the expression itself",
+}
+
+
+def is_of(thing: object, *packages: str) -> bool:
+    """Whether it is written in Python, but in one of these: not for this compiler, as a refusal inside it would tell nobody anything."""
+    module = getattr(thing, "__module__", None) or ""
+    return module.partition(".")[0] in packages and module != prelude_numpy.__name__
+
+
+def unknown_call(thing: object) -> tuple[str, str]:
+    """The message and the advice for something that cannot be called here."""
+    title = title_of(thing)
+    root = (getattr(thing, "__module__", None) or "").partition(".")[0]
+    if root in ("random", "time", "datetime", "secrets") or "random" in title:
+        return f"{title} gives another result each time", "the value as a parameter"
+    if is_of(thing, "stagegrad") or type(thing).__module__.partition(".")[0] == "stagegrad":
+        name = getattr(thing, "__name__", title)
+        return f"{name} of stagegrad is not supported inside a function", "a function without it, whose derivative is taken: grad(grad(f))"
+    if is_of(thing, "numpy", "scipy") or type(thing).__module__.partition(".")[0] == "numpy":
+        return f"{title} is not supported", _INSTEAD.get(title, "NumPy's functions that stagegrad knows, or a loop over numbers")
+    if isinstance(thing, type):
+        return f"{title} is a class; objects are not supported", "numbers and tuples"
+    if isinstance(thing, types.MethodType):
+        return f"{title} is a method; only plain functions can be called", "a function of numbers"
+    advice = _INSTEAD.get(title, "an operation it knows, or a gate: @stagegrad.gate")
+    return f"{title} is not written in Python and is not one that stagegrad knows", advice
+
+
+def title_of(thing: object) -> str:
+    """What a live object is called, with its module unless that is Python's own."""
+    name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None) or repr(thing)
+    module = getattr(thing, "__module__", None)
+    return f"{module}.{name}" if isinstance(module, str) and module not in ("builtins", "__main__") else str(name)

@@ -107,5 +107,3 @@ def _loop(stmt: For | While, needed: set[Var]) -> For | While:
     if isinstance(stmt, For):
         return replace(stmt, carries=carries, body=body)
     return replace(stmt, carries=carries, test=_prune(stmt.test, set(variables(stmt.test.results))), body=body)
-
-

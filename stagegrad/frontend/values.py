@@ -298,6 +298,7 @@ def idents(value: Value) -> Iterator[int]:
 
 def named_anew(value: Value, old: int, new: int, foreign: bool = False) -> Value:
     """The same value, whose lists that went by a name go by another; those that are `foreign` may be anybody's."""
+
     def again(part: Value) -> Value:
         return named_anew(part, old, new, foreign)
 
@@ -405,7 +406,7 @@ def wider(first: Type, second: Type) -> Type | None:
 def join(first: Value, second: Value) -> Value | None:
     """The skeleton that holds both values, or None where there is none (a number against a tuple)."""
     match first, second:
-        case (Var() | Lit()), (Var() | Lit()):
+        case ((Var() | Lit()), (Var() | Lit())):
             type = wider(first.type, second.type)
             return None if type is None else Lit(None, type)
         case Many(a, display), Many(b, other) if len(a) == len(b) and display == other:

@@ -14,10 +14,10 @@ from typing import Any
 
 from stagegrad.frontend.arrays import Arrays, Section
 from stagegrad.frontend.emitter import Arm, Flow
-from stagegrad.frontend.expressions import BINARY
 from stagegrad.frontend.indexing import Step, atoms_of, attributes, joined
 from stagegrad.frontend.memory import KEPT, OUTSIDE, Memory, arrays_of, is_view, key_of, lost
 from stagegrad.frontend.numpy_words import WORDS, NumpyWord
+from stagegrad.frontend.operators import BINARY
 from stagegrad.frontend.scope import Frame
 from stagegrad.frontend.values import Key, Many, Method, Record, Ref, Slot, Unfit, Value, alike, describe, refs, with_refs
 from stagegrad.ir import Atom, Attr, Lit, Stage, Type, Var
