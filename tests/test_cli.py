@@ -215,6 +215,22 @@ def test_a_decorated_function_keeps_its_own_options(user_file):
     assert run("grad", f"{user_file}:decorated", "--at", "x=2,y=1", "--wrt", "x")[1] == "value  2.0\ndf/dx  1.0\n"
 
 
+def test_what_was_compiled_is_what_is_shown(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "import stagegrad\n\n\n"
+        "@stagegrad.compile(types={'x': 'float64[:]'}, parallel=True)\n"
+        "def f(x):\n"
+        "    s = 0.0\n"
+        "    for i in range(len(x)):\n"
+        "        s += x[i] * x[i]\n"
+        "    return s\n",
+        encoding="utf-8",
+    )
+    assert "prange" in run("show", f"{path}:f", "--target", "numba")[1]
+    assert "for i in range(len(x)):" in run("show", f"{path}:f")[1]
+
+
 def test_a_function_of_a_file_is_proved(user_file):
     code, out, _ = run("prove", f"{user_file}:power")
     assert code == 0
@@ -285,6 +301,9 @@ def test_what_is_not_there_is_a_usage_error(user_file, tmp_path):
         (f"{user_file}:newtonn", "it has newton"),
         (str(user_file), f"for example {user_file}:newton"),
         (f"{tmp_path}/no.py:f", "there is no file"),
+        (f"{user_file}:newton:x", f"newton:x is not the name of a function of the file. For example {user_file}:newton"),
+        (f"{user_file}:Class.method", "Class.method is not the name of a function"),
+        (f"{user_file}:__name__", "is of the type str, not a function"),
     ):
         code, out, err = run("show", program)
         assert (code, out) == (2, "")
@@ -359,6 +378,7 @@ def test_types_show_code_without_a_point(array_file):
         (("show", "weighted", "--types", "y=float64"), 2, "no parameter 'y'"),
         (("trace", "weighted", "--at", "x=[1,2]"), 1, "trace() shows numbers"),
         (("prove", "weighted", "--types", "x=float64[:]"), 1, "a proof is for functions of numbers"),
+        (("grad", "affine", "--at", "x=[1],how=mean"), 2, 'as a text it is written "mean"'),
         (("grad", "affine", "--at", 'p={"w":[1,2],"b":1},x=[1,2,3]'), 1, "could not be broadcast together"),
     ],
 )
@@ -573,3 +593,10 @@ def test_show_writes_a_file(tmp_path):
     code, _, err = run("show", CLASSIC, "-o", str(tmp_path / "missing" / "slope.py"))
     assert code == 1
     assert err == f"Error: cannot write {tmp_path / 'missing' / 'slope.py'}: No such file or directory\n"
+
+
+def test_the_program_is_not_overwritten(user_file):
+    before = user_file.read_bytes()
+    code, out, err = run("show", f"{user_file}:newton", "-o", f"{user_file.parent}/./{user_file.name}")
+    assert (code, out) == (2, "") and "is the file that the program is in" in err
+    assert user_file.read_bytes() == before

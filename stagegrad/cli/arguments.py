@@ -105,7 +105,8 @@ def _read_number(text: str, piece: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise click.BadParameter(f"{text!r} in {piece!r} is not a number", param_hint="--at") from None
+        hint = f'; as a text it is written "{text}"' if text.isidentifier() else ""
+        raise click.BadParameter(f"{text!r} in {piece!r} is not a number{hint}", param_hint="--at") from None
     if math.isinf(number) and "inf" not in text.lower():
         raise click.BadParameter(f"{text!r} in {piece!r} is too large for a float64", param_hint="--at")
     return number

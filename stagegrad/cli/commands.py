@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stagegrad.cli.program import reported
+from stagegrad.cli.program import place, reported
 from stagegrad.cli.request import Request
 from stagegrad.export import export
 from stagegrad.show import comments, plain_answers, print_answers, print_source, print_trace, simple
@@ -137,7 +137,7 @@ def show(program: str, points: tuple[str, ...], part: Part, prove: bool | None, 
         answers = request.answers(points, prove=prove, into=report)
         report.update(stages=list(staged.stages), source=staged.source(part=part))
         if output:
-            _export(report["source"], output)
+            _export(report["source"], output, program)
         if request.as_json:
             _print_json(report)
         elif (console := request.console()) is None or plain:
@@ -150,7 +150,10 @@ def show(program: str, points: tuple[str, ...], part: Part, prove: bool | None, 
     _exit(report)
 
 
-def _export(text: str, output: Path) -> None:
+def _export(text: str, output: Path, program: str) -> None:
+    read = place(program)
+    if read is not None and output.exists() and output.samefile(read[0]):
+        raise click.BadParameter(f"{output} is the file that the program is in", param_hint="-o")
     try:
         files = export(text, output)
     except OSError as error:

@@ -12,6 +12,7 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,30 +27,30 @@ from stagegrad.show import written
 if TYPE_CHECKING:
     from stagegrad.staged import Staged
 
-_FILE = re.compile(r"(?P<file>.+\.pyw?):(?P<function>\w+)", re.DOTALL)
+_FILE = re.compile(r"(?P<file>.+?\.pyw?)(?::(?P<function>\S*))?", re.DOTALL)
 _OURS = Path(__file__).parents[1]
 
 
-def is_place(program: str) -> bool:
-    """Whether the text is FILE.py:FUNCTION, not a formula."""
-    return _FILE.fullmatch(program) is not None
+def place(program: str) -> tuple[Path, str] | None:
+    """FILE.py:FUNCTION in its parts, the function empty where it was left out; None for a formula."""
+    found = _FILE.fullmatch(program)
+    if found is None or not (found["function"] or Path(found["file"]).is_file()):
+        return None
+    return Path(found["file"]), found["function"] or ""
 
 
 def compiled(program: str, options: Mapping[str, Any]) -> Staged[..., Any]:
     """The `Staged` of a formula, or of a function in a file."""
     import stagegrad  # lazily: the compiler is not needed for --help
 
-    place = _FILE.fullmatch(program)
-    if place is not None:
-        function = _function(Path(place["file"]), place["function"])
+    found = place(program)
+    if found is not None:
+        function = _function(*found)
         if isinstance(function, stagegrad.Staged):
-            own = function.options
-            options = {"wrt": own.wrt, "stages": own.stages, "cache": own.cache, **options}
+            # What was compiled is what is shown, but for the target, which --target says.
+            options = {**asdict(function.options), **options}
         staged: Staged[..., Any] = stagegrad.compile(function, **options)
         return staged
-    file = program.rstrip(":")
-    if file.endswith(".py") and Path(file).is_file():
-        raise click.UsageError(f"which function of the file? For example {file}:{_first_function(Path(file))}")
     if "types" in options:
         raise click.BadParameter("the parameters of a formula are floats", param_hint="--types")
     return stagegrad.formula(decoded(program), **options)
@@ -67,12 +68,17 @@ def _function(path: Path, name: str) -> Any:
     """The function of that name, after the file was run as an import runs it."""
     if not path.is_file():
         raise click.UsageError(f"{path} is a folder" if path.is_dir() else f"there is no file {path}")
+    if not name.isidentifier():
+        refused = f"{name} is not the name of a function of the file." if name else "which function of the file?"
+        raise click.UsageError(f"{refused} For example {path}:{_first_function(path)}")
     module = _imported(path)
     found = getattr(module, name, None)
     if found is None:
         own = [word for word, value in vars(module).items() if callable(value) and getattr(value, "__module__", None) == module.__name__]
         near = get_close_matches(name, own, 3) or own[:8]
         raise click.UsageError(f"{path} has no function {name}; it has {', '.join(near) or 'none'}")
+    if not callable(found):
+        raise click.UsageError(f"{name} of {path} is of the type {type(found).__name__}, not a function")
     return found
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stagegrad.cli.arguments import decoded, example, read_point, read_types
-from stagegrad.cli.program import Failed, compiled, failure, is_place
+from stagegrad.cli.program import Failed, compiled, failure, place
 from stagegrad.errors import StagegradError
 from stagegrad.show import Answers
 
@@ -78,7 +78,7 @@ class Request:
 
     def _reason(self, name: str) -> str:
         names = ", ".join(inspect.signature(self.staged).parameters)
-        if name in ("e", "pi", "π", "tau", "inf") and not is_place(self.program):
+        if name in ("e", "pi", "π", "tau", "inf") and place(self.program) is None:
             return f"{name} is a constant here (--wrt {name} makes it a variable)"
         return f"there is no parameter {name}, there are {names}"
 
