@@ -20,7 +20,8 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar
 from stagegrad import pipeline
 from stagegrad.calls.boundary import Answer, Boundary, Parameters
 from stagegrad.calls.cost import Cost, count, tape_names
-from stagegrad.calls.entry import enter, enter_mapping, enter_writing
+from stagegrad.calls.doors import Door
+from stagegrad.calls.entry import Case, Shown, enter_mapping, enter_writing
 from stagegrad.calls.passages import Course, Passage, Writing, entered, explaining, is_child, load, spreading
 from stagegrad.calls.points import Points, are_many, are_narrow, one_point, plain_dtype, results, rooms
 from stagegrad.calls.raw import NumbaFunctions
@@ -54,8 +55,8 @@ _NOTHING: Specs = {}
 _MAP_OPTIONS = {"answer", "wrt", "out", "parallel"}
 #: How many combinations of argument types a function is kept compiled for.
 _MOST_BUILDS = 128
-#: How many of them a call finds the fast way to.
-_MOST_ENTRIES = 4
+#: How many fast ways of calls with `out=` are kept.
+_MOST_WRITINGS = 4
 
 
 class _Signature:
@@ -100,12 +101,12 @@ class Staged(Generic[P, R]):
         self._declared, self._typed = dict(declared or {}), typed
         self._waits = False  # whether the text alone does not say what to do with numbers
         self._builds: dict[Key, Build] = {}
-        self._recent: Specs = self._declared  # the types of the most recent call
+        self._latest = Shown(self._declared)  # the types of the most recent call
         self._passages: dict[tuple[Build, str, Choice], Passage] = {}
-        self._entries: dict[str, list[tuple[Callable[..., Any], Specs]]] = {}  # the fast ways of calls, the latest first
+        self._doors: dict[tuple[str, Choice], Door] = {}  # the fast ways of calls
         self._courses: dict[tuple[Build, str, Choice, frozenset[int]], Course] = {}
         self._writings: dict[tuple[Build, Choice], Writing] = {}
-        self._write: Callable[[Sequence[Any], Any], Any] | None = None  # the fast way of the most recent call with `out=`
+        self._writes: tuple[Callable[[Sequence[Any], Any], Any], ...] = ()  # the fast ways of calls with `out=`
         self._mapped: dict[Any, Build] = {}  # what `map` computes with where all points are of one dtype
         # The fast way of such a call, on one thread and on several.
         self._maps: dict[tuple[Any, bool], Callable[[Sequence[Any], Any], Any]] = {}
@@ -317,6 +318,15 @@ class Staged(Generic[P, R]):
     # ------------------------------------------------------------------------------------------ inside: types
 
     @property
+    def _recent(self) -> Specs:
+        """The types of the latest call."""
+        return self._latest.specs
+
+    @_recent.setter
+    def _recent(self, specs: Specs) -> None:
+        self._latest.specs = specs
+
+    @property
     def _current(self) -> Build | None:
         """What was made for the types of the latest call, if anything was."""
         return self._builds.get(tuple(self._recent.items()))
@@ -352,23 +362,28 @@ class Staged(Generic[P, R]):
             oldest = self._builds.pop(next(iter(self._builds)))
             made = (oldest, vars(oldest).get("narrowed"))
             self._passages = {key: kept for key, kept in self._passages.items() if key[0] not in made}
-            self._entries.clear()
+            self._close()
             self._courses = {key: kept for key, kept in self._courses.items() if key[0] not in made}
             self._writings = {key: kept for key, kept in self._writings.items() if key[0] not in made}
             self._mapped = {key: kept for key, kept in self._mapped.items() if kept not in made}
             self._maps = {}
 
-    def _forget(self) -> None:
+    def _close(self) -> None:
+        """Makes calls take the long way, until they have found what is compiled now."""
         for method in ("_value", "grad", "value_and_grad"):
             self.__dict__.pop(method, None)
+        for door in [*self._doors.values()]:
+            door.close()
+        self._writes = ()
+
+    def _forget(self) -> None:
+        self._close()
         self.__dict__.pop("_parameters", None)
         self._passages.clear()
-        self._entries.clear()
         self._courses.clear()
         self._writings.clear()
         self._mapped.clear()
         self._maps = {}
-        self._write = None
         self._builds.clear()
 
     def _chosen(self, values: Sequence[Any]) -> Build:
@@ -408,54 +423,61 @@ class Staged(Generic[P, R]):
         return self._call(method, args, named) if entry is None else entry(*args, **named)
 
     def _call(self, method: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        """A call that no installed entry takes; what it finds is installed in its place, so that the next such call is fast."""
-        if self._write is not None and method != "_value" and named.keys() == {"out"}:
-            written = self._write(args, named["out"])
-            if written is not None:
-                return written[1] if method == "grad" else written
+        """A call that no installed entry takes: it has options, or is the first of its types."""
+        if self._writes and method != "_value" and named.keys() == {"out"}:
+            for write in self._writes:
+                if (written := write(args, named["out"])) is not None:
+                    return written[1] if method == "grad" else written
         free = () if method == "_value" else [word for word in ("wrt", "out") if word in named and word not in self._parameters.names]
         options = {word: named.pop(word) for word in free}
         wrt, out = options.get("wrt"), options.get("out")
+        wrt = tuple(wrt) if isinstance(wrt, list) else wrt
+        if out is not None:
+            values = self._parameters.bound(args, named)
+            value, gradient = self._writing(self._chosen(values), wrt)(values, out, method)
+            return gradient if method == "grad" else (value, gradient)
+        if wrt is None:
+            return self._long_way(method, None, args, named)
+        entry = self._door(method, wrt).function
+        return self._long_way(method, wrt, args, named) if entry is None else entry(*args, **named)
+
+    def _long_way(self, method: str, wrt: Choice, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """A call that no entry takes; what it finds becomes a case of an entry, so that the next such call is fast."""
         values = self._parameters.bound(args, named)
         build = self._chosen(values)
-        if out is not None:
-            value, gradient = self._writing(build, wrt)(values, out, method)
-            return gradient if method == "grad" else (value, gradient)
         passage = self._passage(build, method, wrt)
-        if wrt is None:
-            self._install(method, passage.entry, self._recent)
+        door = self._door(method, wrt)
+        if door.wants(passage.case):
+            with _making:
+                door.add(passage.case)
+                if wrt is None:
+                    self.__dict__[method] = door.function
         return passage(values)
 
-    def _install(self, method: str, entry: Callable[..., Any], specs: Specs) -> None:
-        """Makes an entry the one that calls go to first; the others are tried before a call goes the long way."""
-        self._recent = specs
-        self.__dict__[method] = entry
-        others = [(other, of) for other, of in self._entries.get(method, ()) if other is not entry]
-        self._entries[method] = [(entry, specs), *others[: _MOST_ENTRIES - 1]]
-
-    def _entry_for(self, method: str, args: tuple[Any, ...]) -> Callable[..., Any] | None:
-        """An entry for arguments of other types than those of the latest call, where there is one; it is the first from now on."""
-        for entry, specs in self._entries.get(method, ())[1:]:
-            if entry.takes(args):  # type: ignore[attr-defined]
-                self._install(method, entry, specs)
-                return entry
-        return None
+    def _door(self, method: str, wrt: Choice) -> Door:
+        """Where calls of a method enter that have this choice for an option."""
+        door = self._doors.get((method, wrt))
+        if door is None:
+            name = self._parameters.name if method == "_value" else method
+            # What misses an entry to all calls may have options; with a choice, it has been freed of them.
+            long = functools.partial(self._call, method) if wrt is None else functools.partial(self._long_way, method, wrt)
+            made = Door(self._latest, (name, getattr(type(self), method).__doc__), lambda *call: long(*call))
+            door = self._doors.setdefault((method, wrt), made)
+        return door
 
     def _writing(self, build: Build, wrt: Choice) -> Writing:
         """The way of a call whose gradients are written to the caller's arrays."""
-        key = (build, tuple(wrt) if isinstance(wrt, list) else wrt)
-        writing = self._writings.get(key)
+        writing = self._writings.get((build, wrt))
         if writing is None:
             passage = self._passage(build, "value_and_grad", wrt)
             with _making:
-                compiled = entered(build, build.into_loaded(wrt).function) if passage.boundary.numba else None
+                compiled, native = entered(build, build.into_loaded(wrt).function) if passage.boundary.numba else (None, False)
                 spec, quick = build.answer("grad", wrt), None
                 if compiled is not None and is_number(build.answer("value")):
-                    watched, explain = build.program.captures, passage.explain
-                    quick = enter_writing(passage.boundary, compiled, spec, watched=watched, failed=explain)
-                writing = self._writings[key] = Writing(passage, spec, compiled, quick)
-        if wrt is None:
-            self._write = writing.quick
+                    quick = enter_writing(replace(passage.case, compiled=compiled, native=native), spec)
+                writing = self._writings[build, wrt] = Writing(passage, spec, compiled, quick)
+        if wrt is None and writing.quick is not None and writing.quick not in self._writes:
+            self._writes = (writing.quick, *self._writes[: _MOST_WRITINGS - 1])
         return writing
 
     def _require_clear(self, options: Mapping[str, bool]) -> None:
@@ -508,14 +530,14 @@ class Staged(Generic[P, R]):
         wanted = self._options.target
         if (wanted or self._options.chosen_target) == "numba":
             try:
-                compiled = entered(build, build.map_loaded(answer, wrt, same).function)
+                compiled, _ = entered(build, build.map_loaded(answer, wrt, same).function)
             except MissingPackageError:
                 if wanted is not None:
                     raise
             else:
                 ways = explaining(build, "numba", answer, wrt), spreading(build, answer, wrt, same)
                 return Course(build.answer(answer, wrt), found, compiled, True, *ways)
-        plainly = load(build, answer, "python", wrt)
+        plainly, _ = load(build, answer, "python", wrt)
         return Course(build.answer(answer, wrt), found, plainly, False, explaining(build, "python", answer, wrt), lambda: None)
 
     def _passage(self, build: Build, method: str, wrt: Choice, target: str | None = None) -> Passage:
@@ -540,28 +562,17 @@ class Staged(Generic[P, R]):
     def _new_passage(self, build: Build, method: str, wrt: Choice, target: str) -> Passage:
         # A gradient is the second part of value and gradient: one compilation serves both.
         kind = "value" if method == "_value" else "value_and_grad"
-        compiled = load(build, kind, target, wrt)
-        program = build.program
+        compiled, native = load(build, kind, target, wrt)
+        program, second = build.program, method == "grad"
         written = program.written if method == "_value" else ()
         boundary = Boundary(self._parameters, program.specs, target == "numba", program.apart, program.altered, written)
-        answer = Answer(build.name, build.answer("grad" if method == "grad" else kind, wrt))
+        answer = Answer(build.name, build.answer("grad" if second else kind, wrt))
         explain = explaining(build, target, kind, wrt)
-        parameters = self._parameters
-
-        def slow(args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-            if not named and parameters.positional and parameters.are(program.specs, args) and not program.changed():
-                return passage(args)  # what `_call` would find
-            entry = None if named else self._entry_for(method, args)
-            return self._call(method, args, named) if entry is None else entry(*args)
-
-        second, shown = method == "grad", None if build.scalar else answer
         # The gradient's arrays are its own, as the text is written (`emit.write`); what a plain function returns may be its argument.
-        fresh = kind != "value"
-        entry = enter(boundary, compiled, second=second, watched=program.captures, slow=slow, failed=explain, answer=shown, fresh=fresh)
-        entry.__name__ = entry.__qualname__ = build.name if method == "_value" else method
-        entry.__doc__ = getattr(type(self), method).__doc__
-        passage = Passage(boundary, compiled, second, build.scalar, answer, explain, entry)
-        return passage
+        specs = next(dict(key) for key, known in self._builds.items() if known is build)
+        case = Case(specs, boundary, compiled, native, second, build.module(kind, wrt).main.shape, None if build.scalar else answer,
+                    kind != "value", program.captures, program.changed, explain)  # fmt: skip
+        return Passage(boundary, compiled, second, build.scalar, answer, explain, case)
 
 
 _CHOOSE_TYPES = 'f.numba.types(x="float64[:]", n="int64"), with the types of your parameters'

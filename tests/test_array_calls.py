@@ -368,13 +368,13 @@ def moved(x, y):
     return np.sum(x * y)
 
 
-def _without_the_long_way(monkeypatch):
+def _without_the_long_way(monkeypatch, way="_call"):
     """From now on a call that no entry takes fails."""
 
-    def fail(self, method, args, named):
+    def fail(self, *_):
         raise AssertionError("this call took the long way")
 
-    monkeypatch.setattr(Staged, "_call", fail)
+    monkeypatch.setattr(Staged, way, fail)
 
 
 def test_calls_of_several_types_take_turns_on_the_fast_way(monkeypatch):
@@ -392,13 +392,74 @@ def test_calls_of_several_types_take_turns_on_the_fast_way(monkeypatch):
     assert [type(number) for number in (f(*calls[1]), f.grad(*calls[1])[1], f.grad(*calls[3])[1])] == [np.float32, np.float32, float]
 
 
+def stretched(x, c: float = 2.0, *, p=(1.0, None)):
+    return np.sum(x * x) * c * p[0]
+
+
+def test_calls_of_all_kinds_take_the_fast_way_by_any_reference(monkeypatch, target):
+    """References taken before each list of types was known; arguments that want converting, names, defaults, `wrt`."""
+    f = stagegrad.compile(stretched, wrt=("x", "c"), target=target)
+    fixed, again = X.copy(), pickle.loads(pickle.dumps(X))  # the latter's dtype is another object
+    fixed.flags.writeable = False
+    calls = [
+        ((X,), {}), ((X, 2.0), {}), ((X,), {"c": 2.0, "p": (1.0, None)}), ((), {"c": 2, "x": X}), ((X, 2), {}), ((X, np.float64(2.0)), {}),
+        ((fixed, 2.0), {}), ((again, True + 1), {}), ((np.repeat(X, 2)[::2], 2.0), {}), ((X, np.int64(2)), {"wrt": "x"}),
+        ((X,), {"wrt": ["x"]}), ((X.astype("f4"),), {}), ((X.astype("f4"), 2), {"p": (1.0, None)}),
+    ]  # fmt: skip
+    references = [f.value_and_grad]
+    first = []
+    for args, named in calls:
+        first.append(f.value_and_grad(*args, **named))
+        references.append(f.value_and_grad)
+    _without_the_long_way(monkeypatch, "_long_way")
+    for reference in references:
+        for (args, named), (value, slopes) in zip(calls, first, strict=True):
+            found, again = reference(*args, **named)
+            assert found == value and type(found) is type(value) and f._recent["x"].type.bits == 8 * args[0].itemsize if args else True
+            if isinstance(slopes, tuple):
+                assert all(type(one) is type(other) and np.array_equal(one, other) for one, other in zip(again, slopes, strict=True))
+            else:
+                same(again, slopes)
+
+
+def test_what_no_entry_takes_is_refused_as_by_the_first_call():
+    f = stagegrad.compile(stretched, wrt=("x", "c"))
+    refused = [((X, 2.0, (1.0, None)), {}), ((), {"c": 1.0}), ((X,), {"x": X}), ((X,), {"q": 1}), ((X, "2"), {}), ((X, 2**53 + 1), {}),
+               ((X.astype(complex),), {}), ((X.astype("f4"), np.float64(2.0)), {})]  # fmt: skip
+    known = []
+    for compiled in (False, True):
+        for args, named in refused:
+            with pytest.raises(ArgumentError) as caught:
+                f.grad(*args, **named)
+            known.append(str(caught.value))
+        if not compiled:
+            f.grad(X)
+            f.grad(X.astype("f4"))
+    assert known[: len(refused)] == known[len(refused) :]
+
+
+def test_a_full_door_lets_in_others(monkeypatch):
+    monkeypatch.setattr("stagegrad.calls.doors._MOST_CASES", 2)
+    monkeypatch.setattr("stagegrad.calls.doors._MOST_MISSES", 3)
+    f = stagegrad.compile(chosen, target="numpy")
+    held = []
+    for word in ("sum", "a", "b", "c", "c", "sum", "c", "a", "a", "a", "sum"):
+        held.append(f._value)
+        assert {reference(X, word) for reference in held} == {2.0 if word == "sum" else 14.0}
+
+
 def test_what_an_entry_refuses_is_no_concern_of_another(monkeypatch):
-    """The entries are gone where a global that the function reads has changed."""
+    """The entries are gone where a global that the function reads has changed, but not where it is the same number again."""
     monkeypatch.setitem(globals(), "SCALE", 2.0)
     f = stagegrad.compile(scaled)
     assert (f(X), f(X.astype(np.float32)), f(X)) == (28.0, 28.0, 28.0)
+    held = f._value
+    with monkeypatch.context() as context:
+        _without_the_long_way(context)
+        monkeypatch.setitem(globals(), "SCALE", float("2.0"))
+        assert (held(X), f(X), f(X.astype(np.float32))) == (28.0, 28.0, 28.0)
     monkeypatch.setitem(globals(), "SCALE", 3.0)
-    assert (f(X.astype(np.float32)), f(X), f(X.astype(np.float32))) == (42.0, 42.0, 42.0)
+    assert (held(X), f(X.astype(np.float32)), f(X), f(X.astype(np.float32)), held(X)) == (42.0,) * 5
 
 
 def test_gradients_of_functions_that_write_take_the_fast_way_where_nothing_is_shared(monkeypatch):

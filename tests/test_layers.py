@@ -35,7 +35,8 @@ LAYERS = (
     ("gates",),
     ("pipeline",),
     ("verify", "circuit"),
-    ("calls.passages", "calls.raw", "calls.entry"),
+    ("calls.entry", "calls.raw"),
+    ("calls.passages", "calls.doors"),
     ("staged",),
     ("making",),
     ("stagegrad",),  # the public surface
@@ -54,6 +55,7 @@ ONLY = {
     "runtime": {"errors", "version", "straight"},  # takes text and never sees IR
     "calls.boundary": {"errors", "ir", "frontend"},  # of the frontend the specs alone: what arguments are
     "calls.entry": {"ir", "frontend", "calls.boundary"},  # of the frontend the specs alone
+    "calls.doors": {"calls.entry"},
     "calls.points": {"errors", "ir", "frontend", "calls.boundary", "calls.outputs", "runtime"},  # of the frontend the specs alone
     "calls.outputs": {"errors", "frontend", "calls.boundary"},
     "calls.tracebacks": set(),

@@ -13,7 +13,8 @@ import pytest
 
 import stagegrad
 from stagegrad import ArgumentError
-from stagegrad.calls.boundary import Parameters
+from stagegrad.calls.boundary import Boundary, Parameters
+from stagegrad.calls.entry import MISSING, Case, Entry, Shown, enter
 from stagegrad.frontend.specs import Known, Leaf, Reader, Tree, fill, flatten, gradient_of, is_number, leaves, parse, paths, word_of
 from stagegrad.ir import FLOAT, INT, Type
 
@@ -106,17 +107,37 @@ MORE = [
 ]  # fmt: skip
 
 
-def test_the_short_way_takes_only_what_the_long_way_would():
-    signature = inspect.Signature([inspect.Parameter("x", inspect.Parameter.POSITIONAL_OR_KEYWORD)])
-    parameters = Parameters("f", signature, {})
+def entry_for(spec: Any, native: bool) -> Entry:
+    """An entry for one argument, which gives the leaves that it would call compiled code with."""
+    parameters = Parameters("f", inspect.Signature([inspect.Parameter("x", inspect.Parameter.POSITIONAL_OR_KEYWORD)]), {})
+    boundary = Boundary(parameters, (spec,), native)
+    case = Case({}, boundary, lambda *leaves: leaves, native, False, 0, None, True, (), tuple, lambda error, _: error)
+    return enter([case], Shown({}), lambda *_: MISSING)
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_the_short_way_takes_only_what_the_long_way_would_and_as_it_would(native):
+    parameters = Parameters("f", inspect.Signature([inspect.Parameter("x", inspect.Parameter.POSITIONAL_OR_KEYWORD)]), {})
     taken = 0
     for first in (*VALUES, *MORE):
         spec = Reader("f").spec(first, "x")
+        entry, boundary = entry_for(spec, native), Boundary(parameters, (spec,), native)
         for second in (*VALUES, *MORE):
-            if parameters.are([spec], [second]):
+            for way in (entry.strictly, entry.loosely):
+                try:
+                    found = way(second)
+                except ArgumentError:
+                    assert is_number(spec)
+                    continue
+                if found is MISSING:
+                    assert second is not first or way is entry.strictly or not any(first is value for value in VALUES)
+                    continue
                 taken += 1
                 assert parameters.specs([second]) == ({} if is_number(spec) else {"x": spec}), (first, second)
-    assert taken > len(VALUES)
+                for one, other in zip(found, boundary.plain(boundary.given([second])), strict=True):
+                    assert np.array_equal(one, other) and np.asarray(one).dtype.isnative
+                    assert not isinstance(one, np.ndarray) or not native or (one.flags.c_contiguous and one.flags.aligned)
+    assert taken > 2 * len(VALUES)
 
 
 def test_functions_made_twice_are_one_if_they_hold_the_same():

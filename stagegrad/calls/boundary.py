@@ -10,13 +10,13 @@ from __future__ import annotations
 import inspect
 import numbers
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
 from stagegrad.errors import ArgumentError, StagegradError
-from stagegrad.frontend.specs import Known, Leaf, Reader, Spec, Tree, class_of, fill, flatten, is_number, leaves, paths
+from stagegrad.frontend.specs import Leaf, Reader, Spec, class_of, fill, flatten, is_number, leaves, paths
 from stagegrad.ir import BOOL, FLOAT, Type
 
 #: The largest int of compiled code.
@@ -24,54 +24,17 @@ LARGEST = 2**63 - 1
 #: The classes of plain numbers, by kind.
 PLAIN = {"float": float, "int": int, "bool": bool}
 #: Classes of plain numbers, those of NumPy with 64 bits as they are met: what needs no looking at one by one.
-_NUMBERS: set[type] = {float, int, bool}
+NUMBERS: set[type] = {float, int, bool}
 
 
 def are_numbers(values: Sequence[Any]) -> bool:
     """Whether all arguments are numbers of classes that are known as such; a 0-d array is not."""
-    return _NUMBERS.issuperset(map(type, values))
+    return NUMBERS.issuperset(map(type, values))
 
 
 def _remember(number: Any) -> None:
     if type(number).__module__ == "numpy" and type(number).__name__ in ("float64", "int64", "int32", "bool", "bool_"):
-        _NUMBERS.add(type(number))
-
-
-def _fits(spec: Spec, value: Any, *, inside: bool = False) -> bool:
-    """Whether an argument surely has this spec; `inside` a container, an int is no float."""
-    match spec:
-        case Leaf(Type(rank=0) as type_):
-            return type_.bits == 64 and (type(value) is PLAIN[type_.kind] if inside else type(value) in _NUMBERS)
-        case Leaf(type_, axes=axes):
-            if type_.bits == 32 or type(value) is not sys.modules["numpy"].ndarray:
-                return False  # beside float32, numbers are to be looked at
-            shape = value.shape
-            alike = len(shape) == type_.rank and value.dtype is dtype_of(type_)
-            return alike and all((size == 1) is (mark == "1") for size, mark in zip(shape, axes, strict=True))
-        case Known():
-            return spec == Known(value)
-        case Tree():
-            return _is_container(spec, value) and all(_fits(*pair, inside=True) for pair in _members(spec, value))
-
-
-_CONTAINERS = {"tuple": tuple, "list": list, "dict": dict}
-
-
-def _is_container(tree: Tree, value: Any) -> bool:
-    wanted: object = tree.cls or _CONTAINERS[tree.kind]
-    if wanted is not type(value):
-        return False
-    return tuple(value) == tree.keys if tree.kind == "dict" else tree.kind == "record" or len(value) == len(tree.parts)
-
-
-def _members(tree: Tree, value: Any) -> Iterator[tuple[Spec, Any]]:
-    match tree.kind:
-        case "dict":
-            return zip(tree.parts, value.values(), strict=True)
-        case "record":
-            return zip(tree.parts, [getattr(value, key) for key in tree.keys], strict=True)
-        case _:
-            return zip(tree.parts, value, strict=True)
+        NUMBERS.add(type(number))
 
 
 @dataclass(frozen=True)
@@ -96,6 +59,26 @@ class Parameters:
     def annotated(self) -> frozenset[str]:
         """The parameters whose annotation says that they are numbers."""
         return frozenset(name for name, one in self.signature.parameters.items() if _is_annotated(one.annotation))
+
+    @cached_property
+    def in_order(self) -> Callable[..., tuple[Any, ...]]:
+        """What puts the arguments of a call in the order of the parameters, as `bound` does but sooner; a TypeError where it cannot."""
+        scope: dict[str, Any] = {}
+        words: list[str] = []
+        before: Any = None
+        for k, (name, one) in enumerate(self.signature.parameters.items()):
+            if before is one.POSITIONAL_ONLY is not one.kind:
+                words.append("/")
+            if before is not one.KEYWORD_ONLY is one.kind:
+                words.append("*")
+            if one.default is not one.empty:
+                scope[f"default{k}"] = one.default
+            words.append(name if one.default is one.empty else f"{name}=default{k}")
+            before = one.kind
+        words += ["/"] if before is inspect.Parameter.POSITIONAL_ONLY else []
+        exec(f"def in_order({', '.join(words)}):\n    return ({''.join(f'{name}, ' for name in self.names)})", scope)
+        found: Callable[..., tuple[Any, ...]] = scope["in_order"]
+        return found
 
     def bound(self, args: Sequence[Any], named: Mapping[str, Any]) -> Sequence[Any]:
         """The arguments of a call in the order of the parameters, defaults filled in."""
@@ -128,10 +111,6 @@ class Parameters:
         if any(leaf.type.bits == 32 for spec in found.values() for leaf in leaves(spec)):
             self._refuse_wide_scalars(reader, values)
         return found
-
-    def are(self, specs: Sequence[Spec], values: Sequence[Any]) -> bool:
-        """Whether `specs` would find just these specs: what compiled code is there for them can be called."""
-        return len(values) == len(specs) and all(map(_fits, specs, values))
 
     def numbers(self) -> dict[str, Spec]:
         """The specs of arguments that are numbers alone, for a function that has to be told even that."""
@@ -207,20 +186,21 @@ class Boundary:
         if type_.rank:
             return self._array(path, type_, value)
         if type_.bits == 64:
-            return self._convert(path, type_.kind, value)
+            return self.number(path, type_.kind, value)
         if isinstance(value, (numbers.Real, sys.modules["numpy"].ndarray)) and getattr(value, "ndim", 0) == 0:
             self._refuse_altered(path, value)
             return sys.modules["numpy"].float32(value)
         raise self._refused(path, "float", value)
 
-    def _convert(self, path: str, kind: str, value: Any) -> float | int | bool:
+    def number(self, path: str, kind: str, value: Any) -> float | int | bool:
+        """A number of 64 bits, called `path`, as Python's of this kind."""
         if kind == "float" and isinstance(value, float):
             return float(value)
         if isinstance(value, (int, numbers.Integral)) or _is_numpy_bool(value):
             return self._from_int(path, kind, value)
         if _is_array(value) and value.ndim == 0:
             self._refuse_altered(path, value)
-            return self._convert(path, kind, value[()])
+            return self.number(path, kind, value[()])
         raise self._refused(path, kind, value)
 
     def _refuse_altered(self, path: str, value: Any) -> None:
@@ -466,6 +446,16 @@ def plain_result(result: Any) -> Any:
     if _is_numpy_bool(result):
         return bool(result)
     return int(result) if type(result).__module__ == "numpy" and isinstance(result, numbers.Integral) else result
+
+
+def machine_code(compiled: Any) -> Callable[..., Any] | None:
+    """What Numba has compiled for a function's one list of types; its dispatcher would look for that at each call, which takes as long.
+
+    It must be given arguments of just these types: it looks at none of them.
+    """
+    found = [*getattr(compiled, "overloads", {}).values()]
+    entry: Callable[..., Any] | None = found[0].entry_point if len(found) == 1 else None
+    return entry
 
 
 def run(compiled: Callable[..., Any], args: Sequence[Any], *, second: bool, failed: Callable[..., BaseException]) -> Any:

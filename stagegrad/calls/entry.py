@@ -7,131 +7,293 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from stagegrad.calls.boundary import LARGEST, PLAIN, Answer, Boundary, dtype_of
+from stagegrad.calls.boundary import LARGEST, NUMBERS, PLAIN, Answer, Boundary, dtype_of
 from stagegrad.frontend.program import Capture
-from stagegrad.frontend.specs import Known, Leaf, Spec, Tree, fill, is_number, leaves
-from stagegrad.ir import Type
+from stagegrad.frontend.specs import Known, Leaf, Spec, Specs, Tree, fill, is_number, leaves
+from stagegrad.ir import FLOAT, Shape, Type
 
-_MISSING: Any = inspect.Parameter.empty
+#: What an argument is that was not given, and what `Entry.loosely` returns for arguments that it does not take.
+MISSING: Any = inspect.Parameter.empty
 _NARROW = Type("float", 0, 32)
+#: The largest int such that it and all smaller ones are floats.
+_EXACT = 2**53
+#: The numbers that NumPy takes beside float32 as being of 32 bits.
+_PYTHONS = frozenset(PLAIN.values())
+#: Arguments with more leaves than these always take the long way.
+_MOST_LEAVES = 64
 
 
-def enter(
-    boundary: Boundary,
-    compiled: Callable[..., Any],
-    *,
-    second: bool,
-    watched: Sequence[Capture],
-    slow: Callable[[tuple[Any, ...], dict[str, Any]], Any],
-    failed: Callable[[Exception, tuple[Any, ...]], BaseException],
-    answer: Answer | None = None,
-    fresh: bool = False,
-) -> Callable[..., Any]:
-    """A function of a user's arguments that calls `compiled`, written for their number and kinds.
+@dataclass(frozen=True)
+class Case:
+    """What a function was compiled to for one list of types.
 
-    A `lock` that `compiled` has is held meanwhile. `second` asks for the second part of the result alone, `answer` says what becomes of
-    it; arrays in it are new ones if it is `fresh`.
-    A call goes to `slow(args, named)` where an argument is not plain, or where a name that is `watched` does not hold the same
-    object any more; an exception of the compiled code becomes what `failed(error, args)` returns. The function has a function `takes`,
-    which says of a tuple of arguments whether all of them are plain.
+    `native` says that `compiled` is machine code, which takes any number for a float, and arrays that cannot be written to. Its results
+    have the structure `shape`; they, or the second of them if `second`, become the `answer`, where it is not None: numbers are the answer
+    as they are. Arrays among them are new ones if they are `fresh`. It is out of date where a name that is `watched` holds something else,
+    as `changed` says. What it raises becomes what ``failed(error, args)`` returns.
     """
-    native = _machine_code(compiled)
-    scope: dict[str, Any] = {"missing": _MISSING, "compiled": native or compiled, "slow": slow, "failed": failed, "answer": answer}
-    held = _held(compiled, scope)
-    words = [f"a{k}" for k in range(len(boundary.specs))]
-    tests = [_test(word, spec, boundary.numba, scope) for word, spec in zip(words, boundary.specs, strict=True)]
-    tests += _apart(boundary, words, scope) if boundary.parameters.positional else ["False"]
-    taken = [word for word, spec in zip(words, boundary.specs, strict=True) if not isinstance(spec, Known)]
-    parameters = ", ".join([*(f"{word}=missing" for word in words), *("/" for _ in words[:1]), "*rest", "**named"])
-    alone = not any(isinstance(spec, Tree) for spec in boundary.specs)  # arguments in containers always take the long way
-    plain = alone and native is not None and (fresh or (answer is not None and not any(leaf.type.rank for leaf in leaves(answer.spec))))
+
+    specs: Specs
+    boundary: Boundary
+    compiled: Callable[..., Any]
+    native: bool
+    second: bool
+    shape: Shape
+    answer: Answer | None
+    fresh: bool
+    watched: Sequence[Capture]
+    changed: Callable[[], object]
+    failed: Callable[[Exception, tuple[Any, ...]], BaseException]
+
+
+@dataclass
+class Shown:
+    """The types of the latest call, for which a function shows its code."""
+
+    specs: Specs
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What calls go to: `strictly` takes a user's arguments, and calls what is compiled where they are plain.
+
+    `loosely` is for arguments in the order of the parameters that need converting first, and gives `MISSING` for all others.
+    """
+
+    strictly: Callable[..., Any]
+    loosely: Callable[..., Any]
+
+
+def enter(cases: Sequence[Case], shown: Shown, missed: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]) -> Entry:
+    """The functions that call what a function was compiled to, be the types those of any of the `cases`.
+
+    What is plain in none of them goes to ``missed(call, args, named)``, `call` being the function itself.
+    """
+    parameters = cases[0].boundary.parameters
+    scope = _Scope(missing=MISSING, missed=missed, shown=shown)
+    words = [f"a{k}" for k in range(len(parameters.names))]
+    given = ", ".join([*(f"{word}=missing" for word in words), *("/" for _ in words[:1]), "*rest", "**named"])
+    strictly = [line for case in cases for line in _lines(case, words, scope, loose=False)] if parameters.positional else []
+    loosely = [line for case in cases for line in _lines(case, words, scope, loose=True)]
     text = "\n".join([
-        f"def call({parameters}):",
-        *_watching(watched, scope),
-        f"    if {' and '.join([*(['same'] if watched else []), *tests, 'not (rest or named)'])}:",
-        "        try:",
-        f"            {held}{'return' if answer is None else 'raw ='} compiled({', '.join(taken)}){'[1]' if second else ''}",
-        "        except Exception as error:",
-        "            reason = error",
-        *(() if answer is None else _answering(answer, boundary.leaves, taken, scope, plain=plain)),
-        f"        raise failed(reason, {_tuple(taken)})",
-        f"    return slow((*(a for a in {_tuple(words)} if a is not missing), *rest), named)",
-        "def takes(args):",
-        f"    if len(args) != {len(words)}: return False",
-        f"    {_tuple(words)} = args",
-        f"    return {' and '.join(tests) or True}",
-        "call.takes = takes",
+        f"def call({given}):",
+        *(["    if not (rest or named):", *_indented(strictly, 2)] if strictly else []),
+        f"    return missed(call, (*(a for a in {_tuple(words)} if a is not missing), *rest), named)",
+        f"def loosely({', '.join(words)}):",
+        *_indented(loosely, 1),
+        "    return missing",
     ])  # fmt: skip
-    exec(compile(text, "<stagegrad call>", "exec"), scope)
-    call: Callable[..., Any] = scope["call"]
-    return call
+    return Entry(scope.run(text, "call"), scope.names["loosely"])
 
 
-def _apart(boundary: Boundary, words: Sequence[str], scope: dict[str, Any]) -> list[str]:
+class _Scope:
+    """What the text of an entry names, in a plain dict: Python looks names up in others more slowly."""
+
+    def __init__(self, **names: Any) -> None:
+        self.names = names
+
+    def hold(self, word: str, value: Any) -> str:
+        """A name for a value: the word itself, with a number if that is another one's already."""
+        name, k = word, 0
+        while name in self.names and self.names[name] is not value:
+            k += 1
+            name = f"{word}{k}"
+        self.names[name] = value
+        return name
+
+    def run(self, text: str, name: str) -> Any:
+        """Runs the text, and returns what it calls by this name."""
+        exec(compile(text, "<stagegrad call>", "exec"), self.names)
+        return self.names[name]
+
+
+def _lines(case: Case, words: Sequence[str], scope: _Scope, *, loose: bool) -> list[str]:
+    """The lines that call what is compiled, where arguments are those of a case: if they are plain, or made so if `loose`."""
+    tests = _Tests(case, scope, loose)
+    conditions = [condition for pair in zip(words, case.boundary.specs, strict=True) for condition in tests.of(*pair)]
+    conditions += _apart(case, tests.taken, scope)
+    if "False" in conditions:
+        return []
+    inner = _calling(case, tests, scope)
+    if case.watched and loose:
+        inner = [f"if not {scope.hold('changed', case.changed)}():", *_indented(inner, 1)]
+    elif case.watched:
+        inner = [*_watching(case.watched, scope), "if same:", *_indented(inner, 1)]
+    return [f"if {' and '.join(conditions) or True}:", *_indented([*tests.conversions, *inner], 1)]
+
+
+def _calling(case: Case, tests: _Tests, scope: _Scope) -> list[str]:
+    """The lines that call what is compiled with the plain leaves of its arguments, and return the answer."""
+    result = f"{scope.hold('compiled', case.compiled)}({', '.join(tests.taken)}){'[1]' if case.second else ''}"
+    return [
+        f"shown.specs = {scope.hold('specs', case.specs)}",
+        "try:",
+        f"    {'return' if case.answer is None else 'raw ='} {result}",
+        "except Exception as error:",
+        "    reason = error",
+        *([] if case.answer is None else ["else:", *_indented(_answering(case, case.answer, tests.taken, scope), 1)]),
+        _failing(case, tests.taken, scope),
+    ]
+
+
+def _failing(case: Case, taken: Sequence[str], scope: _Scope) -> str:
+    """The line that raises what becomes of the exception called `reason`; Python computes with floats where machine code did."""
+    plain = (f"float({word})" if leaf.type == FLOAT else word for word, leaf in zip(taken, case.boundary.leaves, strict=True))
+    return f"raise {scope.hold('failed', case.failed)}(reason, {_tuple([*plain])})"
+
+
+class _Tests:
+    """The conditions under which arguments are those of a case, the words for their leaves, and the lines that make these plain."""
+
+    def __init__(self, case: Case, scope: _Scope, loose: bool) -> None:
+        self.case, self.scope, self.loose = case, scope, loose
+        self.taken: list[str] = []
+        self.conversions: list[str] = []
+        self.narrow = any(leaf.type.bits == 32 for leaf in case.boundary.leaves)
+
+    def of(self, word: str, spec: Spec, *, inside: str = "") -> list[str]:
+        """The conditions for one argument, or for a part of one, which `inside` gives a value to the word."""
+        named = f"({word} := {inside})" if inside else word
+        match spec:
+            case Known(value):
+                return [self._known(named, value)]
+            case Leaf():
+                self.taken.append(word)
+                if len(self.taken) > _MOST_LEAVES:
+                    return ["False"]
+                return self._array(named, word, spec) if spec.type.rank else [self._number(named, word, spec.type, bool(inside))]
+            case Tree():
+                return self._container(named, word, spec)
+
+    def _known(self, named: str, value: object) -> str:
+        if not self.loose:
+            return f"{named} is {self.scope.hold('known', value)}"
+        return f"{self.scope.hold('is_known', Known(value).__eq__)}({self.scope.hold('Known', Known)}({named}))"
+
+    def _container(self, named: str, word: str, tree: Tree) -> list[str]:
+        cls = self.scope.hold("cls", tree.cls or {"tuple": tuple, "list": list, "dict": dict}[tree.kind])
+        found = [f"type({named}) is {cls}"]
+        if tree.kind == "dict":
+            found.append(f"tuple({word}) == {self.scope.hold('keys', tree.keys)}")
+        elif tree.kind != "record":
+            found.append(f"len({word}) == {len(tree.parts)}")
+        for k, part in enumerate(tree.parts):
+            key = f"[{k}]" if tree.kind in ("tuple", "list") else f"[{tree.keys[k]!r}]" if tree.kind == "dict" else f".{tree.keys[k]}"
+            found += self.of(f"{word}_{k}", part, inside=word + key)
+        return found
+
+    def _number(self, named: str, word: str, type_: Type, inside: bool) -> str:
+        """The condition for a number. To machine code an int is a float, but in a container it is an int."""
+        if type_ == _NARROW:
+            return f"type({named}) is {self._float32()}"
+        if self.loose and not inside:
+            path = self.case.boundary.paths[len(self.taken) - 1]
+            number = self.scope.hold("number", partial(self.case.boundary.number, path, type_.kind))
+            self.conversions.append(f"{word} = {f'{word} if type({word}) is float else ' if type_.kind == 'float' else ''}{number}({word})")
+            return f"type({named}) in {self.scope.hold('numbers', _PYTHONS if self.narrow else NUMBERS)}"
+        if type_.kind == "int" and self.case.boundary.numba:
+            return f"type({named}) is int and {-LARGEST - 1} <= {word} <= {LARGEST}"
+        if type_.kind == "float" and self.case.native:
+            wide = "" if self.narrow else f" or type({word}) is {self.scope.hold('float64', sys.modules['numpy'].float64)}"
+            return f"(type({named}) is float{wide}{'' if inside else f' or type({word}) is int and {-_EXACT} <= {word} <= {_EXACT}'})"
+        return f"type({named}) is {PLAIN[type_.kind].__name__}"
+
+    def _float32(self) -> str:
+        return self.scope.hold("float32", sys.modules["numpy"].float32)
+
+    def _array(self, named: str, word: str, leaf: Leaf) -> list[str]:
+        """The conditions for an array; one that only lies in another way is copied where nobody can tell."""
+        case, numpy, position = self.case, sys.modules["numpy"], len(self.taken) - 1
+        dtype = self.scope.hold(f"{leaf.type.kind}{leaf.type.bits}", dtype_of(leaf.type))
+        found = [f"type({named}) is {self.scope.hold('ndarray', numpy.ndarray)}", f"{word}.dtype {'==' if self.loose else 'is'} {dtype}"]
+        found += [f"{word}.ndim == {leaf.type.rank}"]
+        found += [f"{word}.shape[{k}] {'==' if mark == '1' else '!='} 1" for k, mark in enumerate(leaf.axes)]
+        if not case.boundary.numba:
+            return found
+        may_be_fixed = case.native and position not in case.boundary.apart
+        lies = f"(flags := {word}.flags).carray{' or flags.c_contiguous and flags.aligned' if may_be_fixed else ''}"
+        if self.loose and position not in case.boundary.apart and _makes_its_arrays(case):
+            copied = self.scope.hold("copied", partial(numpy.array, order="C"))
+            self.conversions.append(f"{word} = {word} if {lies} else {copied}({word})")
+            return found
+        return [*found, f"({lies})" if may_be_fixed else lies]
+
+
+def _makes_its_arrays(case: Case) -> bool:
+    """Whether no array in a case's results is, or is part of, one of its arguments."""
+    return case.fresh or (case.answer is not None and not any(leaf.type.rank for leaf in leaves(case.answer.spec)))
+
+
+def _apart(case: Case, taken: Sequence[str], scope: _Scope) -> list[str]:
     """The conditions under which no argument that the function writes to shares memory; each lies in one piece, by its own condition."""
+    boundary = case.boundary
     if not boundary.apart:
         return []
-    if not boundary.numba or boundary.written or any(isinstance(spec, Tree) for spec in boundary.specs):
+    if not boundary.numba or boundary.written:
         return ["False"]
-    scope["shared"] = sys.modules["numpy"].may_share_memory
-    leaves_of = {word: spec for word, spec in zip(words, boundary.specs, strict=True) if isinstance(spec, Leaf)}
-    written = [list(leaves_of)[k] for k in boundary.apart]
-    arrays = [word for word, leaf in leaves_of.items() if leaf.type.rank]
-    pairs = {tuple(sorted((one, other))) for one in written for other in arrays if one != other}
-    return [f"not shared({one}, {other})" for one, other in sorted(pairs)]
+    shared = scope.hold("shared", sys.modules["numpy"].may_share_memory)
+    arrays = [word for word, leaf in zip(taken, boundary.leaves, strict=True) if leaf.type.rank]
+    pairs = {tuple(sorted((taken[k], other))) for k in boundary.apart for other in arrays if taken[k] != other}
+    return [f"not {shared}({one}, {other})" for one, other in sorted(pairs)]
 
 
-def _machine_code(compiled: Any) -> Callable[..., Any] | None:
-    """What Numba has compiled for a function's one list of types; its dispatcher would look for that at each call, which takes as long."""
-    found = [*getattr(compiled, "overloads", {}).values()]
-    entry: Callable[..., Any] | None = found[0].entry_point if len(found) == 1 else None
-    return entry
-
-
-def _held(compiled: Any, scope: dict[str, Any]) -> str:
-    """What comes before a call of machine code for which there is a lock: Numba's threads are there for one call at a time."""
-    scope["lock"] = getattr(compiled, "lock", None)
-    return "with lock: " if scope["lock"] else ""
-
-
-def _watching(watched: Sequence[Capture], scope: dict[str, Any]) -> list[str]:
+def _watching(watched: Sequence[Capture], scope: _Scope) -> list[str]:
     """The lines that find out whether what was read is still there; a global is looked up in its dict, which is the fastest way."""
-    if not watched:
-        return []
     tests = []
-    for k, capture in enumerate(watched):
+    for capture in watched:
         is_global = type(capture.owner) is dict and capture.owner.get(capture.name) is capture.value
-        scope |= {f"value{k}": capture.value, f"place{k}": capture.owner if is_global else capture.read}
-        tests.append(f"place{k}{f'[{capture.name!r}]' if is_global else '()'} is value{k}")
-    return ["    try:", f"        same = {' and '.join(tests)}", "    except Exception:", "        same = False"]
+        place = scope.hold("place", capture.owner if is_global else capture.read)
+        tests.append(f"{place}{f'[{capture.name!r}]' if is_global else '()'} is {scope.hold('value', capture.value)}")
+    return ["try:", f"    same = {' and '.join(tests)}", "except Exception:", "    same = False"]
 
 
-def _answering(answer: Answer, given: Sequence[Leaf], taken: Sequence[str], scope: dict[str, Any], *, plain: bool) -> list[str]:
-    """The lines that make the answer of a raw result.
+# ---------------------------------------------------------------------------------------------- what comes back
 
-    Where it is `plain` and every array in it fits, the raw result is the answer, but for numbers of 32 bits, which come as Python's.
-    """
-    whole = f"return answer(raw, {_tuple(taken)}, {_tuple(taken)})"
+
+def _answering(case: Case, answer: Answer, taken: Sequence[str], scope: _Scope) -> list[str]:
+    """The lines that make the answer of a raw result: from its parts, where every array in it is just what the user gets."""
+    whole = f"return {scope.hold('answer', answer)}(raw, {_tuple(taken)}, {_tuple(taken)})"
     found = [*leaves(answer.spec)]
-    if not plain or not _is_raw(answer.spec) or not all(_is_as_given(leaf, given) for leaf in found):
-        return [f"        else: {whole}"]
+    given = case.boundary.leaves
+    if not case.native or not _makes_its_arrays(case) or not all(_is_as_given(leaf, given) for leaf in found):
+        return [whole]
     words = [f"r{k}" for k in range(len(found))]
-    narrow = [leaf.type == _NARROW for leaf in found]
-    if any(narrow):
-        scope["narrow"] = sys.modules["numpy"].float32
-    dressed = (f"narrow({word})" if is_narrow else word for word, is_narrow in zip(words, narrow, strict=True))
-    result = str(fill(answer.spec, dressed)) if any(narrow) else "raw"
+    shape = case.shape[1] if case.second and isinstance(case.shape, tuple) else case.shape
+    raw = _unpacked(shape, iter(words))
+    # Numbers of 32 bits come as Python's.
+    narrow = "" if not any(leaf.type == _NARROW for leaf in found) else scope.hold("float32", sys.modules["numpy"].float32)
+    dressed = (f"{narrow}({word})" if leaf.type == _NARROW else word for word, leaf in zip(words, found, strict=True))
+    result = _expression(answer.spec, dressed, scope)
     arrays = [(word, taken[leaf.like]) for word, leaf in zip(words, found, strict=True) if leaf.type.rank and leaf.like is not None]
     fits = [f"{word}.shape == {argument}.shape and {word}.flags.carray" for word, argument in arrays]
-    return [
-        "        else:",
-        f"            {fill(answer.spec, iter(words))} = raw".replace("'", ""),
-        f"            if {' and '.join(fits) or True}: return {result}".replace("'", ""),
-        f"            {whole}",
-    ]
+    if not fits:
+        return [f"{raw} = raw", f"return {'raw' if result == raw else result}"]
+    return [f"{raw} = raw", f"if {' and '.join(fits)}:", f"    return {'raw' if result == raw else result}", whole]
+
+
+def _unpacked(shape: Shape, words: Iterator[str]) -> str:
+    """What takes a raw result apart."""
+    return next(words) if isinstance(shape, int) else _tuple([_unpacked(part, words) for part in shape])
+
+
+def _expression(spec: Spec, words: Iterator[str], scope: _Scope) -> str:
+    """What makes a value of that spec out of its leaves."""
+    if isinstance(spec, Leaf):
+        return next(words)
+    if isinstance(spec, Known):
+        return scope.hold("known", spec.value)
+    if spec.cls is not None:
+        inner = [next(words) for _ in leaves(spec)]
+        return f"{scope.hold('filled', partial(fill, spec))}(iter({_tuple(inner)}))"
+    parts = [_expression(part, words, scope) for part in spec.parts]
+    if spec.kind == "dict":
+        return f"{{{', '.join(f'{key!r}: {part}' for key, part in zip(spec.keys, parts, strict=True))}}}"
+    return f"[{', '.join(parts)}]" if spec.kind == "list" else _tuple(parts)
 
 
 def _is_raw(spec: Spec) -> bool:
@@ -152,47 +314,59 @@ def _tuple(words: Sequence[str]) -> str:
     return f"({''.join(f'{word}, ' for word in words)})"
 
 
-def enter_writing(
-    boundary: Boundary,
-    compiled: Callable[..., Any],
-    spec: Spec,
-    *,
-    watched: Sequence[Capture],
-    failed: Callable[[Exception, tuple[Any, ...]], BaseException],
-) -> Callable[[Sequence[Any], Any], Any] | None:
-    """A function ``(args, out)`` that gives value and gradient, of this spec, the latter written by `compiled` to the arrays in `out`.
+def _indented(lines: Sequence[str], depth: int) -> list[str]:
+    return ["    " * depth + line for line in lines]
 
-    It returns None where an argument or `out` is not plain; there is none at all where a gradient is more than a tuple of arrays.
+
+# ---------------------------------------------------------------------------------------------- arrays of the caller's for results
+
+
+def enter_writing(case: Case, spec: Spec) -> Callable[[Sequence[Any], Any], Any] | None:
+    """A function ``(args, out)`` that gives value and gradient, of this spec, the latter written to the arrays in `out`.
+
+    The case is that of what writes there, behind the arguments. It returns None where an argument or `out` is not plain; there is none
+    at all where a gradient is more than a tuple of arrays.
     """
-    native, several = _machine_code(compiled), isinstance(spec, Tree)
+    several = isinstance(spec, Tree)
     parts = spec.parts if isinstance(spec, Tree) else (spec,)
-    plain = _is_raw(spec) and all(isinstance(part, Leaf) and part.type.rank and _is_as_given(part, boundary.leaves) for part in parts)
-    if native is None or boundary.apart or not plain:
+    given = case.boundary.leaves
+    plain = _is_raw(spec) and all(isinstance(part, Leaf) and part.type.rank and _is_as_given(part, given) for part in parts)
+    if not case.native or case.boundary.apart or not plain:
         return None
-    scope: dict[str, Any] = {"compiled": native, "failed": failed, "shared": sys.modules["numpy"].may_share_memory}
-    words = [f"a{k}" for k in range(len(boundary.specs))]
-    taken = [word for word, one in zip(words, boundary.specs, strict=True) if not isinstance(one, Known)]
-    outs = [f"o{k}" for k in range(len(parts))]
-    tests = [_test(word, one, True, scope) for word, one in zip(words, boundary.specs, strict=True)]
-    tests += _fitting(outs, [*leaves(spec)], taken, boundary.leaves)
+    scope, words, outs = _Scope(), [f"a{k}" for k in range(len(case.boundary.specs))], [f"o{k}" for k in range(len(parts))]
+    tests = _Tests(case, scope, loose=False)
+    conditions = [condition for pair in zip(words, case.boundary.specs, strict=True) for condition in tests.of(*pair)]
+    conditions += _fitting(outs, [*leaves(spec)], tests.taken, given, scope)
     shape = [f"len(args) == {len(words)}", *([f"type(out) is tuple and len(out) == {len(outs)}"] if several else [])]
+    called = f"{scope.hold('compiled', case.compiled)}({', '.join([*tests.taken, *outs])})[0]"
     text = "\n".join([
         "def write(args, out):",
-        *_watching(watched, scope),
-        f"    if {' and '.join([*(['same'] if watched else []), *shape])}:",
+        *(_indented(_watching(case.watched, scope), 1) if case.watched else []),
+        f"    if {' and '.join([*(['same'] if case.watched else []), *shape])}:",
         f"        {_tuple(words)} = args",
         f"        {_tuple(outs) if several else outs[0]} = out",
-        f"        if {' and '.join(tests)}:",
+        f"        if {' and '.join(conditions)}:",
         "            try:",
-        f"                {_held(compiled, scope)}return compiled({', '.join([*taken, *outs])})[0], out",
+        f"                return {called}, out",
         "            except Exception as error:",
         "                reason = error",
-        f"            raise failed(reason, {_tuple(taken)})",
+        f"            {_failing(case, tests.taken, scope)}",
         "    return None",
     ])  # fmt: skip
-    exec(compile(text, "<stagegrad call>", "exec"), scope)
-    write: Callable[[Sequence[Any], Any], Any] = scope["write"]
+    write: Callable[[Sequence[Any], Any], Any] = scope.run(text, "write")
     return write
+
+
+def _fitting(outs: Sequence[str], parts: Sequence[Leaf], taken: Sequence[str], given: Sequence[Leaf], scope: _Scope) -> list[str]:
+    """The conditions under which arrays can be written to: each is like its argument, and apart from all of them and the other arrays."""
+    arrays = [word for word, leaf in zip(taken, given, strict=True) if leaf.type.rank]
+    shared, tests = scope.hold("shared", sys.modules["numpy"].may_share_memory), []
+    for word, leaf in zip(outs, parts, strict=True):
+        argument = taken[leaf.like or 0]
+        tests.append(f"type({word}) is ndarray and {word}.dtype is {argument}.dtype and {word}.shape == {argument}.shape")
+        tests += [f"{word}.flags.carray", *(f"not {shared}({word}, {other})" for other in arrays)]
+        arrays.append(word)
+    return tests
 
 
 def enter_mapping(
@@ -213,17 +387,17 @@ def enter_mapping(
     if not _is_raw(spec):
         return None
     numpy = sys.modules["numpy"]
-    scope: dict[str, Any] = {"compiled": _machine_code(compiled) or compiled, "rooms": rooms, "dtype": dtype}
-    scope |= {"ndarray": numpy.ndarray, "shared": numpy.may_share_memory, **{f"t{k}": dtype_of(type_) for k, type_ in enumerate(types)}}
+    scope = _Scope(compiled=compiled, rooms=rooms, dtype=dtype, ndarray=numpy.ndarray, shared=numpy.may_share_memory)
+    scope.names.update({f"t{k}": dtype_of(type_) for k, type_ in enumerate(types)})
     words, outs = [f"a{k}" for k in range(count)], [f"r{k}" for k in range(len(types))]
     kinds = {**dict.fromkeys(words, "dtype"), **{out: f"t{k}" for k, out in enumerate(outs)}}
     plain = [f"type({word}) is ndarray and {word}.dtype is {kinds[word]} and {word}.flags.carray" for word in kinds]
     alike = [f"{word}.shape == a0.shape" for word in kinds]
     apart = [f"not shared({out}, {other})" for k, out in enumerate(outs) for other in (*words, *outs[:k])]
-    answer = str(fill(spec, iter(outs))).replace("'", "")
+    answer = _expression(spec, iter(outs), scope)
     text = "\n".join([
         "def map(args, out):",
-        *_watching(watched, scope),
+        *(_indented(_watching(watched, scope), 1) if watched else []),
         f"    if {' and '.join([*(['same'] if watched else []), f'len(args) == {count}'])}:",
         f"        {_tuple(words)} = args",
         f"        if {' and '.join([*plain[:count], 'a0.ndim == 1', *alike[1:count]])}:",
@@ -235,14 +409,13 @@ def enter_mapping(
         f"                    if not ({' and '.join([*plain[count:], *alike[count:], *apart])}): return None",
         "                else:",
         "                    return None",
-        f"                {_held(compiled, scope)}compiled({', '.join([*words, *outs])})",
+        f"                compiled({', '.join([*words, *outs])})",
         "            except Exception:",
         "                return None",
         f"            return {answer}",
         "    return None",
     ])  # fmt: skip
-    exec(compile(text, "<stagegrad call>", "exec"), scope)
-    found: Callable[[Sequence[Any], Any], Any] = scope["map"]
+    found: Callable[[Sequence[Any], Any], Any] = scope.run(text, "map")
     return found
 
 
@@ -252,38 +425,3 @@ def _unpacking(spec: Spec, word: str) -> list[str]:
         return []
     parts = [test for k, part in enumerate(spec.parts) for test in _unpacking(part, f"{word}[{k}]")]
     return [f"type({word}) is tuple and len({word}) == {len(spec.parts)}", *parts]
-
-
-def _fitting(outs: Sequence[str], parts: Sequence[Leaf], taken: Sequence[str], given: Sequence[Leaf]) -> list[str]:
-    """The conditions under which arrays can be written to: each is like its argument, and apart from all of them and the other arrays."""
-    arrays = [word for word, leaf in zip(taken, given, strict=True) if leaf.type.rank]
-    tests = []
-    for word, leaf in zip(outs, parts, strict=True):
-        argument = taken[leaf.like or 0]
-        tests.append(f"type({word}) is ndarray and {word}.dtype is {argument}.dtype and {word}.shape == {argument}.shape")
-        tests += [f"{word}.flags.carray", *(f"not shared({word}, {other})" for other in arrays)]
-        arrays.append(word)
-    return tests
-
-
-def _test(word: str, spec: Spec, numba: bool, scope: dict[str, Any]) -> str:
-    """The condition under which an argument is what compiled code takes as it is; what it compares with goes into the scope."""
-    match spec:
-        case Known(value):
-            scope[f"known_{word}"] = value
-            return f"{word} is known_{word}"
-        case Leaf(Type(kind, 0, 64)):
-            if kind == "int" and numba:
-                return f"type({word}) is int and {-LARGEST - 1} <= {word} <= {LARGEST}"
-            return f"type({word}) is {PLAIN[kind].__name__}"
-        case Leaf(type_) if type_ == _NARROW:
-            scope["narrow"] = sys.modules["numpy"].float32
-            return f"type({word}) is narrow"
-        case Leaf(type_, axes=axes) if type_.rank:
-            dtype = f"{type_.kind}{type_.bits}"
-            scope |= {dtype: dtype_of(type_), "ndarray": sys.modules["numpy"].ndarray}
-            tests = [f"type({word}) is ndarray", f"{word}.dtype is {dtype}", f"{word}.ndim == {type_.rank}"]
-            tests += [f"{word}.shape[{k}] {'==' if mark == '1' else '!='} 1" for k, mark in enumerate(axes)]
-            return " and ".join([*tests, f"{word}.flags.carray"] if numba else tests)
-        case _:
-            return "False"

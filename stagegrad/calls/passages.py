@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stagegrad import memory
-from stagegrad.calls.boundary import Answer, Boundary, are_numbers, dtype_of, flat, plain_result, run
+from stagegrad.calls.boundary import Answer, Boundary, are_numbers, dtype_of, flat, machine_code, plain_result, run
+from stagegrad.calls.entry import Case
 from stagegrad.calls.outputs import Outputs, Room
 from stagegrad.calls.points import PointError, Points, available_threads, run_compiled, run_plainly
 from stagegrad.calls.tracebacks import locate
@@ -41,7 +42,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
 
 @dataclass(frozen=True)
 class Passage:
-    """The way of a call through one compiled function; `entry` takes the same way where the arguments are plain already."""
+    """The way of a call through one compiled function; as a `case` of an entry's, the way of arguments that are plain already."""
 
     boundary: Boundary
     compiled: Callable[..., Any]
@@ -49,7 +50,7 @@ class Passage:
     scalar: bool
     answer: Answer
     explain: Callable[..., BaseException]
-    entry: Callable[..., Any]
+    case: Case
 
     def __call__(self, values: Sequence[Any]) -> Any:
         given = self.boundary.given(values)
@@ -158,15 +159,18 @@ class Course:
         raise error
 
 
-def load(build: Build, kind: str, target: str, wrt: Choice) -> Callable[..., Any]:
-    """The compiled function; NumPy's warnings are the user's own in a plain call, and of no use in what a gradient computes besides."""
+def load(build: Build, kind: str, target: str, wrt: Choice) -> tuple[Callable[..., Any], bool]:
+    """The compiled function, and whether it is machine code.
+
+    NumPy's warnings are the user's own in a plain call, and of no use in what a gradient computes besides.
+    """
     loaded = build.loaded(kind, target, wrt)
     function = loaded.function
     if target == "numba":
         return entered(build, function)
     if build.arrays and kind != "value":
         function = functools.partial(_quietly, function)
-    return functools.partial(_plainly, function) if build.scalar and "numpy" in loaded.text else function
+    return functools.partial(_plainly, function) if build.scalar and "numpy" in loaded.text else function, False
 
 
 class _Alone:
@@ -174,23 +178,25 @@ class _Alone:
 
     lock = _spreading
 
-    def __init__(self, compiled: Any) -> None:
-        self.compiled, self.overloads = compiled, compiled.overloads
+    def __init__(self, compiled: Callable[..., Any]) -> None:
+        self.compiled = compiled
 
     def __call__(self, *args: Any) -> Any:
         with self.lock:
             return self.compiled(*args)
 
 
-def entered(build: Build, compiled: Callable[..., Any]) -> Callable[..., Any]:
-    """Numba's function as it is called: with denormals taken as zero inside, or on several threads, where that was asked for."""
+def entered(build: Build, function: Callable[..., Any]) -> tuple[Callable[..., Any], bool]:
+    """Numba's function as it is called, and whether that is machine code: on several threads, or with denormals taken as zero inside."""
+    code = machine_code(function)
+    compiled = code or function
     if build.options.parallel:
-        return _Alone(compiled)
-    if not build.options.flush_denormals:
-        return compiled
-    from stagegrad.kernels.denormals import flushing  # lazily: it imports Numba
+        compiled = _Alone(compiled)
+    elif build.options.flush_denormals:
+        from stagegrad.kernels.denormals import flushing  # lazily: it imports Numba
 
-    return flushing(compiled)
+        compiled = flushing(compiled)
+    return compiled, code is not None
 
 
 def spreading(build: Build, answer: str, wrt: Choice, same: frozenset[int]) -> Callable[[], Callable[..., Any] | None]:
@@ -199,7 +205,8 @@ def spreading(build: Build, answer: str, wrt: Choice, same: frozenset[int]) -> C
     @functools.cache
     def compiled() -> Callable[..., Any] | None:
         try:
-            return _Alone(build.map_loaded(answer, wrt, same, parallel=True).function)
+            function = build.map_loaded(answer, wrt, same, parallel=True).function
+            return _Alone(machine_code(function) or function)
         except UnsupportedError:
             return None
 
