@@ -28,7 +28,7 @@ from stagegrad.calls.raw import NumbaFunctions
 from stagegrad.calls.tracing import Trace, trace
 from stagegrad.errors import ArgumentError, MissingPackageError, NameChoiceError, NeedsTypes, Problem, StagegradError, UnsupportedError
 from stagegrad.frontend.program import Program
-from stagegrad.frontend.specs import Spec, Specs, Types, fill, is_number, parse_all, word_of
+from stagegrad.frontend.specs import Leaf, Spec, Specs, Types, fill, is_number, parse_all, word_of
 from stagegrad.pipeline import Build, Choice, Options
 from stagegrad.version import __version__
 
@@ -472,9 +472,9 @@ class Staged(Generic[P, R]):
             passage = self._passage(build, "value_and_grad", wrt)
             with _making:
                 compiled, native = entered(build, build.into_loaded(wrt).function) if passage.boundary.numba else (None, False)
-                spec, quick = build.answer("grad", wrt), None
-                if compiled is not None and is_number(build.answer("value")):
-                    quick = enter_writing(replace(passage.case, compiled=compiled, native=native), spec)
+                spec, value, quick = build.answer("grad", wrt), build.answer("value"), None
+                if compiled is not None and isinstance(value, Leaf):
+                    quick = enter_writing(replace(passage.case, compiled=compiled, native=native), value, spec)
                 writing = self._writings[build, wrt] = Writing(passage, spec, compiled, quick)
         if wrt is None and writing.quick is not None and writing.quick not in self._writes:
             self._writes = (writing.quick, *self._writes[: _MOST_WRITINGS - 1])

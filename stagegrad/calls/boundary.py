@@ -51,6 +51,11 @@ class Parameters:
         return tuple(self.signature.parameters)
 
     @cached_property
+    def known(self) -> frozenset[str]:
+        """The names."""
+        return frozenset(self.names)
+
+    @cached_property
     def positional(self) -> bool:
         """Whether every argument may be given by its position alone."""
         return not any(parameter.kind is parameter.KEYWORD_ONLY for parameter in self.signature.parameters.values())

@@ -5,7 +5,7 @@ An entry knows the cases there were when it was made. A reference to an older on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from stagegrad.calls.entry import MISSING, Case, Entry, Shown, enter
@@ -57,13 +57,11 @@ class Door:
             return self._long(args, named)
         if entry.strictly is not call:
             return entry.strictly(*args, **named)
-        values = self._in_order(args, named)
-        answer = MISSING if values is None else entry.loosely(*values)
+        parameters, answer = self._cases[0].boundary.parameters, MISSING
+        if parameters.known.issuperset(named):
+            try:
+                values = parameters.in_order(*args, **named)
+            except TypeError:
+                return self._long(args, named)  # which says what is wrong with them
+            answer = entry.loosely(*values)
         return self._long(args, named) if answer is MISSING else answer
-
-    def _in_order(self, args: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """The arguments in the order of the parameters; None where they are too few or too many, or a name is no parameter."""
-        try:
-            return self._cases[0].boundary.parameters.in_order(*args, **named)
-        except TypeError:
-            return None

@@ -321,8 +321,8 @@ def _indented(lines: Sequence[str], depth: int) -> list[str]:
 # ---------------------------------------------------------------------------------------------- arrays of the caller's for results
 
 
-def enter_writing(case: Case, spec: Spec) -> Callable[[Sequence[Any], Any], Any] | None:
-    """A function ``(args, out)`` that gives value and gradient, of this spec, the latter written to the arrays in `out`.
+def enter_writing(case: Case, value: Leaf, spec: Spec) -> Callable[[Sequence[Any], Any], Any] | None:
+    """A function ``(args, out)`` that gives value and gradient, of these specs, the latter written to the arrays in `out`.
 
     The case is that of what writes there, behind the arguments. It returns None where an argument or `out` is not plain; there is none
     at all where a gradient is more than a tuple of arrays.
@@ -331,6 +331,7 @@ def enter_writing(case: Case, spec: Spec) -> Callable[[Sequence[Any], Any], Any]
     parts = spec.parts if isinstance(spec, Tree) else (spec,)
     given = case.boundary.leaves
     plain = _is_raw(spec) and all(isinstance(part, Leaf) and part.type.rank and _is_as_given(part, given) for part in parts)
+    plain = plain and (is_number(value) or value.type == _NARROW)
     if not case.native or case.boundary.apart or not plain:
         return None
     scope, words, outs = _Scope(), [f"a{k}" for k in range(len(case.boundary.specs))], [f"o{k}" for k in range(len(parts))]
@@ -339,6 +340,7 @@ def enter_writing(case: Case, spec: Spec) -> Callable[[Sequence[Any], Any], Any]
     conditions += _fitting(outs, [*leaves(spec)], tests.taken, given, scope)
     shape = [f"len(args) == {len(words)}", *([f"type(out) is tuple and len(out) == {len(outs)}"] if several else [])]
     called = f"{scope.hold('compiled', case.compiled)}({', '.join([*tests.taken, *outs])})[0]"
+    called = called if is_number(value) else f"{scope.hold('float32', sys.modules['numpy'].float32)}({called})"
     text = "\n".join([
         "def write(args, out):",
         *(_indented(_watching(case.watched, scope), 1) if case.watched else []),
