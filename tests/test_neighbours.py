@@ -279,3 +279,14 @@ def test_the_gradient_of_the_gradient_is_right():
     for target in ("numpy", "numba"):
         twice = stagegrad.grad(stagegrad.grad(stagegrad.compile(scaled, wrt="t", target=target)))
         assert twice(1.1, u, 0.1, 2) == pytest.approx((4.0 * near - far) / 3.0, rel=1e-8)
+
+
+def test_the_cells_at_the_ends_of_a_row_come_with_their_row():
+    """A loop along a column would come when the rows have left the cache: gradients on 256 by 256 cells took a third longer."""
+    lines = stagegrad.compile(boxes, types={"u": "float64[:, :]", "c": "float64"}).source("numba").splitlines()
+    sides = [k for k, line in enumerate(lines) if line.strip() == "j = 0"]
+    assert sides
+    for side in sides:
+        indent = len(lines[side]) - len(lines[side].lstrip())
+        around = next(line for line in reversed(lines[:side]) if len(line) - len(line.lstrip()) < indent and line.strip())
+        assert around.strip().startswith("for i in range("), around

@@ -1,4 +1,4 @@
-"""Writes the loops of a group: over the cells that all terms reach, and over those near the borders.
+"""Writes the loops of a group: over the cells that all terms reach, and over those near the borders (`strip`).
 
 Along each axis the cells near its ends are known by how far the terms reach, so that the loops over all others ask nothing.
 """
@@ -11,33 +11,12 @@ from itertools import chain, combinations, pairwise
 
 from stagegrad.ir import INT, Atom, Block, Carry, For, Fresh, If, Remark, Stage, Stmt, Var, read, substitute
 from stagegrad.ops import find, literal
-from stagegrad.passes.neighbours.cell import Cell
 from stagegrad.passes.neighbours.parts import Written
 from stagegrad.passes.neighbours.plan import Plan, ends, offsets
+from stagegrad.passes.neighbours.strip import NEAR_BORDERS, Reach, Side, Strip
 
-#: Names of the loops over cells near the ends of an axis, outermost first.
-_NEAR = ("k", "l", "o", "p", "q")
 #: The cells at so many distances from the ends of an axis have loops of their own, at most.
 _MOST_SIDES = 6
-
-
-@dataclass(frozen=True)
-class _Side:
-    """So many cells next to each other near one end of an axis; `reached` is how far they are from the front at least, and from the end."""
-
-    first: int  # from the front, or from the end
-    width: int
-    reached: tuple[int, int]
-    from_end: bool
-
-
-@dataclass(frozen=True)
-class _Reach:
-    """Along an axis where the cells end that all terms reach, how many others there are, and how far the last of these are."""
-
-    stop: Atom
-    edge: Atom
-    rest: Atom
 
 
 @dataclass(eq=False)
@@ -66,14 +45,14 @@ class Writing:
         self.sizes = [self.size(size) for size in self.plan.parts[0].sizes]
         self.make_room()
         rims = [axis for axis in self.axes if any(self.margins[axis])]
+        self.last = rims[-1] if rims else -1
         self.choose_sides(rims)
         self.ranges()
-        some = list(chain.from_iterable(combinations(rims, count) for count in range(len(rims) + 1)))
+        some = list(chain.from_iterable(combinations(rims[:-1], count) for count in range(max(len(rims), 1))))
         for number, rim in enumerate(some):
             if number == 1:
-                self.out.append(Remark("near the borders"))
-            for side in self.sides if self.sides and rim == self.sided else [None]:
-                self.strip(frozenset(rim), side)
+                self.out.append(Remark(NEAR_BORDERS))
+            self.out += Strip(self, frozenset(rim)).level()
         self.now.update({out: slot.now for out, slot in (*self.arrays.items(), *self.totals.items())})
         return self.out
 
@@ -114,51 +93,44 @@ class Writing:
         return self.slots[-1]
 
     def choose_sides(self, rims: Sequence[int]) -> None:
-        """Which axis has its cells near either end in loops of their own, each for those that the same terms reach.
+        """The cells near either end of the last axis, sorted by the terms that reach them: they ask nothing.
 
-        These ask nothing, where such loops along another axis are long, and run along it. The axis may as well be too short for them:
-        then all cells count as near the ends of another one.
+        The axis may as well be too short for its sides: then all cells count as near the ends of another one.
         """
-        self.sides, self.sided = list[_Side](), tuple(rims[-1:])
+        self.sides = list[Side]()
         if len(rims) < 2:
             return
         before, behind = self.margins[rims[-1]]
         reached = [ends(one, by)[rims[-1]] for one in self.plan.parts for by in offsets(one)]
         front = pairwise(sorted({0, *(least for least, _ in reached)}))
         back = pairwise(sorted({0, *(least for _, least in reached)}))
-        sides = [_Side(one, other - one, (one, behind), False) for one, other in front]
-        sides += [_Side(other, other - one, (before, one), True) for one, other in back][::-1]
+        sides = [Side(one, other - one, (one, behind), False) for one, other in front]
+        sides += [Side(other, other - one, (before, one), True) for one, other in back][::-1]
         self.sides = sides if len(sides) <= _MOST_SIDES else []
 
     def ranges(self) -> None:
         """Along each axis where the cells end that all terms reach, how many others there are, and how far the last of these are."""
-        self.reaches = list[_Reach]()
+        self.reaches = list[Reach]()
         for size, (before, behind) in zip(self.sizes, self.margins, strict=True):
             if not before + behind:
-                self.reaches.append(_Reach(size, literal(0), literal(0)))
+                self.reaches.append(Reach(size, literal(0), literal(0)))
                 continue
             last = self.emit(self.out, "sub", size, literal(behind)) if behind else size
             # LLVM sees by this that no index is negative, and makes vector instructions of the loop.
             stop = self.emit(self.out, "max", last, literal(before), name="end")
             edge = self.emit(self.out, "min", literal(before + behind), size, name="edge")
-            self.reaches.append(_Reach(stop, edge, self.emit(self.out, "sub", size, edge, name="rest") if behind else literal(0)))
+            self.reaches.append(Reach(stop, edge, self.emit(self.out, "sub", size, edge, name="rest") if behind else literal(0)))
         if self.sides:
             first = next(axis for axis in self.axes if any(self.margins[axis]))
-            self.beside = first, self.all_if_narrow(self.reaches[first], self.sizes[first], self.margins[first][0])
+            self.reaches[first] = self.all_if_narrow(self.reaches[first], self.sizes[first], self.margins[first][0])
 
-    def all_if_narrow(self, reach: _Reach, size: Atom, before: int) -> _Reach:
+    def all_if_narrow(self, reach: Reach, size: Atom, before: int) -> Reach:
         """What is so of an axis beside one with sides: all its cells are near its ends where the other is too short for its sides."""
-        narrow = self.emit(self.out, "lt", self.sizes[self.sided[0]], literal(sum(self.margins[self.sided[0]])))
+        narrow = self.emit(self.out, "lt", self.sizes[self.last], literal(sum(self.margins[self.last])))
         stop, edge = self.fresh.var("end", INT), self.fresh.var("edge", INT)
         self.out.append(If(narrow, Block((), (literal(before),)), Block((), (reach.stop,)), (stop,)))
         self.out.append(If(narrow, Block((), (size,)), Block((), (reach.edge,)), (edge,)))
-        return _Reach(stop, edge, self.emit(self.out, "sub", size, edge, name="rest"))
-
-    def reach(self, axis: int, rim: frozenset[int]) -> _Reach:
-        """What is so of an axis in the loops over the cells near the ends of some."""
-        if self.sides and self.sided[0] in rim and axis == self.beside[0]:
-            return self.beside[1]
-        return self.reaches[axis]
+        return Reach(stop, edge, self.emit(self.out, "sub", size, edge, name="rest"))
 
     def emit(self, into: list[Stmt], op: str, *args: Atom, name: str = "") -> Var:
         out = self.fresh.var(name, find(op).type_of([arg.type for arg in args], {}))
@@ -169,72 +141,6 @@ class Writing:
         return self.now.get(atom, atom) if isinstance(atom, Var) else atom
 
     # ------------------------------------------------------------------------------------------ loops
-
-    def strip(self, rim: frozenset[int], side: _Side | None = None) -> None:
-        """The cells that lie near the ends of these axes, and not of the others. The loops over many cells are inside."""
-        order = [*sorted(rim), *(axis for axis in self.axes if axis not in rim)]
-        point: dict[int, Var] = {}
-        tests: dict[tuple[int, int, int], Atom] = {}
-
-        def level(depth: int) -> list[Stmt]:
-            if depth == len(order):
-                known = dict.fromkeys(rim, side.reached) if side else {}
-                return Cell(self, tuple(point[axis] for axis in self.axes), rim, tests, known).write()
-            axis = order[depth]
-            if axis not in rim:
-                return [
-                    self.loop(self.names[axis], literal(self.margins[axis][0]), self.reach(axis, rim).stop, lambda i: inner(depth, axis, i))
-                ]
-            if side is not None:
-                return self.along(axis, side, lambda index: inner(depth, axis, index))
-            return [self.loop(_NEAR[depth], literal(0), self.reach(axis, rim).edge, lambda trip: near(depth, axis, trip))]
-
-        def inner(depth: int, axis: int, index: Var) -> list[Stmt]:
-            point[axis] = index
-            return level(depth + 1)
-
-        def near(depth: int, axis: int, trip: Var) -> list[Stmt]:
-            stmts = list[Stmt]()
-            index = self.near(axis, trip, self.reach(axis, rim).rest, stmts)
-            self.ask(axis, index, stmts, tests)
-            return [*stmts, *inner(depth, axis, index)]
-
-        self.out += level(0)
-
-    def along(self, axis: int, side: _Side, write: Callable[[Var], list[Stmt]]) -> list[Stmt]:
-        """The cells at one side, whose loops `write` writes for their index."""
-        stmts = list[Stmt]()
-        first: Atom = literal(side.first)
-        if side.from_end:
-            first = self.emit(stmts, "sub", self.sizes[axis], first, name="" if side.width > 1 else self.names[axis])
-        if side.width > 1:
-            stop = self.emit(stmts, "add", first, literal(side.width)) if side.from_end else literal(side.first + side.width)
-            return [*stmts, self.loop(self.names[axis], first, stop, write)]
-        index = first if isinstance(first, Var) else self.emit(stmts, "copy", first, name=self.names[axis])
-        return [*stmts, *write(index)]
-
-    def near(self, axis: int, trip: Var, rest: Atom, stmts: list[Stmt]) -> Var:
-        """The first of the cells near the ends of an axis are those at its front."""
-        before, behind = self.margins[axis]
-        if not behind:
-            return trip
-        index = self.fresh.var(self.names[axis], INT)
-        if not before:
-            return self.emit(stmts, "add", trip, rest)
-        front, arm = self.emit(stmts, "lt", trip, literal(before)), list[Stmt]()
-        moved = self.emit(arm, "add", trip, rest)
-        stmts.append(If(front, Block((), (trip,)), Block(tuple(arm), (moved,)), (index,)))
-        return index
-
-    def ask(self, axis: int, index: Var, stmts: list[Stmt], tests: dict[tuple[int, int, int], Atom]) -> None:
-        """Which terms reach a cell near the ends of an axis."""
-        all_ends = {ends(one, by)[axis] for one in self.plan.parts for by in offsets(one)}
-        for before, behind in sorted(all_ends):
-            asked = [self.emit(stmts, "ge", index, literal(before))] if before else []
-            if behind:
-                asked.append(self.emit(stmts, "lt", index, self.emit(stmts, "sub", self.sizes[axis], literal(behind))))
-            if asked:
-                tests[axis, before, behind] = asked[0] if len(asked) == 1 else self.emit(stmts, "and", *asked)
 
     def loop(self, name: str, start: Atom, stop: Atom, write: Callable[[Var], list[Stmt]]) -> For:
         """A loop, whose body `write` writes for its index; it carries what that changes."""
