@@ -283,10 +283,10 @@ def test_the_gradient_of_the_gradient_is_right():
 
 def test_the_cells_at_the_ends_of_a_row_come_with_their_row():
     """A loop along a column would come when the rows have left the cache: gradients on 256 by 256 cells took a third longer."""
-    lines = stagegrad.compile(boxes, types={"u": "float64[:, :]", "c": "float64"}).source("numba").splitlines()
-    sides = [k for k, line in enumerate(lines) if line.strip() == "j = 0"]
+    lines = stagegrad.compile(boxes, types={"u": "float64[:, :, :]", "c": "float64"}).source("numba").splitlines()
+    sides = [number for number, line in enumerate(lines) if line.strip() == "k = 0"]
     assert sides
     for side in sides:
         indent = len(lines[side]) - len(lines[side].lstrip())
         around = next(line for line in reversed(lines[:side]) if len(line) - len(line.lstrip()) < indent and line.strip())
-        assert around.strip().startswith("for i in range("), around
+        assert around.strip().startswith("for j in range("), around
