@@ -16,6 +16,7 @@ from typing import Any
 from stagegrad import runtime
 from stagegrad.bounds import guarded, in_range
 from stagegrad.emit import Source, contracted, loosened, write
+from stagegrad.emit.namesakes import apart
 from stagegrad.errors import ArgumentError, NameChoiceError, UnsupportedError
 from stagegrad.frontend import formula, python
 from stagegrad.frontend.deep import TOO_DEEP
@@ -89,9 +90,16 @@ def stage(module: Module, level: str) -> Module:
 
 def differentiate(module: Module, wrt: Sequence[int], *, several: bool) -> Module:
     """Staged IR -> IR of the value and the gradient, ``(f, dx)``, or ``(f, (dx, ...))`` where `several`."""
-    adjoint = deeply(lambda: _checked(optimise.simplify(_checked(fit_constants(reverse(module, tuple(wrt)))))))
+    adjoint = _reversed(module, wrt)
+    named = deeply(lambda: apart(module.main, adjoint.main))
+    if named is not module.main:
+        adjoint = _reversed(_with_main(module, named), wrt)
     shape: Shape = tuple(range(1, len(wrt) + 1)) if several else 1
     return _with_main(adjoint, replace(adjoint.main, shape=(0, shape)))
+
+
+def _reversed(module: Module, wrt: Sequence[int]) -> Module:
+    return deeply(lambda: _checked(optimise.simplify(_checked(fit_constants(reverse(module, tuple(wrt)))))))
 
 
 def gradient_alone(adjoint: Module, name: str) -> Module:

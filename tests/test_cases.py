@@ -23,7 +23,7 @@ from stagegrad.frontend import formula, python
 from stagegrad.ir import Module, check
 from stagegrad.names import name_stages
 from stagegrad.passes import optimise
-from stagegrad.reverse import reverse
+from stagegrad.pipeline import differentiate
 from stagegrad.rules.idioms import restage
 
 CASES = sorted(pathlib.Path(__file__).parent.joinpath("cases").glob("*.py"))
@@ -67,7 +67,7 @@ def transformed(module: Module, title: str) -> str:
         case "value":
             made = module
         case "reverse":
-            made = optimise.simplify(reverse(module, floats(module)))
+            made = differentiate(module, floats(module), several=len(floats(module)) > 1)
         case "forward":
             made = optimise.simplify(forward(module, floats(module)))
         case _:
