@@ -67,8 +67,9 @@ def load(text: str, entry: str, *, target: str, cache: bool = True, types: Seque
     """Returns the function `entry` of the module `text`, from this process, from the cache folder, or newly compiled.
 
     `target` is "python", "numpy" or "numba". With `types` (one of "float", "float32", "int", "bool" for each parameter, and behind it
-    the rank of an array, as in "float[2]"; arrays are contiguous, as in C) Numba compiles the function at once and for those types
-    only; a later call converts its numbers to them. Without, Numba compiles at the first call, for the types that it sees.
+    the rank of an array, as in "float[2]"; arrays are contiguous, as in C, or where an F follows, as in Fortran) Numba compiles the
+    function at once and for those types only; a later call converts its numbers to them. Without, Numba compiles at the first call,
+    for the types that it sees.
     Safe in threads and among processes.
     """
     if not cache:
@@ -248,10 +249,11 @@ def _compile(function: Any, types: tuple[str, ...] | None) -> None:
 
 
 def _numba_type(word: str, numba: Any) -> Any:
-    """``"float"`` -> float64, ``"float32[2]"`` -> a contiguous matrix of float32."""
-    kind, _, rank = word.rstrip("]").partition("[")
+    """``"float"`` -> float64, ``"float32[2]"`` -> a contiguous matrix of float32, ``"float32[2]F"`` -> one in Fortran's order."""
+    kind, _, about = word.partition("[")
+    rank, _, order = about.partition("]")
     scalar = {"float": numba.float64, "float32": numba.float32, "int": numba.int64, "bool": numba.boolean}[kind]
-    return numba.types.Array(scalar, int(rank), "C") if rank else scalar
+    return numba.types.Array(scalar, int(rank), order or "C") if rank else scalar
 
 
 def _compile_kept(function: Any, types: tuple[str, ...] | None, path: Path) -> None:

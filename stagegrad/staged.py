@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import Any, Generic, Literal, ParamSpec, TypeVar
 
 from stagegrad import pipeline
-from stagegrad.calls.boundary import Answer, Boundary, Parameters
+from stagegrad.calls.boundary import Answer, Boundary, Parameters, turned_among
 from stagegrad.calls.cost import Cost, count, tape_names
 from stagegrad.calls.doors import Door
 from stagegrad.calls.entry import Case, Shown, enter_mapping, enter_writing
@@ -102,10 +102,10 @@ class Staged(Generic[P, R]):
         self._waits = False  # whether the text alone does not say what to do with numbers
         self._builds: dict[Key, Build] = {}
         self._latest = Shown(self._declared)  # the types of the most recent call
-        self._passages: dict[tuple[Build, str, Choice], Passage] = {}
+        self._passages: dict[tuple[Build, str, Choice, frozenset[int]], Passage] = {}
         self._doors: dict[tuple[str, Choice], Door] = {}  # the fast ways of calls
         self._courses: dict[tuple[Build, str, Choice, frozenset[int]], Course] = {}
-        self._writings: dict[tuple[Build, Choice], Writing] = {}
+        self._writings: dict[tuple[Build, Choice, frozenset[int]], Writing] = {}
         self._writes: tuple[Callable[[Sequence[Any], Any], Any], ...] = ()  # the fast ways of calls with `out=`
         self._mapped: dict[Any, Build] = {}  # what `map` computes with where all points are of one dtype
         # The fast way of such a call, on one thread and on several.
@@ -434,7 +434,8 @@ class Staged(Generic[P, R]):
         wrt = tuple(wrt) if isinstance(wrt, list) else wrt
         if out is not None:
             values = self._parameters.bound(args, named)
-            value, gradient = self._writing(self._chosen(values), wrt)(values, out, method)
+            build = self._chosen(values)
+            value, gradient = self._writing(build, wrt, self._turned(build, method, wrt, values))(values, out, method)
             return gradient if method == "grad" else (value, gradient)
         if wrt is None:
             return self._long_way(method, None, args, named)
@@ -445,7 +446,7 @@ class Staged(Generic[P, R]):
         """A call that no entry takes; what it finds becomes a case of an entry, so that the next such call is fast."""
         values = self._parameters.bound(args, named)
         build = self._chosen(values)
-        passage = self._passage(build, method, wrt)
+        passage = self._passage(build, method, wrt, turned=self._turned(build, method, wrt, values))
         door = self._door(method, wrt)
         if door.wants(passage.case):
             with _making:
@@ -465,17 +466,25 @@ class Staged(Generic[P, R]):
             door = self._doors.setdefault((method, wrt), made)
         return door
 
-    def _writing(self, build: Build, wrt: Choice) -> Writing:
+    def _turned(self, build: Build, method: str, wrt: Choice, values: Sequence[Any]) -> frozenset[int]:
+        """The matrices among the arguments that compiled code is to take as they lie, column after column."""
+        if self._options.chosen_target != "numba" or not build.arrays:
+            return frozenset()
+        columns = build.columns("value" if method == "_value" else "value_and_grad", wrt)
+        return turned_among(columns, [*Boundary(self._parameters, build.program.specs, numba=True).given(values)]) if columns else columns
+
+    def _writing(self, build: Build, wrt: Choice, turned: frozenset[int]) -> Writing:
         """The way of a call whose gradients are written to the caller's arrays."""
-        writing = self._writings.get((build, wrt))
+        key = (build, wrt, turned)
+        writing = self._writings.get(key)
         if writing is None:
-            passage = self._passage(build, "value_and_grad", wrt)
+            passage = self._passage(build, "value_and_grad", wrt, turned=turned)
             with _making:
-                compiled, native = entered(build, build.into_loaded(wrt).function) if passage.boundary.numba else (None, False)
+                compiled, native = entered(build, build.into_loaded(wrt, turned).function) if passage.boundary.numba else (None, False)
                 spec, value, quick = build.answer("grad", wrt), build.answer("value"), None
                 if compiled is not None and isinstance(value, Leaf):
                     quick = enter_writing(replace(passage.case, compiled=compiled, native=native), value, spec)
-                writing = self._writings[build, wrt] = Writing(passage, spec, compiled, quick)
+                writing = self._writings[key] = Writing(passage, spec, compiled, quick)
         if wrt is None and writing.quick is not None and writing.quick not in self._writes:
             self._writes = (writing.quick, *self._writes[: _MOST_WRITINGS - 1])
         return writing
@@ -540,36 +549,37 @@ class Staged(Generic[P, R]):
         plainly, _ = load(build, answer, "python", wrt)
         return Course(build.answer(answer, wrt), found, plainly, False, explaining(build, "python", answer, wrt), lambda: None)
 
-    def _passage(self, build: Build, method: str, wrt: Choice, target: str | None = None) -> Passage:
-        key = (build, method if target is None else f"{method} {target}", tuple(wrt) if isinstance(wrt, list) else wrt)
+    def _passage(self, build: Build, method: str, wrt: Choice, target: str | None = None, turned: frozenset[int] = frozenset()) -> Passage:
+        key = (build, method if target is None else f"{method} {target}", tuple(wrt) if isinstance(wrt, list) else wrt, turned)
         passage = self._passages.get(key)
         if passage is None:
             with _making:
-                passage = self._made_passage(build, method, wrt, target)
+                passage = self._made_passage(build, method, wrt, target, turned)
                 self._passages[key] = passage
         return passage
 
-    def _made_passage(self, build: Build, method: str, wrt: Choice, target: str | None) -> Passage:
+    def _made_passage(self, build: Build, method: str, wrt: Choice, target: str | None, turned: frozenset[int]) -> Passage:
         """The passage on the target that was asked for; where none was, on "python" if what Numba needs for it is not installed."""
         wanted = target or self._options.target
         try:
-            return self._new_passage(build, method, wrt, wanted or self._options.chosen_target)
+            return self._new_passage(build, method, wrt, wanted or self._options.chosen_target, turned)
         except MissingPackageError:
             if wanted is not None:
                 raise
-            return self._new_passage(build, method, wrt, "python")
+            return self._new_passage(build, method, wrt, "python", frozenset())
 
-    def _new_passage(self, build: Build, method: str, wrt: Choice, target: str) -> Passage:
+    def _new_passage(self, build: Build, method: str, wrt: Choice, target: str, turned: frozenset[int]) -> Passage:
         # A gradient is the second part of value and gradient: one compilation serves both.
         kind = "value" if method == "_value" else "value_and_grad"
-        compiled, native = load(build, kind, target, wrt)
+        compiled, native = load(build, kind, target, wrt, turned)
         program, second = build.program, method == "grad"
         written = program.written if method == "_value" else ()
-        boundary = Boundary(self._parameters, program.specs, target == "numba", program.apart, program.altered, written)
+        columns = build.columns(kind, wrt) if target == "numba" else frozenset()
+        boundary = Boundary(self._parameters, program.specs, target == "numba", program.apart, program.altered, written, columns, turned)
         answer = Answer(build.name, build.answer("grad" if second else kind, wrt))
         explain = explaining(build, target, kind, wrt)
-        # The gradient's arrays are its own, as the text is written (`emit.write`); what a plain function returns may be its argument.
         specs = next(dict(key) for key, known in self._builds.items() if known is build)
+        # The gradient's arrays are its own, as the text is written (`emit.write`); what a plain function returns may be its argument.
         case = Case(specs, boundary, compiled, native, second, build.module(kind, wrt).main.shape, None if build.scalar else answer,
                     kind != "value", program.captures, program.changed, explain)  # fmt: skip
         return Passage(boundary, compiled, second, build.scalar, answer, explain, case)

@@ -15,6 +15,7 @@ import pytest
 
 import stagegrad
 from stagegrad import ArgumentError, NameChoiceError, StagegradError, UnsupportedError, ir_text
+from stagegrad.calls.boundary import in_rows
 from stagegrad.errors import NeedsTypes
 from stagegrad.frontend.program import Program
 from stagegrad.frontend.specs import Leaf, leaves
@@ -118,6 +119,59 @@ def test_every_layout_gives_the_same_and_is_left_alone(target, x):
     assert dx.flags.c_contiguous and dx.flags.writeable and not np.may_share_memory(dx, x)
     assert dc == weighted(native, 1.0)
     np.testing.assert_array_equal(x, before)
+
+
+def layered(p, x):
+    h = np.tanh(x @ p["w"])
+    return np.sum(h @ p["v"].T) + 0.0 * x.shape[0]
+
+
+WIDE = np.random.default_rng(0).normal(size=(700, 60))
+
+
+def test_matrices_that_lie_column_after_column_are_multiplied_as_they_lie(monkeypatch):
+    """They are copied neither by a plain call, nor by one with names, with `out` or with several types; gradients lie row after row."""
+    f = stagegrad.compile(layered, wrt=("p", "x"), target="numba")
+    p = {"w": WIDE[:60] / 60.0, "v": WIDE[60:70]}
+    known, (dp, dx) = f.value_and_grad(p, WIDE)
+    fixed = np.asfortranarray(WIDE)
+    fixed.flags.writeable = False
+    turned = {"w": np.asfortranarray(p["w"]), "v": np.asfortranarray(p["v"])}  # too small to compile for
+    room = np.full_like(WIDE, np.nan, order="C")
+    asked = [((p, WIDE), {}), ((p, WIDE.T.copy().T), {}), ((p, fixed), {}), ((turned,), {"x": fixed}), ((turned, WIDE), {}),
+             ((p,), {"x": WIDE[:, ::-1][:, ::-1]}), ((p, fixed), {"out": (None, room)}), ((p, np.repeat(WIDE, 2, 0)[::2]), {})]  # fmt: skip
+    f.value_and_grad(p, fixed.copy(order="F"))
+    f.value_and_grad(p, fixed, out=(None, room))
+    monkeypatch.setattr("stagegrad.calls.boundary.turned_among", None)
+    _without_the_long_way(monkeypatch, "_long_way")
+    for args, named in asked:
+        room[:] = np.nan
+        value, (again, slope) = f.value_and_grad(*args, **named)
+        assert value == pytest.approx(known, rel=1e-12)
+        for one, other in ((again["w"], dp["w"]), (again["v"], dp["v"]), (slope, dx)):
+            np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+            assert one.flags.c_contiguous and one.flags.writeable
+        assert not np.may_share_memory(slope, args[-1] if len(args) > 1 else named["x"])
+        assert ("out" in named) is (slope is room)
+    assert [sorted(case.boundary.turned) for case in f._doors["value_and_grad", None]._cases] == [[], [2]]
+    columns = fixed.copy(order="F")
+    with pytest.raises(ArgumentError, match="shares memory"):
+        f.value_and_grad(p, columns, out=(None, columns))
+    into = np.empty((60, 700)).T
+    assert f.value_and_grad(p, columns, out=(None, into))[1][1] is into and np.allclose(into, dx, rtol=1e-9)
+
+
+def test_columns_are_copied_where_elements_are_read_and_the_code_is_kept_for_both_orders(tmp_path):
+    x = np.random.default_rng(1).normal(size=(300, 257)).T
+    f = stagegrad.compile(weighted, target="numba")
+    value, (dx, _) = f.value_and_grad(x, 2.0)
+    assert value == weighted(x.copy(order="C"), 2.0) or value == pytest.approx(weighted(x, 2.0), rel=1e-13)
+    np.testing.assert_array_equal(dx, 4.0 * x)
+    assert dx.flags.c_contiguous and not f._doors["value_and_grad", None]._cases[0].boundary.columns
+    for block in (x, x[:, :256], x.T, x[:0], x.astype("f4"), x.astype(">f8"), np.asfortranarray(np.ones((3, 40000)))):
+        for found in (in_rows(block), in_rows(block, np.dtype(float))):
+            np.testing.assert_array_equal(found, block)
+            assert found.flags.c_contiguous and found is not block
 
 
 def test_read_only_arrays_are_taken_and_left_alone(target):

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, Literal
 
 from stagegrad.errors import ArgumentError, StagegradError
 from stagegrad.frontend.specs import Leaf, Reader, Spec, class_of, fill, flatten, is_number, leaves, paths
@@ -21,6 +21,8 @@ from stagegrad.ir import BOOL, FLOAT, Type
 
 #: The largest int of compiled code.
 LARGEST = 2**63 - 1
+#: Matrices of fewer bytes are copied in less time than compiling for them is worth.
+LARGE = 2**18
 #: The classes of plain numbers, by kind.
 PLAIN = {"float": float, "int": int, "bool": bool}
 #: Classes of plain numbers, those of NumPy with 64 bits as they are met: what needs no looking at one by one.
@@ -147,7 +149,8 @@ class Boundary:
     """What a compiled function accepts: its parameters, what each of them is, and whether it was compiled by Numba.
 
     Numba's ints have 64 bits, and its arrays are contiguous. `apart` are the leaves that may not share memory with others, `altered`
-    those that may not be arrays without axes, `written` those whose final values come back.
+    those that may not be arrays without axes, `written` those whose final values come back. Of the matrices that may as well lie column
+    after column, the `columns`, those that are `turned` do.
     """
 
     parameters: Parameters
@@ -156,6 +159,8 @@ class Boundary:
     apart: tuple[int, ...] = ()
     altered: tuple[int, ...] = ()
     written: tuple[int, ...] = ()
+    columns: frozenset[int] = frozenset()
+    turned: frozenset[int] = frozenset()
 
     @cached_property
     def leaves(self) -> tuple[Leaf, ...]:
@@ -181,15 +186,18 @@ class Boundary:
         """The leaves as the compiled function takes them: each of its parameter's kind, arrays in their native layout."""
         if self.apart:
             self._refuse_overlaps(given)
-        return tuple(map(self.leaf, self.paths, self.leaves, given))
+        if not self.turned:
+            return tuple(map(self.leaf, self.paths, self.leaves, given))
+        known = enumerate(zip(self.paths, self.leaves, given, strict=True))
+        return tuple([self.leaf(*one, "F" if k in self.turned else "C") for k, one in known])
 
     # ------------------------------------------------------------------------------------------ numbers
 
-    def leaf(self, path: str, leaf: Leaf, value: Any) -> Any:
+    def leaf(self, path: str, leaf: Leaf, value: Any, order: Literal["C", "F"] = "C") -> Any:
         """One leaf, called `path`, as the compiled function takes it."""
         type_ = leaf.type
         if type_.rank:
-            return self._array(path, type_, value)
+            return self._array(path, type_, value, order)
         if type_.bits == 64:
             return self.number(path, type_.kind, value)
         if isinstance(value, (numbers.Real, sys.modules["numpy"].ndarray)) and getattr(value, "ndim", 0) == 0:
@@ -237,15 +245,16 @@ class Boundary:
 
     # ------------------------------------------------------------------------------------------ arrays
 
-    def _array(self, path: str, type_: Type, value: Any) -> Any:
+    def _array(self, path: str, type_: Type, value: Any, order: Literal["C", "F"]) -> Any:
         """The array itself where the compiled code takes it as it is, else a copy of the right kind and layout."""
         numpy, wanted = sys.modules["numpy"], dtype_of(type_)
         if not isinstance(value, numpy.ndarray) or value.ndim != type_.rank:
             reason = f"argument `{path}` of {self.parameters.name}() is {_shown_array(value, numpy)}"
             raise ArgumentError(f"{reason}; it needs an array of {type_.rank} dimensions")
-        if (value.dtype is wanted or (value.dtype == wanted and value.dtype.isnative)) and (value.flags.carray or not self.numba):
+        lies = value.flags.carray if order == "C" else value.flags.f_contiguous and value.flags.behaved
+        if (value.dtype is wanted or (value.dtype == wanted and value.dtype.isnative)) and (lies or not self.numba):
             return value if type(value) is numpy.ndarray else numpy.asarray(value)
-        return numpy.array(value, dtype=wanted, order="C")
+        return numpy.array(value, dtype=wanted, order=order) if order == "F" else in_rows(value, wanted)
 
     def _refuse_overlaps(self, given: Sequence[Any]) -> None:
         """A function that writes to an argument must not see that writing through another one."""
@@ -273,6 +282,27 @@ class Boundary:
         """The leaves as the compiled function left them."""
         last = dict(zip(self.written, final, strict=True))
         return tuple(last.get(k, value) for k, value in enumerate(plain))
+
+
+def in_rows(value: Any, dtype: Any = None) -> Any:
+    """A copy of an array that lies row after row, as native numbers.
+
+    Where columns become rows, NumPy goes through the whole matrix again and again; blocks of it stay in the cache meanwhile.
+    """
+    numpy = sys.modules["numpy"]
+    if value.ndim != 2 or value.nbytes < LARGE or not value.flags.f_contiguous:
+        return numpy.array(value, dtype=dtype, order="C")
+    found = numpy.empty(value.shape, dtype or value.dtype)
+    for row in range(0, len(found), 256):
+        for column in range(0, found.shape[1], 64):
+            part = slice(row, row + 256), slice(column, column + 64)
+            found[part] = value[part]
+    return found
+
+
+def turned_among(columns: frozenset[int], given: Sequence[Any]) -> frozenset[int]:
+    """The matrices of some columns that lie so, and are large enough that copying them would take longer than much else."""
+    return frozenset(k for k in columns if given[k].nbytes >= LARGE and given[k].flags.f_contiguous and not given[k].flags.c_contiguous)
 
 
 @cache

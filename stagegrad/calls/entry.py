@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from stagegrad.calls.boundary import LARGEST, NUMBERS, PLAIN, Answer, Boundary, dtype_of
+from stagegrad.calls.boundary import LARGE, LARGEST, NUMBERS, PLAIN, Answer, Boundary, dtype_of, in_rows
 from stagegrad.frontend.program import Capture
 from stagegrad.frontend.specs import Known, Leaf, Spec, Specs, Tree, fill, is_number, leaves
 from stagegrad.ir import FLOAT, Shape, Type
@@ -215,13 +215,18 @@ class _Tests:
         found += [f"{word}.shape[{k}] {'==' if mark == '1' else '!='} 1" for k, mark in enumerate(leaf.axes)]
         if not case.boundary.numba:
             return found
-        may_be_fixed = case.native and position not in case.boundary.apart
-        lies = f"(flags := {word}.flags).carray{' or flags.c_contiguous and flags.aligned' if may_be_fixed else ''}"
-        if self.loose and position not in case.boundary.apart and _makes_its_arrays(case):
-            copied = self.scope.hold("copied", partial(numpy.array, order="C"))
-            self.conversions.append(f"{word} = {word} if {lies} else {copied}({word})")
-            return found
-        return [*found, f"({lies})" if may_be_fixed else lies]
+        apart, turned = position in case.boundary.apart, position in case.boundary.turned
+        fixed = apart or not case.native
+        if turned:  # NumPy's `farray` is true of arrays with gaps, too
+            lies = f"((flags := {word}.flags).f_contiguous and flags.{'behaved' if fixed else 'aligned'})"
+        else:
+            lies = f"((flags := {word}.flags).carray{'' if fixed else ' or flags.c_contiguous and flags.aligned'})"
+        if not self.loose or apart or turned or not _makes_its_arrays(case):
+            return [*found, lies]
+        copied = self.scope.hold("in_rows", in_rows)
+        self.conversions.append(f"{word} = {word} if {lies} else {copied}({word})")
+        is_other = f"{word}.flags.f_contiguous and not {word}.flags.c_contiguous and {word}.nbytes >= {LARGE}"  # of another case
+        return [*found, f"not ({is_other})"] if position in case.boundary.columns else found
 
 
 def _makes_its_arrays(case: Case) -> bool:

@@ -159,12 +159,12 @@ class Course:
         raise error
 
 
-def load(build: Build, kind: str, target: str, wrt: Choice) -> tuple[Callable[..., Any], bool]:
-    """The compiled function, and whether it is machine code.
+def load(build: Build, kind: str, target: str, wrt: Choice, turned: frozenset[int] = frozenset()) -> tuple[Callable[..., Any], bool]:
+    """The compiled function, and whether it is machine code; the matrices that are `turned` lie column after column.
 
     NumPy's warnings are the user's own in a plain call, and of no use in what a gradient computes besides.
     """
-    loaded = build.loaded(kind, target, wrt)
+    loaded = build.loaded(kind, target, wrt, turned)
     function = loaded.function
     if target == "numba":
         return entered(build, function)
