@@ -37,6 +37,7 @@ from stagegrad.passes.neighbours import gather_neighbours
 from stagegrad.passes.parallel import in_parallel
 from stagegrad.passes.ranges import with_plain_ranges
 from stagegrad.passes.sections import by_sections
+from stagegrad.passes.slopes import trip_slopes
 from stagegrad.passes.states import states_in_tapes
 from stagegrad.passes.wholes import recorded_whole
 from stagegrad.reverse import reverse
@@ -125,6 +126,7 @@ def spell(module: Module, target: str, *, cache: bool, checked: bool = False, fr
         module = deeply(lambda: _checked(fuse(_checked(states_in_tapes(_checked(recorded_whole(module)))))))
     if target == "numba":
         module = deeply(lambda: _checked(with_plain_ranges(_checked(share_factors(_checked(gather_neighbours(module)))))))
+        module = deeply(lambda: _checked(trip_slopes(module)))
     if target == "numba" and not parallel:
         module = deeply(lambda: _checked(by_sections(module)))
     module = deeply(lambda: _checked(write_into(module, into)))

@@ -49,6 +49,16 @@ def in_one_arm(x: float, w: float, n: int):
     return x
 
 
+def bouncing(y: float, v: float, kept: float, n: int):
+    for _ in range(n):
+        v = v - 0.0981
+        y = y + 0.01 * v
+        if y < 0.0:
+            y = -y
+            v = -kept * v
+    return y
+
+
 def with_early_exit(x: float, w: float, n: int):
     total = 0.0
     for k in range(1, n, 2):
@@ -87,6 +97,13 @@ def test_arithmetic_is_computed_again_from_the_state():
     assert tapes_of(arithmetic) == ["x_tape"]
 
 
+def test_of_as_many_numbers_those_are_recorded_that_need_no_work():
+    lines = stagegrad.compile(bouncing).source("numba").splitlines()
+    behind = lines[next(k for k, line in enumerate(lines) if ", -1, -1):" in line) :]
+    assert tapes_of(bouncing) == ["v_tape", "y_tape"]  # not the answer to y < 0.0, which is asked again
+    assert [line.split()[0] for line in behind[1:4]] == ["v", "y", "if"]
+
+
 def test_a_matrix_product_is_not_computed_again():
     types = {"xs": "float64[:, :, :]", "w": "float64[:, :]", "h": "float64[:, :]"}
     source = stagegrad.compile(matrices, types=types).source("numpy")
@@ -94,10 +111,10 @@ def test_a_matrix_product_is_not_computed_again():
     assert "h_tape" in source
 
 
-@pytest.mark.parametrize("function", [tanh_steps, arithmetic, exponential_until, in_one_arm, with_early_exit])
+@pytest.mark.parametrize("function", [tanh_steps, arithmetic, exponential_until, in_one_arm, with_early_exit, bouncing])
 @pytest.mark.parametrize("target", ["python", "numba"])
 def test_gradients_of_loops_that_record(function, target):
-    point = (0.7, 0.4, 20)[: function.__code__.co_argcount]
+    point = (0.7, -0.4, 0.8, 20) if function is bouncing else (0.7, 0.4, 20)[: function.__code__.co_argcount]
     compiled = stagegrad.compile(function, target=target)
     value, gradient = compiled.value_and_grad(*point)
     assert value == pytest.approx(function(*point), rel=1e-14)

@@ -107,8 +107,6 @@ class LoopReversal:
     def _choose(self, again: list[Stmt], undo: Block) -> list[Record]:
         """What the trip undone finds on tapes, because to compute it again would take longer."""
         stmts = needed(Block(tuple(again), tuple(free(undo)))).stmts
-        if sum(map(work, stmts)) <= RECORD:
-            return []
         nexts = self._dear_nexts(stmts)
         steps = []
         for stmt in stmts:
@@ -164,7 +162,7 @@ class LoopReversal:
     def _prices_of_starts(self) -> dict[Var, int]:
         """What it takes to know a carry's value at the start of a trip; a tape of them is preferred to one of what is made of them."""
         changing = (c.var for k, c in enumerate(self.copy.carries) if self._stride(k) is None and not self._unchanging(k))
-        return {var: price_of_record(var) * 2 // 3 for var in changing}
+        return {var: price_of_record(var) for var in changing}
 
     def sizes(self, var: Var, before: Builder) -> list[Atom] | None:
         """The sizes of an array that every trip makes, where they are known before the loop."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from stagegrad.ir import Atom, Block, Call, For, If, Raise, Remark, Stage, Stmt, Var, While, blocks
+from stagegrad.ir import BOOL, Atom, Block, Call, For, If, Raise, Remark, Stage, Stmt, Var, While, blocks
 from stagegrad.ops import Builder, find, literal
 from stagegrad.shapes import Shape
 
@@ -23,6 +23,8 @@ from stagegrad.shapes import Shape
 NEVER = 10**9
 #: A record of one number: eight bytes that are written, and read when they have left the cache. In hundredths of a nanosecond.
 RECORD = 450
+#: What a record of a bool takes longer: compiled code has it as a flag, and no number of it.
+_ANSWER = 100
 #: An operation of this cost or less is arithmetic. It runs beside others, so it takes a quarter of its time.
 _CHEAP = 3.0
 #: How many elements an array has, and how many trips an inner loop makes, where only a guess can be made.
@@ -68,8 +70,8 @@ def _stage_work(stage: Stage) -> int:
 
 
 def price_of_record(var: Var) -> int:
-    """The price of a record of this value on every trip."""
-    return RECORD * (_MANY if var.type.rank else 1)
+    """The price of a record of this value on every trip; a number and the question again are quicker than the answer."""
+    return (RECORD + (_ANSWER if var.type == BOOL else 0)) * (_MANY if var.type.rank else 1)
 
 
 def to_record(steps: Sequence[Step], wanted: Iterable[Var], price: Callable[[Var], int]) -> set[Var]:
