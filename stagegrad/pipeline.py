@@ -29,6 +29,7 @@ from stagegrad.names import Words, name_stages
 from stagegrad.ops import REGISTRY
 from stagegrad.passes import optimise
 from stagegrad.passes.factors import share_factors
+from stagegrad.passes.filled import without_filled
 from stagegrad.passes.fuse import fuse
 from stagegrad.passes.into import write_into
 from stagegrad.passes.mapping import over_points
@@ -39,6 +40,7 @@ from stagegrad.passes.ranges import with_plain_ranges
 from stagegrad.passes.sections import by_sections
 from stagegrad.passes.slopes import trip_slopes
 from stagegrad.passes.states import states_in_tapes
+from stagegrad.passes.unread import without_unread_writes
 from stagegrad.passes.wholes import recorded_whole
 from stagegrad.reverse import reverse
 from stagegrad.rules.idioms import restage
@@ -101,7 +103,9 @@ def differentiate(module: Module, wrt: Sequence[int], *, several: bool) -> Modul
 
 
 def _reversed(module: Module, wrt: Sequence[int]) -> Module:
-    return deeply(lambda: _checked(optimise.simplify(_checked(fit_constants(reverse(module, tuple(wrt)))))))
+    adjoint = deeply(lambda: _checked(optimise.simplify(_checked(fit_constants(reverse(module, tuple(wrt)))))))
+    adjoint = deeply(lambda: _checked(optimise.simplify(_checked(without_unread_writes(adjoint)))))
+    return deeply(lambda: _checked(optimise.simplify(_checked(without_filled(adjoint)))))
 
 
 def gradient_alone(adjoint: Module, name: str) -> Module:

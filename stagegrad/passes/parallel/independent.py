@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import replace
 
-from stagegrad.ir import Atom, Block, Call, Carry, For, If, Raise, Stage, Stmt, Var, While, walk, with_blocks
+from stagegrad.ir import Atom, Block, Carry, For, Raise, Stage, Stmt, Var, walk, with_blocks
 from stagegrad.ops import literal
+from stagegrad.passes.versions import are_apart, versions
 from stagegrad.reverse.one_pass import only_sums
 
 _SIZES = frozenset({"size", "extent", "count", "zeros_like"})
@@ -45,84 +46,52 @@ def _in_order(loop: For) -> For:
 
 def has_elements_of_its_own(loop: For, carry: Carry) -> bool:
     """Does each trip read and write only those elements of an array, or rows of it, that its own number chooses?"""
-    versions = _versions(loop, carry)
-    if loop.body.results[loop.carries.index(carry)] not in versions:
+    found = versions(loop, carry)
+    if loop.body.results[loop.carries.index(carry)] not in found:
         return False
     for stmt in walk(loop.body):
-        if isinstance(stmt, Stage) and not versions.isdisjoint(stmt.args) and stmt.op not in _SIZES:
+        if isinstance(stmt, Stage) and not found.isdisjoint(stmt.args) and stmt.op not in _SIZES:
             attrs = dict(stmt.attrs)
             first = str(attrs.get("at", "[{0}]")).startswith("[{0}") and not attrs.get("gather")
-            is_access = stmt.op in ("load", "store", "accumulate") and stmt.args[0] in versions and versions.isdisjoint(stmt.args[1:])
+            is_access = stmt.op in ("load", "store", "accumulate") and stmt.args[0] in found and found.isdisjoint(stmt.args[1:])
             if not (is_access and first and stmt.args[1] == loop.index):
                 return False
-    return _are_apart(loop, versions)
+    return are_apart(loop, found)
 
 
 def is_added_to(loop: For, carry: Carry) -> bool:
     """Do the trips do nothing with an array but add to its elements?"""
-    versions = _versions(loop, carry)
-    if carry.var.type.kind != "float" or loop.body.results[loop.carries.index(carry)] not in versions:
+    found = versions(loop, carry)
+    if carry.var.type.kind != "float" or loop.body.results[loop.carries.index(carry)] not in found:
         return False
     for stmt in walk(loop.body):
-        if not isinstance(stmt, Stage) or versions.isdisjoint(stmt.args) or stmt.op in _SIZES:
+        if not isinstance(stmt, Stage) or found.isdisjoint(stmt.args) or stmt.op in _SIZES:
             continue
-        if stmt.op != "accumulate" or not versions.isdisjoint(stmt.args[1:]):
+        if stmt.op != "accumulate" or not found.isdisjoint(stmt.args[1:]):
             return False
-    return _are_apart(loop, versions)
+    return are_apart(loop, found)
 
 
 def is_scratch(loop: For, carry: Carry, later: Container[Var]) -> bool:
     """Does each trip write all that it reads of an array, in loops of one range over it, and does nobody read it afterwards?"""
-    versions, ranges, written = _versions(loop, carry), set[Atom](), False
+    found, ranges, written = versions(loop, carry), set[Atom](), False
     if carry.out in later or carry.var.type.rank != 1:
         return False
     for stmt in loop.body.stmts:
-        touching = [inner for inner in walk(Block((stmt,))) if isinstance(inner, Stage) and not versions.isdisjoint(inner.args)]
+        touching = [inner for inner in walk(Block((stmt,))) if isinstance(inner, Stage) and not found.isdisjoint(inner.args)]
         if not touching:
             continue
         if not isinstance(stmt, For) or stmt.until is not None or (stmt.start, stmt.step) != (literal(0), literal(1)):
             return False
         ranges.add(stmt.stop)
-        if not (written or touching[0].op == "store") or not all(_is_at(inner, stmt, versions) for inner in touching):
+        if not (written or touching[0].op == "store") or not all(_is_at(inner, stmt, found) for inner in touching):
             return False
         written = True
-    return len(ranges) == 1 and _are_apart(loop, versions)
+    return len(ranges) == 1 and are_apart(loop, found)
 
 
-def _is_at(stage: Stage, loop: For, versions: set[Atom]) -> bool:
+def _is_at(stage: Stage, loop: For, found: set[Atom]) -> bool:
     """Does a stage of a loop's own read or write the element of an array that the loop's index names?"""
     attrs = dict(stage.attrs)
     plain = stage.op in ("load", "store") and attrs.get("at", "[{0}]") == "[{0}]" and not attrs.get("gather")
-    return plain and stage in loop.body.stmts and stage.args[1] == loop.index and versions.isdisjoint(stage.args[1:])
-
-
-def _are_apart(loop: For, versions: set[Atom]) -> bool:
-    """Is where ways join all of it this array, or nothing of it, and does no function get it, which may read any of its elements?"""
-    calls = (stmt for stmt in walk(loop.body) if isinstance(stmt, Call))
-    if not all(versions.isdisjoint(call.args) for call in calls):
-        return False
-    return all(versions.issuperset(sources) or versions.isdisjoint(sources) for sources in _joins(loop.body).values())
-
-
-def _versions(loop: For, carry: Carry) -> set[Atom]:
-    """An array as it enters a trip, and all that the trip's writes make of it."""
-    found: set[Atom] = {carry.var}
-    joins = _joins(loop.body)
-    writes = [stmt for stmt in walk(loop.body) if isinstance(stmt, Stage) and stmt.op in ("store", "accumulate")]
-    size = 0
-    while size != (size := len(found)):
-        found |= {stage.out for stage in writes if stage.args[0] in found}
-        found |= {out for out, sources in joins.items() if not found.isdisjoint(sources)}
-    return found
-
-
-def _joins(body: Block) -> dict[Var, tuple[Atom, ...]]:
-    """What the values of branches and inner loops may be."""
-    found: dict[Var, tuple[Atom, ...]] = {}
-    for stmt in walk(body):
-        if isinstance(stmt, If):
-            found |= dict(zip(stmt.outs, zip(stmt.then.results, stmt.orelse.results, strict=True), strict=True))
-        elif isinstance(stmt, (For, While)):
-            for carry, result in zip(stmt.carries, stmt.body.results, strict=True):
-                found[carry.var] = found[carry.out] = (carry.init, result)
-    return found
+    return plain and stage in loop.body.stmts and stage.args[1] == loop.index and found.isdisjoint(stage.args[1:])
