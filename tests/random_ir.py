@@ -320,6 +320,9 @@ class Writer:
         if until is None:
             results = (*self.next_values(stmts, inner, carries), *counted)
             return Block(tuple(stmts), results)
+        if self.chance(0.25):  # the test alone, which may read what the trip began with
+            results = (*self.next_values(stmts, inner, carries), *counted, self.test(stmts, inner))
+            return Block(tuple(stmts), results)
         rest = self.exit(stmts, inner, carries, depth - 1)
         if self.chance(0.2):
             self.float_stage(stmts, inner)

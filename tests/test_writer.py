@@ -481,6 +481,31 @@ def f(x):
     return y + w
 ''',
 )
+CASES["a loop that ends by what its trip began with"] = (
+    r'''
+function f(x.0: float, n.0: int) -> 0 from python:
+  for i.0 in range(0, n.0, 1) carry (x.1: float = x.0 -> x.2, %0: bool = False -> %1) until %0:
+    y.0: float = cos(x.1)
+    %2: float = sub(y.0, x.1)
+    %3: float = abs(%2)
+    %4: bool = lt(%3, 0.5)
+    yield y.0, %4
+  return x.2
+''',
+    r'''
+from math import cos
+
+
+def f(x, n):
+    for i in range(n):
+        y = cos(x)
+        if abs(y - x) < 0.5:
+            x = y
+            break
+        x = y
+    return x
+''',
+)
 
 
 @pytest.mark.parametrize("title", CASES)

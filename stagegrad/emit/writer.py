@@ -460,7 +460,17 @@ class _Writer:
             return
         ends = results[end.until]
         held = end.steady if literal_is(ends, False) else (None,) * len(results)
-        self._move(results, [None if r == h else t for t, r, h in zip(end.targets, results, held, strict=True)])
+        targets = [None if r == h else t for t, r, h in zip(end.targets, results, held, strict=True)]
+        if self._spoils(results, targets, ends):
+            # ``if abs(x2 - x) < tol`` reads what the trip began with: it comes before ``x = x2``, which either way needs.
+            self.line(f"if {self.text(ends).text}:")
+            self.depth += 1
+            self._move(results, targets)
+            self.line("break")
+            self.depth -= 1
+            self._move(results, targets)
+            return
+        self._move(results, targets)
         if literal_is(ends, True):
             self.line("break")
         elif not literal_is(ends, False):
@@ -498,6 +508,12 @@ class _Writer:
                 return
             self.line(f"{free[0]} = {free[1].text}")
             moves.remove(free)
+
+    def _spoils(self, results: Sequence[Atom], targets: Sequence[Var | None], ends: Atom) -> bool:
+        """Does moving the results change a variable that the text of `ends` reads?"""
+        read = {self.storage[leaf] for leaf in self.plan.leaves(ends)}
+        moved = [(self.storage[t], r) for t, r in zip(targets, results, strict=True) if t is not None and self.storage[t] in read]
+        return any(isinstance(result, Lit) or self.text(result).text != out for out, result in moved)
 
     def _anything(self, type: Type) -> Text:
         """What stands for an undefined value where the text must have one."""
