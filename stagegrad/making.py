@@ -93,6 +93,8 @@ def compile(
     the text of the function cannot be found, or is not what is running.
     """
     options = Options(wrt, target, stages, cache, flush_denormals, parallel)
+    if source is not None and not isinstance(source, str):
+        raise ArgumentError(f"source={source!r} is not text", advice="the text that the function was defined by")
     if function is None:
         return lambda found: compile(found, wrt=wrt, target=target, stages=stages, cache=cache, flush_denormals=flush_denormals,
                                      parallel=parallel, source=source, types=types)  # fmt: skip

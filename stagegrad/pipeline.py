@@ -218,6 +218,7 @@ class Options:
         if self.target is not None:
             _one_of("target", self.target, TARGETS)
         _one_of("stages", self.stages, LEVELS)
+        _require_choice(self.wrt)
         for option, given in (("cache", self.cache), ("flush_denormals", self.flush_denormals), ("parallel", self.parallel)):
             if not isinstance(given, bool):
                 raise NameChoiceError(f"{option}={given!r} is neither True nor False")
@@ -487,8 +488,12 @@ class Build:
         if wrt is None:
             floats = tuple(k for k in range(len(self.parameters)) if [*self._float_leaves(k)])
             if not floats:
-                raise ArgumentError(f"{self.name}() has no float parameter to differentiate with respect to", self.program.module.main.span)
+                names, specs = self.parameters, self.program.specs
+                what = "; ".join(f"`{name}` is {_kind(spec)}" for name, spec in zip(names, specs, strict=True))
+                reason = f"{self.name}() has no float parameter to differentiate with respect to{f': {what}' if what else ''}"
+                raise ArgumentError(reason, self.program.module.main.span, _as_float(names[0], specs[0], self.name) if names else "")
             return floats, len(floats) > 1
+        _require_choice(wrt)
         several = not isinstance(wrt, (str, int))
         found = tuple(map(self._position, (wrt,) if isinstance(wrt, (str, int)) else wrt))
         if not found or len(set(found)) < len(found):
@@ -513,10 +518,17 @@ class Build:
 
     def _refuse(self, position: int) -> None:
         name, spec = self.parameters[position], self.program.specs[position]
-        what = str(spec.type) if isinstance(spec, Leaf) and not spec.type.rank else word_of(spec)
-        reason = f"argument `{name}` of {self.name}() is {what}; only a float has a gradient"
-        is_array = isinstance(spec, Leaf) and spec.type.rank
-        raise ArgumentError(reason, advice=f"{name}.astype(float)" if is_array else f"def {self.name}(..., {name}: float, ...)")
+        reason = f"argument `{name}` of {self.name}() is {_kind(spec)}; only a float has a gradient"
+        raise ArgumentError(reason, advice=_as_float(name, spec, self.name))
+
+
+def _kind(spec: Spec) -> str:
+    return str(spec.type) if isinstance(spec, Leaf) and not spec.type.rank else word_of(spec)
+
+
+def _as_float(name: str, spec: Spec, function: str) -> str:
+    """How a parameter that has no gradient becomes one that has."""
+    return f"{name}.astype(float)" if isinstance(spec, Leaf) and spec.type.rank else f"def {function}(..., {name}: float, ...)"
 
 
 def _arrays(main: Function) -> list[int]:
@@ -544,7 +556,16 @@ def _spec_of(shape: Shape, results: Sequence[Atom]) -> Spec:
 
 def _key(wrt: Choice) -> Choice:
     """A choice as part of a dictionary's key; a list is as good as a tuple."""
+    _require_choice(wrt)
     return wrt if wrt is None or isinstance(wrt, (str, int)) else tuple(wrt)
+
+
+def _require_choice(wrt: object) -> None:
+    """Refuses what neither names parameters nor counts them."""
+    if isinstance(wrt, (tuple, list)) and all(isinstance(one, (str, int)) for one in wrt):
+        return
+    if wrt is not None and not isinstance(wrt, (str, int)):
+        raise NameChoiceError(f"wrt={wrt!r} is not a choice of parameters", advice='a name or a position, "x" or 0, or a tuple of them')
 
 
 def _one_of(option: str, given: object, allowed: Sequence[str]) -> None:

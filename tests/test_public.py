@@ -225,11 +225,32 @@ def test_choices_that_do_not_exist():
         stagegrad.compile(wrt="z")(lambda x: x)
 
 
+def test_options_of_another_kind_are_refused_by_name():
+    def square(x: float) -> float:
+        return x * x
+
+    staged = stagegrad.compile(square, target="python")
+    refused = (
+        (lambda: stagegrad.compile(square, wrt=1.5), "wrt=1.5 is not a choice"),
+        (lambda: stagegrad.formula("x*y", wrt={"x"}), "wrt={'x'} is not a choice"),
+        (lambda: stagegrad.grad(square, 1.5)(2.0), "wrt=1.5 is not a choice"),
+        (lambda: staged.grad(2.0, wrt=("x", 1.5)), "is not a choice"),
+        (lambda: stagegrad.compile(square, types="x"), "types='x' is not a dict"),
+        (lambda: stagegrad.compile(square, source=3), "source=3 is not text"),
+        (lambda: staged.check_grads("a"), "is a str; it needs a float"),
+    )
+    for call, words in refused:
+        assert words in str(error_of(call))
+        assert isinstance(error_of(call), stagegrad.StagegradError)
+
+
 def test_what_has_no_gradient_is_refused_with_the_alternative():
     with pytest.raises(ArgumentError, match="returns a tuple of 2") as caught:
         stagegrad.compile(lambda x: (x, x), target="python").grad(1.0)
     assert "write instead:  return one of them" in str(caught.value)
     with pytest.raises(ArgumentError, match="no float parameter"):
+        stagegrad.compile(lambda n: n << 1, target="python").grad(1)
+    with pytest.raises(ArgumentError, match=r"no float parameter .*: `n` is int"):
         stagegrad.compile(lambda n: n << 1, target="python").grad(1)
     with pytest.raises(ArgumentError, match="returns a bool"):
         stagegrad.grad(lambda x: x > 1.0)

@@ -373,6 +373,8 @@ def _parsed(text: str, name: str) -> Leaf:
 
 def parse_all(types: Types, signature: inspect.Signature, title: str) -> Specs:
     """The specs of the parameters of a function that `types` names, in the order of its signature."""
+    if not isinstance(types, Mapping):
+        raise NameChoiceError(f"types={types!r} is not a dict of names and types", advice='types={"x": "float64[:]", "n": "int64"}')
     unknown = [name for name in types if name not in signature.parameters]
     if unknown:
         names = ", ".join(signature.parameters) or "none"

@@ -40,8 +40,8 @@ def check_grads(staged: Any, *args: Any, **kwargs: Any) -> GradientCheck:
     bound = staged.program.signature.bind(*args, **kwargs)
     bound.apply_defaults()
     arguments = tuple(bound.arguments[name] for name in staged.program.signature.parameters)
+    value, slopes = staged.value_and_grad(*args, **kwargs)  # first: it refuses what is no argument
     floats = [float(a) if kind == "float" else a for a, kind in zip(arguments, question.types, strict=True)]
-    value, slopes = staged.value_and_grad(*args, **kwargs)
     found = dict(zip(question.wrt, slopes if isinstance(slopes, tuple) else (slopes,), strict=True))
     for oracle in oracles:
         try:
