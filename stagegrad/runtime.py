@@ -487,6 +487,17 @@ def _lock_for(key: str) -> threading.Lock:
         return _locks.setdefault(key, threading.Lock())
 
 
+def hold_compiler() -> Callable[[], None]:
+    """Waits until no other thread compiles, and lets none do so until what it returns is called: Numba has one lock for all of them."""
+    numba = sys.modules.get("numba")
+    lock = getattr(getattr(getattr(numba, "core", None), "compiler_lock", None), "global_compiler_lock", None)
+    if lock is None:  # not imported, or not all of it yet
+        return lambda: None
+    lock.acquire()
+    release: Callable[[], None] = lock.release
+    return release
+
+
 def _renew_locks() -> None:
     """A child process starts with open locks: the thread that held one in the parent does not exist in the child."""
     global _guard

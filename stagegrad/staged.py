@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, Generic, Literal, ParamSpec, TypeVar
 
-from stagegrad import pipeline
+from stagegrad import pipeline, runtime
 from stagegrad.calls.boundary import Answer, Boundary, Parameters, turned_among
 from stagegrad.calls.cost import Cost, count, tape_names
 from stagegrad.calls.doors import Door
@@ -42,13 +42,21 @@ Key = tuple[tuple[str, Spec], ...]
 _making = threading.RLock()
 
 
-def _renew_lock() -> None:
-    global _making
-    _making = threading.RLock()
+def _before_fork() -> None:
+    """What another thread compiles is finished first: a child would find the locks of that thread closed for ever."""
+    _making.acquire()
+    _held.append(runtime.hold_compiler())
 
+
+def _after_fork() -> None:
+    _held.pop()()
+    _making.release()
+
+
+_held: list[Callable[[], None]] = []
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=_renew_lock)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 _NOTHING: Specs = {}

@@ -9,9 +9,12 @@ import math
 import os
 import pickle
 import re
+import signal
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -22,7 +25,7 @@ import pytest
 
 import stagegrad
 from stagegrad import ArgumentError, NameChoiceError, StagegradError, ops
-from stagegrad.runtime import without_disk_cache
+from stagegrad.runtime import hold_compiler, without_disk_cache
 
 CS231N = "(x + sigmoid(y)) / (sigmoid(x) + (x + y)**2)"
 VALUE, DX, DY = 1.5456448841066441, 2.0595697955721652, 1.5922327514838093
@@ -561,6 +564,31 @@ def test_a_forked_child_can_compile():
 
 
 # ---------------------------------------------------------------------------------------------- the package
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_waits_for_what_another_thread_compiles():
+    """The child would wait for ever for that thread, which it does not have."""
+    compiling = threading.Event()
+
+    def compile_for_a_while():
+        release = hold_compiler()
+        compiling.set()
+        time.sleep(0.3)
+        release()
+
+    thread = threading.Thread(target=compile_for_a_while)
+    thread.start()
+    compiling.wait()
+    child = os.fork()
+    if not child:
+        signal.alarm(30)
+        hold_compiler()()
+        os._exit(int(stagegrad.compile(lambda x: x * x, target="python").grad(3.0)) - 6)
+    assert os.waitpid(child, 0)[1] == 0
+    thread.join()
+    hold_compiler()()
 
 
 def test_the_public_names():
