@@ -26,10 +26,13 @@ from stagegrad.ir import (
     Var,
     blocks,
     bound,
+    walk,
     with_blocks,
 )  # fmt: skip
 from stagegrad.shapes import Dim, Shape, dimensions
 
+#: What makes an array of as many elements along its axes as its operands say.
+_MADE_OF_SIZES = frozenset({"zeros", "zeros_of", "ones_of", "empty_of"})
 #: The largest value of an index: a size of an array (or None for a plain number) and what is added to it.
 Most = tuple[Dim | None, int]
 
@@ -54,10 +57,11 @@ def guarded(module: Module) -> Module:
             s += x[i] * y[2]               if n > 0 and len(y) <= 2: raise IndexError
                                            for i in range(n): s += x[i] * y[2]
 
-    Whoever comes to such a loop comes to its last trip, or to an error before: nothing in it leaves it, and every trip reads.
+    Whoever comes to such a loop comes to its last trip, or to an error before: nothing in it leaves it, and every trip reads. What is
+    read outside of loops at a constant index, ``x[0] = 1.0``, is asked for right before.
     """
     for others in (False, True):
-        module = Module(tuple(replace(function, body=_Guards(function, others).of(function.body)) for function in module.functions))
+        module = Module(tuple(replace(function, body=_Guards(function, others).body()) for function in module.functions))
     return module
 
 
@@ -65,9 +69,28 @@ class _Guards:
     """The loops of a function with what must be asked before them: of their own indices and of constants, or of what `others` they read."""
 
     def __init__(self, function: Function, others: bool) -> None:
-        self.others = others
+        self.function, self.others = function, others
         self.fresh = Fresh(function)
         self.uncertain = set(map(id, uncertain(function)))
+
+    def body(self) -> Block:
+        """The function's body with guards before its loops, and before what it reads at constant indices."""
+        stmts: list[Stmt] = []
+        for stmt in self.function.body.stmts:
+            if isinstance(stmt, Stage) and id(stmt) in self.uncertain:
+                stmts += self.constants(stmt)
+            stmts += self.of(Block((stmt,))).stmts
+        return replace(self.function.body, stmts=tuple(stmts))
+
+    def constants(self, stage: Stage) -> list[Stmt]:
+        """Asks for the constant indices of a stage."""
+        stmts: list[Stmt] = []
+        for axis, part in enumerate(_parts_of(stage)):
+            if isinstance(part, Lit) and isinstance(part.value, int) and part.value >= 0:
+                size = Stage(self.fresh.var("", INT), "extent", (stage.args[0],), (("axis", axis),))
+                beyond = Stage(self.fresh.var("", BOOL), "le", (size.out, part))
+                stmts += [size, beyond, Raise(beyond.out, "IndexError", ("index out of range",), span=stage.span)]
+        return stmts
 
     def of(self, block: Block) -> Block:
         """The block with guards before the loops in it."""
@@ -133,6 +156,7 @@ class _Bounds:
     tests: dict[Var, Stage] = field(default_factory=dict)
     uncertain: list[Stage] = field(default_factory=list)
     shapes: dict[Var, Shape] = field(default_factory=dict)
+    makers: dict[Var, Stage] = field(default_factory=dict)
     # (a, b): k says that a is at most b + k, behind a test that would have raised otherwise; None stands for 0.
     ordered: dict[tuple[Var | Dim | None, Dim], int] = field(default_factory=dict)
     # Tests that do not both hold, for the same reason.
@@ -143,6 +167,7 @@ class _Bounds:
     def found(self) -> list[Stage]:
         """The stages whose indices are not certainly in range."""
         self.shapes = dimensions(self.function, apart=True).of
+        self.makers = {stmt.out: stmt for stmt in walk(self.function.body) if isinstance(stmt, Stage)}
         self.block(self.function.body)
         return self.uncertain
 
@@ -218,7 +243,11 @@ class _Bounds:
     def lowest(self, atom: Atom) -> int | None:
         if isinstance(atom, Lit):
             return atom.value if isinstance(atom.value, int) else None
-        return self.least.get(atom)
+        least = [self.least[atom]] if atom in self.least else []
+        if atom in self.exact:
+            size, more = self.exact[atom]
+            least += [more - self.ordered[None, size]] if (None, size) in self.ordered else []
+        return max(least, default=None)
 
     def highest(self, atom: Atom) -> set[Most]:
         if isinstance(atom, Lit):
@@ -229,6 +258,9 @@ class _Bounds:
         out = stage.out
         if out.type == BOOL:
             self.tests[out] = stage
+        if stage.op in _MADE_OF_SIZES and out in self.shapes:
+            for size, dim in zip(stage.args, self.shapes[out], strict=True):
+                self.is_size(size, dim)
         match stage.op, stage.args:
             case ("extent" | "size"), (Var() as array,) if array in self.shapes:
                 axis = dict(stage.attrs).get("axis", 0)
@@ -253,6 +285,20 @@ class _Bounds:
                 if low is not None and other is not None:
                     self.least[out] = min(low, other)
                 self.most[out] = self.highest(first) | self.highest(second)
+
+    def is_size(self, atom: Atom, dim: Dim) -> None:
+        """What follows for a number when an array has been made with so many elements: ``u = zeros(n + 1)`` says how long u is."""
+        more = 0
+        while isinstance(atom, Var):
+            self.most[atom] = self.highest(atom) | {(dim, more)}
+            self.exact.setdefault(atom, (dim, more))
+            match self.makers.get(atom):
+                case Stage(op="add" | "sub" as op, args=(Var() as before, Lit(int() as number))):
+                    atom, more = before, more + (number if op == "sub" else -number)
+                case Stage(op="add", args=(Lit(int() as number), Var() as before)):
+                    atom, more = before, more - number
+                case _:
+                    return
 
     def difference(self, out: Var, first: Var, second: Var) -> None:
         """``(n - 1) - i`` is never negative where `i` is at most ``n - 1``, and at most ``n - 1`` where `i` is never negative."""

@@ -40,6 +40,7 @@ from stagegrad.passes.ranges import with_plain_ranges
 from stagegrad.passes.sections import by_sections
 from stagegrad.passes.slopes import trip_slopes
 from stagegrad.passes.states import states_in_tapes
+from stagegrad.passes.trajectories import as_states
 from stagegrad.passes.unread import without_unread_writes
 from stagegrad.passes.wholes import recorded_whole
 from stagegrad.reverse import reverse
@@ -103,7 +104,7 @@ def differentiate(module: Module, wrt: Sequence[int], *, several: bool) -> Modul
 
 
 def _reversed(module: Module, wrt: Sequence[int]) -> Module:
-    adjoint = deeply(lambda: _checked(optimise.simplify(_checked(fit_constants(reverse(module, tuple(wrt)))))))
+    adjoint = deeply(lambda: _checked(optimise.simplify(_checked(fit_constants(reverse(_checked(as_states(module)), tuple(wrt)))))))
     adjoint = deeply(lambda: _checked(optimise.simplify(_checked(without_unread_writes(adjoint)))))
     return deeply(lambda: _checked(optimise.simplify(_checked(without_filled(adjoint)))))
 
