@@ -36,6 +36,7 @@ from stagegrad.passes.mapping import over_points
 from stagegrad.passes.narrow import FLOAT32, can_narrow, fit_constants, narrow
 from stagegrad.passes.neighbours import gather_neighbours
 from stagegrad.passes.parallel import in_parallel
+from stagegrad.passes.products import trip_products
 from stagegrad.passes.ranges import with_plain_ranges
 from stagegrad.passes.sections import by_sections
 from stagegrad.passes.slopes import trip_slopes
@@ -131,7 +132,7 @@ def spell(module: Module, target: str, *, cache: bool, checked: bool = False, fr
         module = deeply(lambda: _checked(fuse(_checked(states_in_tapes(_checked(recorded_whole(module)))))))
     if target == "numba":
         module = deeply(lambda: _checked(with_plain_ranges(_checked(share_factors(_checked(gather_neighbours(module)))))))
-        module = deeply(lambda: _checked(trip_slopes(module)))
+        module = deeply(lambda: _checked(trip_slopes(_checked(trip_products(module)))))
     if target == "numba" and not parallel:
         module = deeply(lambda: _checked(by_sections(module)))
     module = deeply(lambda: _checked(write_into(module, into)))
