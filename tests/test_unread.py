@@ -45,6 +45,13 @@ def from_the_end(x, c):
     return a[2] * a[0]
 
 
+def summed_on_the_way(x, c):
+    a = x.copy()
+    for i in range(1, len(x)):
+        a[i] = a[i - 1] * np.sum(a) * c
+    return a[2]
+
+
 def text(function: Any, **types: Any) -> str:
     return stagegrad.compile(function, types=TYPES | types, target="numpy").source("numpy")
 
@@ -62,7 +69,7 @@ def test_what_a_later_trip_reads_is_put_back():
     assert "tape" in text(overwritten)
 
 
-@pytest.mark.parametrize("function", [elements, overwritten, from_the_end])
+@pytest.mark.parametrize("function", [elements, overwritten, from_the_end, summed_on_the_way])
 @pytest.mark.parametrize("count", [3, 4, 7])
 def test_gradients(function, count):
     assert_right(function, np.random.default_rng(count).normal(size=count))

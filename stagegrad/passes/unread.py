@@ -148,6 +148,8 @@ class _Unread:
 
     def place(self, stage: Stage) -> tuple[_Index, ...]:
         """Where a stage reads or writes, as far as that is followed."""
+        if stage.op not in ("load", "store", "accumulate"):
+            return ()
         attrs = dict(stage.attrs)
         at = str(attrs.get("at", "[{0}]"))
         if attrs.get("gather") or "][" in at or "..." in at or "None" in at:
