@@ -22,12 +22,12 @@ def elements(x, c):
 
 
 def trajectory(x, c, steps: int):
-    u = np.zeros((steps + 1, len(x)))
-    u[0] = x
+    u = np.zeros((steps + 1, 2))
+    u[0] = x[:2]
     for k in range(steps):
-        for i in range(len(x)):
-            u[k + 1, i] = u[k, i] * np.cos(c * u[k, i - 1])
-    return np.sum(u[steps] * u[steps])
+        u[k + 1, 0] = u[k, 0] + c * u[k, 1]
+        u[k + 1, 1] = u[k, 1] - c * np.sin(u[k, 0])
+    return u[steps, 0] * u[steps, 1]
 
 
 def overwritten(x, c):
@@ -113,6 +113,7 @@ def random_program(seed: int) -> str:
             f"{target} = {value}",
             f"{target} += {value}",
             f"s += {value}",
+            f"s += np.sum({dice.choice('ab')}) * c",
             f"a[{dice.choice('234')}] = {value}",
         ]
         return indent + dice.choice(written)
