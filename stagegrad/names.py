@@ -10,7 +10,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from stagegrad.analysis import useful, varied
 from stagegrad.ir import (
@@ -43,6 +43,7 @@ from stagegrad.ops import HELPERS, find
 
 _LONGEST = 10
 _NOUNS = {"add": "sum", "sub": "diff", "mul": "prod", "div": "ratio", "reciprocal": "inv", "neg": "neg"}
+_COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine")
 _NUMERALS = {0.0: "zero", 1.0: "one", 2.0: "two", 0.5: "half", 3.0: "three", 10.0: "ten"}
 
 
@@ -265,13 +266,14 @@ def _short(atom: Atom) -> str:
 
 
 def _product(args: tuple[Atom, ...], names: list[str]) -> str:
-    """``x * y`` -> ``xy``; ``x * x`` -> ``xsqr``; ``2.0 * y`` -> ``y2``; ``0.3 * y`` -> ``cy``."""
+    """``x * y`` -> ``xy``; ``x * x`` -> ``xsqr``; ``2.0 * y`` -> ``y2``; ``2.0 * k1`` -> ``twok1``; ``0.3 * y`` -> ``cy``."""
     if args[0] == args[1]:
         return f"{names[0]}sqr"
     for this, other in ((0, 1), (1, 0)):
         atom = args[this]
         if isinstance(atom, Lit) and isinstance(atom.value, (int, float)) and atom.value in range(2, 10):
-            return names[other] + str(int(atom.value))
+            number = int(atom.value)
+            return f"{_COUNTS[number - 2]}{names[other]}" if names[other][-1:].isdigit() else f"{names[other]}{number}"
     return "".join(names)
 
 
@@ -283,9 +285,7 @@ def describe(stage: Stage, made: Mapping[Var, Stage]) -> str:
     side = _side(stage, made, depth=2)
     if stage.op not in ("store", "accumulate"):
         return f"{stage.out.name} = {side}"
-    array, *indices = (_word(arg, made, True, 2) for arg in stage.args[:-1])
-    place = array + str(dict(stage.attrs).get("at", "[{0}]")).format(*indices)
-    return f"{place} {'=' if stage.op == 'store' else '+='} {side}"
+    return f"{_place(stage, stage.args[:-1], made, 2)} {'=' if stage.op == 'store' else '+='} {side}"
 
 
 def describe_call(call: Call, made: Mapping[Var, Stage]) -> str:
@@ -297,8 +297,10 @@ def describe_call(call: Call, made: Mapping[Var, Stage]) -> str:
 def _side(stage: Stage, made: Mapping[Var, Stage], depth: int) -> str:
     op = find(stage.op)
     text = op.display or op.template("numpy", dict(stage.attrs), [arg.type for arg in stage.args])
-    if stage.op in ("load", "store", "accumulate"):
-        return _place_shown(stage, made, depth)
+    if stage.op == "load":
+        return _place(stage, stage.args, made, depth)
+    if stage.op in ("store", "accumulate"):
+        return _word(stage.args[-1], made, True, depth)
     operands = op.names(len(stage.args))
     first = operands[0] if operands and "**" not in text else ""
     names = {name: _word(arg, made, name == first, depth) for name, arg in zip(operands, stage.args, strict=True)}
@@ -306,11 +308,12 @@ def _side(stage: Stage, made: Mapping[Var, Stage], depth: int) -> str:
     return re.sub(r"\(\(([^(),]*)\)\)", r"(\1)", shown)
 
 
-def _place_shown(stage: Stage, made: Mapping[Var, Stage], depth: int) -> str:
-    """``a[i, 1:]`` as a comment names it; what is written there, for a `store`."""
-    array, *indices = (_word(arg, made, True, depth) for arg in stage.args)
-    place = array + str(dict(stage.attrs).get("at", "[{0}]")).format(*indices)
-    return place if stage.op == "load" else indices[-1]
+def _place(stage: Stage, args: Sequence[Atom], made: Mapping[Var, Stage], depth: int) -> str:
+    """``a[i - 1, 1:]`` as a comment names it."""
+    array, *indices = args
+    pairs = [(at, _written_out(at, made, depth)) for at in indices]
+    words = (_word(at, made, True, depth) if inner is None else _side(inner, made, depth - 1) for at, inner in pairs)
+    return _word(array, made, True, depth) + str(dict(stage.attrs).get("at", "[{0}]")).format(*words)
 
 
 def _word(atom: Atom, made: Mapping[Var, Stage], leads: bool, depth: int) -> str:
@@ -318,10 +321,16 @@ def _word(atom: Atom, made: Mapping[Var, Stage], leads: bool, depth: int) -> str
     if isinstance(atom, Lit):
         text = str(atom.value)
         return text if leads or not text.startswith("-") else f"({text})"
-    if atom.name or atom not in made or not depth:
+    stage = _written_out(atom, made, depth)
+    if stage is None:
         return atom.name or "..."
-    text = _side(made[atom], made, depth - 1)
+    text = _side(stage, made, depth - 1)
     return text if re.fullmatch(r"[\w.]+(\(.*\))?", text) else f"({text})"
+
+
+def _written_out(atom: Atom, made: Mapping[Var, Stage], depth: int) -> Stage | None:
+    """How a value without a word was made, if a comment is to say so."""
+    return made.get(atom) if isinstance(atom, Var) and not atom.name and depth > 0 else None
 
 
 def title(stage: Stage) -> str:

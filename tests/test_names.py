@@ -142,3 +142,16 @@ def test_a_comment_writes_out_what_has_no_word() -> None:
     made = {stage.out: stage for stage in stages}
     assert describe(stages[2], made) == "z = x - (y * 0.5)"
     assert describe(stages[3], made) == "w = z * sin(y * 0.5)"
+
+
+def test_an_index_has_no_parentheses_of_its_own() -> None:
+    text = "function f(a.0: float[1], i.0: int) -> 0 from python:\n  %0: int = add(i.0, 1)\n"
+    text += "  z.0: float = load(a.0, %0)\n  w.0: float = mul(z.0, z.0)\n  return w.0\n"
+    stages = [stmt for stmt in parse(text).main.body.stmts if isinstance(stmt, Stage)]
+    assert describe(stages[1], {stage.out: stage for stage in stages}) == "z = a[i + 1]"
+
+
+def test_twice_a_numbered_value_is_spelled_out() -> None:
+    text = "function f(k1.0: float) -> 0 from python:\n  %0: float = mul(2.0, k1.0)\n  %1: float = mul(%0, k1.0)\n  return %1\n"
+    stage = parse(text).main.body.stmts[0]
+    assert isinstance(stage, Stage) and structural(stage) == "twok1"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from stagegrad.emit.sharing import IN_PLACE
 from stagegrad.ir import (
     BOOL,
+    INT,
     Atom,
     Block,
     Call,
@@ -39,6 +40,7 @@ from stagegrad.names import Words, count_reads, destinations, end_of, reserved, 
 _MOST_OPERATIONS = 7
 
 _WRITES = {"store", "accumulate", "grow"}
+_INDEXED = {"load", "store", "accumulate"}
 
 #: What these read of an array is the same after a write.
 _READ_NO_ELEMENTS = {"size", "extent", "count"}
@@ -86,7 +88,7 @@ def operands(stmt: Stage | If) -> list[Atom]:
 def plan(function: Function) -> Plan:
     """Decides what is inlined, and names what is neither named nor inlined."""
     counts = count_reads(function.body)
-    found = Plan(function, counts)
+    found = Plan(function, counts, _neighbours(function, counts))
     _Planner(found).block(function.body)
     mapping = _missing_names(function, found) or _shared_names(function)
     if not mapping:
@@ -94,6 +96,18 @@ def plan(function: Function) -> Plan:
     # Planning again on the named function gives the same answer: only values that are not inlined were renamed.
     named = rename_function(function, mapping)
     return plan(named)
+
+
+def _neighbours(function: Function, counts: Counter[Var]) -> dict[Var, Stage | If]:
+    """Indices such as ``i - 1`` and ``i + j``, which are written in the brackets however often they are read."""
+    as_index: Counter[Var] = Counter()
+    steps: list[Stage] = []
+    for stmt in walk(function.body):
+        if isinstance(stmt, Stage) and stmt.op in _INDEXED:
+            as_index.update(variables(stmt.args[1 : -1 if stmt.op in _WRITES else None]))
+        elif isinstance(stmt, Stage) and stmt.op in ("add", "sub") and stmt.out.type == INT and not stmt.out.name:
+            steps += [stmt] if all(isinstance(arg, Lit) or arg.name for arg in stmt.args) else []
+    return {step.out: step for step in steps if as_index[step.out] == counts[step.out]}
 
 
 def _missing_names(function: Function, found: Plan) -> dict[Var, Var]:
@@ -177,7 +191,7 @@ class _Planner:
         if stage.op in _WRITES or IN_PLACE in stage.attrs:
             for var in [v for v in pending if v in self.readers]:
                 del pending[var]
-        if stage.op in _WRITES:
+        if stage.op in _WRITES or stage.out in self.plan.inlined:
             return
         if not stage.out.name and self.plan.counts[stage.out] == 1 and not stage.note.startswith(">"):
             self.sizes[stage.out] = size + 1

@@ -68,9 +68,9 @@ def f_value_and_grad(u0, h, sweeps):
             # uim1puip1 = uim1 + uip1
             duim1 = duim1puip1
             duip1 = duim1puip1
-            # uip1 = u[(i + 1)]
+            # uip1 = u[i + 1]
             du[i + 1] += duip1
-            # uim1 = u[(i - 1)]
+            # uim1 = u[i - 1]
             du[i - 1] += duim1
     # u = u0.copy()
     du0 = du
@@ -141,9 +141,9 @@ def f_value_and_grad(u0, h, sweeps):
             # uim1puip1 = uim1 + uip1
             duim1 = duim1puip1
             duip1 = duim1puip1
-            # uip1 = u[(i + 1)]
+            # uip1 = u[i + 1]
             du[i + 1] += duip1
-            # uim1 = u[(i - 1)]
+            # uim1 = u[i - 1]
             du[i - 1] += duim1
     # u = u0.copy()
     du0 = du

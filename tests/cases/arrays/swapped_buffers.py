@@ -163,19 +163,17 @@ def f_value_and_grad(u0, c, steps):
             i2 = i + nmedge
             i = i if i < 1 else i2
             if i < n - 1:
-                ipone = i + 1
-                new_ = new[ipone]
+                new_ = new[i + 1]
                 new_i = new[i]
-                du_ = du[ipone]
+                du_ = du[i + 1]
                 pick = new_ * ((new_ - new_i) * -du_)
             else:
                 pick = 0.0
             # cui = c * ui
             it = plus(it, pick)
             if i < n - 1:
-                ipone2 = i + 1
-                new_ = new[ipone2]
-                du_ = du[ipone2]
+                new_ = new[i + 1]
+                du_ = du[i + 1]
                 pick2 = -(c * new_ * -du_)
             else:
                 pick2 = 0.0
@@ -192,17 +190,15 @@ def f_value_and_grad(u0, c, steps):
         dnew3 = dnew
         it2 = it
         for i in range(n - 2):
-            iptwo = i + 2
-            new_ = new[iptwo]
-            ipone3 = i + 1
-            new_2 = new[ipone3]
-            du_ = du[iptwo]
-            du_2 = du[ipone3]
+            new_ = new[i + 2]
+            new_2 = new[i + 1]
+            du_ = du[i + 2]
+            du_2 = du[i + 1]
             negdu_ = -du_2
             new_i = new[i]
             sum1 = du_2 + c * new_2 * negdu_ + c * ((new_2 - new_i) * negdu_)
             # ui2 = u[:-1]
-            dnew3[ipone3] += -(c * new_ * -du_) + sum1
+            dnew3[i + 1] += -(c * new_ * -du_) + sum1
             it2 = plus(it2, new_ * ((new_ - new_2) * -du_))
         # cui = c * ui
         dc += it2

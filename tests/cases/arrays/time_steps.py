@@ -49,8 +49,7 @@ def f_value_and_grad(u0, c, steps):
         for i in range(nmone - 1, 0, -1):
             uoldi = uold[i]
             cuoldi = c * uoldi
-            imone = i - 1
-            uoldim1 = uold[imone]
+            uoldim1 = uold[i - 1]
             diff1 = uoldi - uoldim1
             # u[i] = diff2
             dui = du[i]
@@ -65,8 +64,8 @@ def f_value_and_grad(u0, c, steps):
             # diff1 = uoldi - uoldim1
             duoldi += ddiff1
             duoldim1 = -ddiff1
-            # uoldim1 = uold[(i - 1)]
-            duold[imone] += duoldim1
+            # uoldim1 = uold[i - 1]
+            duold[i - 1] += duoldim1
             # cuoldi = c * uoldi
             dc += uoldi * dcuoldi
             duoldi += c * dcuoldi
@@ -125,14 +124,13 @@ def f_value_and_grad(u0, c, steps):
         edge = min(3, m)
         rest = m - edge
         for i in range(1, end):
-            ipone = i + 1
-            uold_ip1 = uold[ipone]
+            uold_ip1 = uold[i + 1]
             cuoldi = c * uold_ip1
-            du_ip1 = du[ipone]
+            du_ip1 = du[i + 1]
             dprod1 = -du_ip1
             ddiff1 = cuoldi * dprod1
             duoldim1 = -ddiff1
-            # uoldim1 = uold[(i - 1)]
+            # uoldim1 = uold[i - 1]
             duold_i = duoldim1
             du_i = du[i]
             uold_i = uold[i]
@@ -164,18 +162,16 @@ def f_value_and_grad(u0, c, steps):
                 du_i = 0.0
             else:
                 du_i = du[i]
-            ipone2 = i + 1
             if branch1:
-                uold_ip1 = uold[ipone2]
+                uold_ip1 = uold[i + 1]
                 cuoldi = c * uold_ip1
-                du_ip1 = du[ipone2]
+                du_ip1 = du[i + 1]
                 dprod1 = -du_ip1
                 ddiff1 = cuoldi * dprod1
                 duoldim1 = -ddiff1
                 duold_i = duoldim1
             else:
                 duold_i = 0.0
-            imone = i - 1
             if branch2:
                 du_i2 = du[i]
                 uold_i = uold[i]
@@ -183,14 +179,14 @@ def f_value_and_grad(u0, c, steps):
                 dprod1 = -du_i2
                 ddiff1 = cuoldi * dprod1
                 duoldi = du_i2 + ddiff1
-                uold_im1 = uold[imone]
+                uold_im1 = uold[i - 1]
                 diff1 = uold_i - uold_im1
                 dcuoldi = diff1 * dprod1
                 duoldi += c * dcuoldi
                 duold_i += duoldi
             if branch2:
                 uold_i = uold[i]
-                uold_im1 = uold[imone]
+                uold_im1 = uold[i - 1]
                 diff1 = uold_i - uold_im1
                 du_i2 = du[i]
                 dprod1 = -du_i2
