@@ -28,6 +28,7 @@ _SIZED = frozenset({"zeros", "tape_float", "tape_int", "tape_bool", "zeros_of", 
 _REDUCED = frozenset({
     "sum", "mean", "var", "std", "prod", "amax", "amin", "argmax", "argmin", "any", "all", "count_nonzero", "logsumexp", "median", "norm",
 })  # fmt: skip
+    "nanmax", "nanmin",
 
 
 def shapes(function: Function, *, certain: bool = False) -> dict[Var, Shape]:

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from statistics import NormalDist
 from typing import Any
 
 import mpmath
@@ -82,6 +83,16 @@ def upper_tail(x: Any) -> Any:
 
 def ndtr(x: Any) -> Any:
     return upper_tail(-x) if x < 0 else 1 - upper_tail(x)
+
+
+def ndtri(p: Any) -> Any:
+    """Newton's method from the float, on the logarithm of the smaller tail."""
+    if p > 0.5:
+        return -ndtri(1 - p)
+    x = mpf(NormalDist().inv_cdf(float(p)))
+    for _ in range(5):
+        x -= (log_ndtr(x) - mpmath.log(p)) / mills(x)
+    return x
 
 
 def log_ndtr(x: Any) -> Any:
@@ -175,6 +186,17 @@ REFERENCES: dict[str, Reference] = {
                          (MIDDLE, (-0.999, 1e100))),
     "logit": reference(lambda x: mpmath.log(x / (1 - x)), lambda x: 1 / (x * (1 - x)), over=(1e-300, math.nextafter(1.0, 0.0))),
     "ndtr": reference(ndtr, bell, over=(-37.0, HUGE)),
+    "ndtri": reference(ndtri, lambda p: 1 / bell(ndtri(p)), over=(1e-290, 0.9999)),
+    "ndtri_dx": reference(lambda p: 1 / bell(ndtri(p)), lambda p: ndtri(p) / bell(ndtri(p)) ** 2, over=(1e-140, 0.9999)),
+    "erfinv": reference(mpmath.erfinv, lambda x: 1 / ROOT2PI / gauss(mpmath.erfinv(x)), over=(-0.9999, 0.9999)),
+    "erfcinv": reference(lambda x: -ndtri(x / 2) / mpmath.sqrt(2), lambda x: -1 / ROOT2PI / gauss(ndtri(x / 2) / mpmath.sqrt(2)),
+                         over=(1e-290, 1.9999)),
+    "entr": reference(lambda x: -x * mpmath.log(x), lambda x: -1 - mpmath.log(x), over=(1e-100, 1e100)),
+    "log_ratio": reference(lambda x, y: mpmath.log(x / y), lambda x, y: 1 / x, lambda x, y: -1 / y, over=(1e-100, 1e100)),
+    "rel_entr": reference(lambda x, y: x * mpmath.log(x / y), lambda x, y: mpmath.log(x / y) + 1, lambda x, y: -x / y,
+                          over=(1e-100, 1e100)),
+    "kl_div": reference(lambda x, y: x * mpmath.log(x / y) - x + y, lambda x, y: mpmath.log(x / y), lambda x, y: 1 - x / y,
+                        over=(1e-100, 1e100)),
     "bell": reference(bell, lambda x: -x * bell(x)),
     "log_ndtr": reference(log_ndtr, mills, over=(-1e3, 37.0)),
     "mills": reference(mills, lambda x: -mills(x) * (x + mills(x)), over=(-1e3, 37.0)),
@@ -344,6 +366,10 @@ EXCEPTIONS: dict[tuple[str, int], Function] = {
     ("mills", 1): absolute(2.0**-49),  # a product with mills_gap
     ("betaln", 2): _cancelling,
     ("mills_gap", 0): absolute(2.0**-51),
+    ("entr", 1): _cancelling,
+    ("rel_entr", 1): _cancelling,
+    ("kl_div", 0): _cancelling,
+    ("ndtri_dx", 1): lambda found, exact, value, point: ulps(found, exact) / 2,  # twice the value's own error, which is squared
     ("mills_gap", 1): absolute(2.0**-47),
     # 1 + x*x overflows where the slope is subnormal.
     ("atan", 1): _flushed,

@@ -70,6 +70,7 @@ HEAVY = {
     "numba": {"kernels", "straight"},
     "sympy": {"verify", "interop"},
     "mpmath": {"verify"},
+    "scipy": set(),
     "click": {"cli", "explorer"},
     "rich": {"show", "explorer"},
     "platformdirs": set(),

@@ -185,7 +185,7 @@ def exact_atom(atom: Atom, values: dict[Var, Any]) -> Any:
 EXACT = {
     math.log(2.0): sympy.log(2), 1 / math.log(2.0): 1 / sympy.log(2), 1 / math.log(10.0): 1 / sympy.log(10),
     180.0 / math.pi: 180 / sympy.pi, math.pi / 180.0: sympy.pi / 180,
-    -2.0 / 3.0: sympy.Rational(-2, 3),
+    -2.0 / 3.0: sympy.Rational(-2, 3), 0.25 * math.sqrt(2.0): sympy.sqrt(2) / 4, -0.25 * math.sqrt(2.0): -sympy.sqrt(2) / 4,
     2.0 / math.sqrt(math.pi): 2 / sympy.sqrt(sympy.pi), -2.0 / math.sqrt(math.pi): -2 / sympy.sqrt(sympy.pi),
 }  # fmt: skip
 

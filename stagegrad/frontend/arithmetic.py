@@ -69,6 +69,10 @@ class Arithmetic(Emitter):
         """A list of the function's own."""
         raise NotImplementedError
 
+    def new_ident(self) -> int:
+        """What a list or a dict of the function's own goes by."""
+        raise NotImplementedError
+
     def repeated(self, many: Many, times: Value, node: ast.AST) -> Value:
         """A list of one number, repeated as often as is known at run time only."""
         raise NotImplementedError
@@ -78,12 +82,16 @@ class Arithmetic(Emitter):
     def operate(self, op: str, left: Value, right: Value, node: ast.AST) -> Value:
         """``left op right`` as Python has it for numbers; two tuples may be added."""
         left, right = self.usable(left, node), self.usable(right, node)
+        if op == "bitor" and isinstance(left, Record) and isinstance(right, Record) and left.display == right.display == "dict":
+            both = dict(zip(left.names, left.items, strict=True)) | dict(zip(right.names, right.items, strict=True))
+            return Record("dict", tuple(both), tuple(both.values()), ident=self.new_ident())
         if op == "add" and isinstance(left, Many) and isinstance(right, Many) and left.display == right.display != "iterator":
             items = left.items + right.items
             return Many(items) if left.display == "tuple" else self.new_list(items)
         if any(map(self.is_array, (left, right))) or not op:
             return self.on_arrays(op, left, right, node)
         if op == "mul" and (many := _repetition(left, right)):
+            self.shared(many[0])
             items = many[0].items * many[1]
             self.check_size(items, node)
             return Many(items) if many[0].display == "tuple" else self.new_list(items)
@@ -232,8 +240,8 @@ class Arithmetic(Emitter):
             raise NeedsTypes("what this compares depends on the types of the arguments", self.span(node), "a call, or types=")
 
     def _contained(self, left: Value, right: Value, node: ast.AST) -> Atom:
-        if isinstance(right, Record) and right.display == "dict" and isinstance(left, Static):
-            return Lit(left.thing in right.names, BOOL)
+        if isinstance(right, Record) and right.display == "dict" and (key := _constant_key(left)) is not None:
+            return Lit(key in right.names, BOOL)
         if not isinstance(right, Many):
             raise self.refusal(node, f"`in` needs a tuple here, and this is {describe(right)}", "comparisons joined by `or`")
         if isinstance(left, Var) and left in right.items:
@@ -262,6 +270,13 @@ def _repeated_at_run_time(left: Value, right: Value) -> tuple[Many, Value] | Non
             item = many.items[0]
             return (many, times) if isinstance(item, Var | Lit) and not item.type.rank else None
     return None
+
+
+def _constant_key(value: Value) -> str | int | None:
+    """What a dict can be asked for while it is lowered; None for anything else."""
+    if isinstance(value, Static) and isinstance(value.thing, str):
+        return value.thing
+    return value.value if isinstance(value, Lit) and type(value.value) is int else None
 
 
 def _none_or_text(value: Value) -> bool:

@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from stagegrad.errors import NeedsTypes
-from stagegrad.frontend import numpy_words
+from stagegrad.frontend import numpy_words, words_scipy
 from stagegrad.frontend import words_of_arrays as _words  # noqa: F401  (declares the words)
 from stagegrad.frontend.calls import Calls
-from stagegrad.frontend.forms import known
+from stagegrad.frontend.growth import OF_DICTS
 from stagegrad.frontend.indexing import Step, atoms_of, attributes, joined
 from stagegrad.frontend.program import Capture
 from stagegrad.frontend.records import fields_of
-from stagegrad.frontend.values import Many, Method, Range, Record, Static, Stream, Value, describe
+from stagegrad.frontend.values import Many, Method, Record, Static, Value, describe
 from stagegrad.ir import BOOL, INT, Atom, Lit, Type, Var
 from stagegrad.ops import literal
 
@@ -282,7 +282,7 @@ class Arrays(Calls):
             return self.item(Many(owner.items), link)
         if owner.display == "record":
             raise self.refusal(link, f"{describe(owner)} cannot be indexed", "its attributes")
-        key = self.known(self.expr(link.slice), link.slice)
+        key = self.key_of_dict(self.expr(link.slice), link.slice)
         found = owner.get(key)
         if found is None:
             raise self.refusal(link, f"the dict has no key {key!r}: it has {', '.join(map(repr, owner.names)) or 'none'}")
@@ -295,6 +295,8 @@ class Arrays(Calls):
             return self._array_attribute(owner, node)
         if isinstance(owner, Record):
             return self._record_attribute(owner, node)
+        if isinstance(owner, Static) and (of_scipy := words_scipy.method_of(owner.thing, node.attr)) is not None:
+            return Method(node.attr, owner, of_scipy)
         return super().attribute_of(owner, node)
 
     def _array_attribute(self, owner: Value, node: ast.Attribute) -> Value:
@@ -335,7 +337,7 @@ class Arrays(Calls):
         if owner.display == "dict":
             if name in ("keys", "values", "items", "get", "copy"):
                 return Method(name, owner, None)
-            advice = "a new dict: {**first, **second}" if name == "update" else f'["{name}"]'
+            advice = "a name for the dict, made in this function" if name in OF_DICTS else f'["{name}"]'
             raise self.refusal(node, f"`.{name}` of a dict is not supported", advice)
         found = owner.get(name)
         if found is not None:
@@ -357,7 +359,10 @@ class Arrays(Calls):
     def call_method(self, method: Method, args: list[Value], keywords: dict[str, Value], node: ast.Call) -> Value:
         match method.thing:
             case numpy_words.NumpyWord() as word:
-                return self.call_word(word, [method.owner, *args], keywords, node)
+                if isinstance(method.owner, Static) and self.compilation.guesses:
+                    raise NeedsTypes(f"{word.name} of arguments of unknown types", self.span(node), "a call, or types=")
+                owner = [] if isinstance(method.owner, Static) else [method.owner]
+                return self.call_word(word, [*owner, *args], keywords, node)
             case types.FunctionType() as function:
                 return self.call_function(function, [method.owner, *args], keywords, node)
         if isinstance(method.owner, Record) and method.name == "_replace":
@@ -365,13 +370,13 @@ class Arrays(Calls):
             return self.with_fields(method.owner, keywords, node)
         if isinstance(method.owner, Record) and method.name == "get":
             self.expect(args, 1, 2, "get", node)
-            found = method.owner.get(self.known(args[0], node))
+            found = method.owner.get(self.key_of_dict(args[0], node))
             return self.usable(found, node) if found is not None else args[1] if len(args) > 1 else Static(None)
         if isinstance(method.owner, Record):
             self.expect(args, 0, 0, method.name, node)
             if method.name == "copy":
                 return dataclasses.replace(method.owner, ident=self.new_ident())
-            names, items = tuple(map(Static, method.owner.names)), method.owner.items
+            names, items = tuple(self.constant(name, node) for name in method.owner.names), method.owner.items
             pairs = tuple(Many(pair) for pair in zip(names, items, strict=True))
             return Many({"keys": names, "values": items, "items": pairs}[method.name], "iterator", method.owner.ident)
         return self.call_in_place(method, args, keywords, node)
@@ -421,60 +426,7 @@ class Arrays(Calls):
         self.compilation.captures.append(Capture(f"{name} (its numbers)", text, lambda: _contents(thing), thing))
         return self.array(self.constant(_nested(thing.tolist()), node), node)
 
-    # ------------------------------------------------------------------------------------------ what loops go over
-
-    def cursor(self, value: Value, node: ast.AST) -> tuple[Atom, Callable[[Atom], Value]]:
-        """How many items there are to loop over, and the item at a position."""
-        match value:
-            case Range(start=start, step=step):
-                return self.trips_of(value, node), lambda index: self._shifted(self._scaled(index, step, node), start, node)
-            case Stream("enumerate", (part,), Var() | Lit() as first):
-                count, inner = self.cursor(part, node)
-                return count, lambda index: Many((self._shifted(index, first, node), inner(index)))
-            case Stream("zip", parts):
-                return self._zipped(parts, node)
-            case Stream("map", (function, *inputs)):
-                count, items = self._zipped(tuple(inputs), node)
-                return count, lambda index: self._mapped(function, items(index), node)
-            case Stream("kept", (part,)):
-                return self.cursor(part, node)
-            case Stream("reversed", (part,)):
-                count, inner = self.cursor(part, node)
-                last = self.arithmetic("sub", count, literal(1), node)
-                return count, lambda index: inner(self.arithmetic("sub", last, index, node))
-            case _ if self.is_array(value):
-                return self.length(value, node), lambda index: self.row(value, index, node)
-            case Many(items, display) if display != "iterator":
-                return literal(len(items)), lambda index: self.picked(value, index, node)
-            case _:
-                message = f"{describe(value)} cannot be looped over beside something whose length is known at run time only"
-                raise self.refusal(node, message, "an array: np.array(...)")
-
-    def count_of(self, value: Value, node: ast.AST) -> Atom:
-        return self.cursor(value, node)[0]
-
-    def trips_of(self, over: Range, node: ast.AST) -> Atom:
-        """How many ints a range gives."""
-        return self.emit("trip_count", [over.start, over.stop, over.step], node)
-
-    def _mapped(self, function: Value, items: Value, node: ast.AST) -> Value:
-        """What ``map`` gives next: the function is called in each trip, as what it reads may have changed."""
-        call = ast.Call(known(function), [ast.Starred(known(items), ast.Load())], [])
-        return self.expr(ast.fix_missing_locations(ast.copy_location(call, node)))
-
-    def _zipped(self, parts: tuple[Value, ...], node: ast.AST) -> tuple[Atom, Callable[[Atom], Value]]:
-        cursors = [self.cursor(part, node) for part in parts]
-        counts = list(dict.fromkeys(count for count, _ in cursors))
-        least = counts[0]
-        for count in counts[1:]:
-            least = self.emit("min", [least, count], node)
-        return least, lambda index: Many(tuple(item(index) for _, item in cursors))
-
-    def _scaled(self, index: Atom, step: Atom, node: ast.AST) -> Atom:
-        return index if step == literal(1) else self.arithmetic("mul", index, step, node)
-
-    def _shifted(self, index: Atom, start: Atom, node: ast.AST) -> Atom:
-        return index if start == literal(0) else self.arithmetic("add", start, index, node)
+    # ------------------------------------------------------------------------------------------ rows
 
     def row(self, value: Value, index: Atom, node: ast.AST) -> Value:
         """``value[index]``, with one index."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import operator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -155,11 +156,22 @@ def _factorial(low: Calls, args: list[Value], node: ast.Call) -> Value:
     return low.prelude("factorial", [atom], node)
 
 
+def _operator(low: Calls, args: list[Value], node: ast.Call, op: str) -> Value:
+    """``operator.mul(x, y)``, which is ``x * y``."""
+    low.expect(args, 2, 2, f"operator.{op}", node)
+    return low.operate(op, args[0], args[1], node)
+
+
+#: The operators as functions.
+_OPERATORS: dict[object, Handler] = {
+    getattr(operator, name): partial(_operator, op=op)
+    for name, op in {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "floordiv": "floordiv", "mod": "mod", "pow": "pow"}.items()
+}
 #: How calls of these are lowered.
 NUMBERS: dict[object, Handler] = {
     abs: _abs, pow: _pow, int: _int, float: float_of, bool: _bool, round: _round, divmod: _divmod,
     max: partial(_extreme, op="max"), min: partial(_extreme, op="min"),
     math.floor: partial(_whole_part, op="floor_int"), math.ceil: partial(_whole_part, op="ceil_int"),
     math.trunc: partial(_whole_part, op="trunc_int"), math.log: _log, math.hypot: _hypot, math.dist: _dist, math.prod: _prod,
-    math.gcd: _gcd, math.factorial: _factorial,
+    math.gcd: _gcd, math.factorial: _factorial, **_OPERATORS,
 }  # fmt: skip

@@ -9,7 +9,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from stagegrad.frontend import numpy_words, prelude
+from stagegrad.frontend import numpy_words, prelude, words
 from stagegrad.frontend.forms import Handler, deciding, each, summing
 from stagegrad.frontend.stages import Strength
 from stagegrad.frontend.values import (
@@ -93,7 +93,7 @@ def _enumerate(low: Calls, args: list[Value], node: ast.Call) -> Value:
 
 def _zip(low: Calls, args: list[Value], node: ast.Call) -> Value:
     if any(map(low.is_counted, args)):
-        return Stream("zip", tuple(args))
+        return low.side_by_side(args, node)
     columns = [low.items_of(arg, "zip", node) for arg in args]
     return Many(tuple(Many(row) for row in zip(*columns, strict=False)), "iterator", ident_of_all(*args))
 
@@ -164,17 +164,19 @@ def _end_sum(low: Calls, args: list[Value], node: ast.Call) -> Value:
     return total if exact else low.prelude("end_compensated", [total, lost], node)
 
 
-def over_generator(low: Calls, thing: object, generator: ast.GeneratorExp, node: ast.Call) -> Value:
+def over_generator(low: Calls, thing: object, generator: ast.GeneratorExp, node: ast.Call) -> Value | None:
     if thing in (builtins.any, builtins.all) and len(generator.generators) == 1 and not generator.generators[0].is_async:
         return low.inlined(Closure(deciding(generator, thing is builtins.all, node), low.frame), node)
     several = len(generator.generators) > 1 and thing is builtins.sum
     if thing in _OF_LISTS or several:
-        made = low.listing(generator)
+        made = low.usable(low.listing(generator), generator)
         others = [low.usable(low.expr(arg), arg) for arg in node.args[1:]]
         given = {keyword.arg: low.expr(keyword.value) for keyword in node.keywords if keyword.arg}
         return made if thing is builtins.list and not others else low.call_object(thing, [made, *others], given, node)
     if thing is not builtins.sum or node.keywords or len(node.args) > 2:
-        raise low.refusal(generator, "a generator is supported only as the argument of sum", "a list: [... for ...]")
+        if numpy_words.find(thing) is not None or words.find(thing) is not None:
+            raise low.refusal(generator, "NumPy makes no array of a generator", "a list: [... for ...]")
+        return None
     loop = generator.generators[0]
     if loop.is_async:
         raise low.refusal(generator, "an asynchronous generator is not supported", "for")
@@ -192,7 +194,7 @@ def _accumulated(low: Calls, target: ast.expr, over: Value, term: ast.expr, star
 
 
 #: What takes a list where it is given a generator.
-_OF_LISTS = (builtins.list, builtins.tuple, builtins.max, builtins.min, math.prod)
+_OF_LISTS = (builtins.list, builtins.tuple, builtins.max, builtins.min, builtins.sorted, math.prod)
 #: How calls of these are lowered.
 SEQUENCES: dict[object, Handler] = {
     len: _len, range: _range, reversed: _reversed, enumerate: _enumerate, zip: _zip, sum: _sum, slice: _slice_object,

@@ -7,7 +7,8 @@ import dataclasses
 import functools
 import math
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from stagegrad import ops
 from stagegrad.errors import NeedsTypes
@@ -16,8 +17,10 @@ from stagegrad.frontend.builtins_numbers import NUMBERS, float_of
 from stagegrad.frontend.builtins_sequences import SEQUENCES, over_generator
 from stagegrad.frontend.expressions import Expressions
 from stagegrad.frontend.forms import FORMS, Handler, each, partial
+from stagegrad.frontend.iterators import ITERATORS, Keyed
 from stagegrad.frontend.records import is_record_class
 from stagegrad.frontend.refused import is_of, title_of, unknown_call
+from stagegrad.frontend.sorting import extreme, sort
 from stagegrad.frontend.values import (
     Closure,
     Many,
@@ -41,6 +44,9 @@ def plain_function(thing: object) -> types.FunctionType | None:
     if inner is None and type(thing).__module__.partition(".")[0] == "numba":
         inner = getattr(thing, "py_func", None)
     return inner if isinstance(inner, types.FunctionType) else None
+
+
+Way = TypeVar("Way")
 
 
 class Calls(Expressions):
@@ -70,7 +76,9 @@ class Calls(Expressions):
         """The value of a call: what is called is found first, as in Python."""
         target = self.usable(self.expr(node.func), node.func)
         if isinstance(target, Static) and node.args and isinstance(node.args[0], ast.GeneratorExp):
-            return over_generator(self, target.thing, node.args[0], node)
+            summed = over_generator(self, target.thing, node.args[0], node)
+            if summed is not None:
+                return summed
         if isinstance(target, Static):
             self._check_known(target.thing, node)
         if isinstance(target, Var | Lit):
@@ -78,7 +86,7 @@ class Calls(Expressions):
         args = self.items(node.args)
         keywords: dict[str, Value] = {}
         for keyword in node.keywords:
-            for name, value in self._named_by(keyword):
+            for name, value in self.named_by(keyword):
                 if name in keywords:
                     raise self.refusal(node, f"got multiple values for keyword argument '{name}'")
                 keywords[name] = self.usable(value, keyword.value)
@@ -92,7 +100,7 @@ class Calls(Expressions):
             raise self.refusal(node, f"{describe(target)} cannot be called")
         return self.call_object(target.thing, args, keywords, node)
 
-    def _named_by(self, keyword: ast.keyword) -> list[tuple[str, Value]]:
+    def named_by(self, keyword: ast.keyword) -> list[tuple[str, Value]]:
         """What a keyword of a call stands for: one value, or with ``**`` all those of a dict."""
         value = self.expr(keyword.value)
         if keyword.arg is not None:
@@ -101,6 +109,8 @@ class Calls(Expressions):
         if not isinstance(value, Record) or value.display != "dict":
             message = f"only a dict can be spread with **, and this is {describe(value)}"
             raise self.unknown(keyword.value, message, "the keywords one by one")
+        if not all(isinstance(name, str) for name in value.names):
+            raise self.refusal(keyword.value, "keywords must be strings", "a dict with texts as keys")
         return list(zip(value.names, value.items, strict=True))
 
     def call_method(self, method: Method, args: list[Value], keywords: dict[str, Value], node: ast.Call) -> Value:
@@ -120,6 +130,9 @@ class Calls(Expressions):
             return partial(self, args, keywords, node)
         if thing is dict:
             return self._new_dict(args, keywords, node)
+        keyed = _known_among(_KEYED, thing)
+        if keyed is not None and (keywords or _handler(thing) is None):
+            return keyed(self, args, keywords, node)
         handler = _handler(thing)
         if handler is not None:
             return handler(self, self._with_keywords(thing, args, keywords, node), node)
@@ -183,7 +196,7 @@ class Calls(Expressions):
             raise self.refusal(node, "print is not supported: a gradient has no output", "nothing; print the result outside")
         while isinstance(thing, functools.partial):
             thing = thing.func
-        known = (_handler(thing), words.find(thing), numpy_words.find(thing))
+        known = (_handler(thing), _known_among(_KEYED, thing), words.find(thing), numpy_words.find(thing))
         ours = isinstance(thing, ops.Gate) or any(thing is one for one in _OWN) or is_record_class(thing)
         ours = ours or title_of(thing) == "numpy.fill_diagonal"
         if not ours and not any(known) and (plain_function(thing) is None or is_of(thing, "numpy", "scipy", "stagegrad")):
@@ -235,10 +248,14 @@ class Calls(Expressions):
         """Whether the items of what is looped over are arrays."""
         return isinstance(value, Var | Lit) and value.type.rank > 1
 
+    def side_by_side(self, values: list[Value], node: ast.AST) -> Value:
+        """``zip`` of values of which the length of one at least is not known."""
+        raise NotImplementedError
+
     def items_of(self, value: Value, name: str, node: ast.AST) -> tuple[Value, ...]:
         """What a tuple or a list of known length holds, and the names of a dict."""
         if isinstance(value, Record) and value.display != "record":
-            return value.items if value.display == "tuple" else tuple(map(Static, value.names))
+            return value.items if value.display == "tuple" else tuple(self.constant(name, node) for name in value.names)
         if not isinstance(value, Many):
             raise self.unknown(node, f"{name} needs a tuple of known length, and this is {describe(value)}", "for i in range(...)")
         return value.items
@@ -263,10 +280,18 @@ class Calls(Expressions):
 #: What is neither one operation nor a function in a table.
 _OWN: tuple[object, ...] = (math.isclose, functools.partial, dict)
 _HANDLERS: dict[object, Handler] = NUMBERS | SEQUENCES | FORMS
+#: What is called with keywords, or may be.
+_KEYED: dict[object, Keyed] = ITERATORS | {
+    sorted: sort, max: functools.partial(extreme, op="max"), min: functools.partial(extreme, op="min"),
+}  # fmt: skip
 
 
 def _handler(thing: object) -> Handler | None:
+    return _known_among(_HANDLERS, thing)
+
+
+def _known_among(table: Mapping[object, Way], thing: object) -> Way | None:
     try:
-        return _HANDLERS.get(thing)
+        return table.get(thing)
     except TypeError:  # not hashable
         return None

@@ -22,7 +22,8 @@ from functools import partial
 from stagegrad.frontend import imports
 from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow
 from stagegrad.frontend.forms import branches, known
-from stagegrad.frontend.lists import Lists, rekeyed
+from stagegrad.frontend.growth import rekeyed
+from stagegrad.frontend.list_methods import ListMethods
 from stagegrad.frontend.loops import TEST, Item, LoopLowering
 from stagegrad.frontend.operators import BINARY
 from stagegrad.frontend.refused import refused
@@ -48,7 +49,7 @@ from stagegrad.ops import literal
 _UNROLLED = 1000  # trips, of loops inside one another together: loops over longer tuples are refused
 
 
-class Statements(Lists):
+class Statements(ListMethods):
     """Lowers statements."""
 
     trips: int = 1  # how often what is being lowered is written out, by the loops over tuples around it
@@ -57,7 +58,7 @@ class Statements(Lists):
     def body(self, stmts: Sequence[ast.stmt], start: int = 0) -> Flow:
         """Lowers statements in order, up to the first that always leaves."""
         for position in range(start, len(stmts)):
-            stmt = stmts[position]
+            stmt = self.now = stmts[position]
             last = position + 1 == len(stmts)
 
             def rest(following: int = position + 1) -> Flow:
@@ -102,6 +103,9 @@ class Statements(Lists):
                     self.expr(stmt.value)
             case ast.FunctionDef():
                 self._define(stmt)
+            case ast.Delete():
+                for target in stmt.targets:
+                    self.delete(target, stmt)
             case ast.Pass():
                 pass
             case ast.Assert():
@@ -193,10 +197,12 @@ class Statements(Lists):
             return
         right = self.expr(stmt.value)
         self.require_one_holder((self.frame.number, stmt.target.id), old, stmt)
-        if isinstance(old, Many) and old.display == "list":  # what other names, and callers, would see
+        if isinstance(stmt.op, ast.Add) and self.extended_in_place(stmt.target, old, right, stmt):
+            return
+        if isinstance(old, Numbers) or (isinstance(old, Many) and old.display == "list"):  # what other names, and callers, would see
             name = stmt.target.id
-            raise self.refusal(stmt, f"this changes the list `{name}` in place; lists that change are not supported",
-                               f"{name} = {name} + [...], which makes a new list")  # fmt: skip
+            raise self.refusal(stmt, f"this changes the list `{name}` in place, which is not supported",
+                               f"{name} = {name} * ..., which makes a new list")  # fmt: skip
         value = self.operate(BINARY.get(type(stmt.op), ""), old, right, stmt)
         if isinstance(old, Var) and self.made_here(old) and (not isinstance(value, Var) or value.type != old.type):
             raise self.refusal(stmt, f"{describe(value)} is written into an array without axes that holds {describe(old)}")
@@ -438,10 +444,11 @@ class Statements(Lists):
             return self._unknown(stmt, stopped)
 
     def _require_unchanged(self, stmt: ast.For) -> None:
-        """Refuses a loop that changes what it goes over by ``map`` or ``filter``, whose functions may have been called before it."""
+        """Refuses a loop that changes what it goes over by ``map``, ``filter`` or a generator: that may have been computed before it."""
         for call in ast.walk(stmt.iter):
             function = self.expr(call.func) if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) else None
-            if isinstance(function, Static) and (function.thing is filter or function.thing is map):
+            of_functions = isinstance(function, Static) and (function.thing is filter or function.thing is map)
+            if of_functions or isinstance(call, ast.GeneratorExp):
                 changed = {*assigned(stmt.body), *rekeyed(stmt.body)} & (reads([stmt.iter]) | self.frame.scope.captured)
                 if changed:
                     message = f"this loop changes `{min(changed)}`, which what it goes over may read"
@@ -518,6 +525,7 @@ class Statements(Lists):
         return LoopLowering(self, stmt, over, item).run()
 
     def hold_test(self, test: ast.expr) -> Flow:
+        self.now = None  # what a test changes would be changed again in each trip
         self.env[TEST] = Slot(self.truth(self.expr(test), test))
         return Flow.FALL
 

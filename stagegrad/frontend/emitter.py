@@ -170,9 +170,14 @@ class Emitter(Stages):
 
     def hold(self, frame: Frame, name: str, value: Value, node: ast.AST | None = None) -> None:
         """Makes a local of `frame` denote a value; what a variable denotes is not renamed any more."""
-        for leaf in leaves(value):
-            self.settle(leaf)
+        self.shared(value)
         self.env[frame.number, name] = Slot(self.kept(value), TRUE, self.span(node) if node else None)
+
+    def shared(self, *values: Value) -> None:
+        """Settles what several things hold: a name that the one takes would not reach the others."""
+        for value in values:
+            for leaf in leaves(value):
+                self.settle(leaf)
 
     def settle(self, atom: Atom) -> None:
         """Lets an atom keep the name that it has: what holds it is not renamed with it."""

@@ -12,12 +12,13 @@ from typing import Any
 
 from stagegrad.frontend import constants
 from stagegrad.frontend.arithmetic import Arithmetic
+from stagegrad.frontend.forms import known, once
 from stagegrad.frontend.operators import BINARY
 from stagegrad.frontend.program import Capture
 from stagegrad.frontend.refused import refused
 from stagegrad.frontend.scope import MISSING
 from stagegrad.frontend.stages import Poisoned, Refusal
-from stagegrad.frontend.values import FALSE, POISON, TRUE, Closure, Embedded, Many, Method, Record, Static, Value, describe, leaves
+from stagegrad.frontend.values import FALSE, POISON, TRUE, Closure, Embedded, Many, Method, Range, Record, Static, Value, describe, leaves
 from stagegrad.ir import BOOL, FLOAT, INT, Atom, Lit, Var
 from stagegrad.ops import literal
 
@@ -70,6 +71,8 @@ class Expressions(Arithmetic):
                 return Many(items) if isinstance(node, ast.Tuple) else self.new_list(items)
             case ast.ListComp():
                 return self.listing(node)
+            case ast.GeneratorExp():  # its elements are computed at once: nothing in between can be seen
+                return once(self.usable(self.listing(node), node))
             case ast.Call():
                 return self.call(node)
             case ast.Attribute():
@@ -85,44 +88,55 @@ class Expressions(Arithmetic):
             case _:
                 raise self.refusal(node, *refused(node))
 
-    def new_ident(self) -> int:
-        """What a list or a dict of the function's own goes by."""
-        raise NotImplementedError
-
     def listing(self, node: ast.ListComp | ast.GeneratorExp) -> Value:
         """The list that a comprehension makes."""
         raise NotImplementedError
 
     def _dict(self, node: ast.Dict) -> Record:
-        """A dict with texts as keys."""
-        found: dict[str, Value] = {}
+        """A dict whose keys are constants."""
+        found: dict[Any, Value] = {}
         for key, value in zip(node.keys, node.values, strict=True):
             if key is None:
                 found |= self._spread_dict(value)
                 continue
-            name = self.usable(self.expr(key), key)
-            if not (isinstance(name, Static) and isinstance(name.thing, str)):
-                raise self.refusal(node, "a dict must have constant texts as keys", '{"name": value}')
-            found[name.thing] = self.expr(value)
+            name = self.key_of_dict(self.expr(key), node)
+            found[name] = self.expr(value)
         self.check_size([*found.values()], node)
         return Record("dict", tuple(found), tuple(found.values()), ident=self.new_ident())
 
     def _dict_of(self, node: ast.DictComp) -> Record:
         """A dict comprehension over items whose number is known: the list of its pairs, as a dict."""
-        pairs = ast.copy_location(ast.ListComp(ast.Tuple([node.key, node.value], ast.Load()), node.generators), node)
+        first, *rest = node.generators
+        over = self.usable(self.expr(first.iter), first.iter)
+        if isinstance(over, Range) and (places := over.known()) is not None and len(places) <= _MOST_ITEMS:
+            over = Many(tuple(map(literal, places)))
+        first = ast.comprehension(first.target, known(over), first.ifs, first.is_async)
+        pairs = ast.copy_location(ast.ListComp(ast.Tuple([node.key, node.value], ast.Load()), [first, *rest]), node)
         return self.dict_of_pairs(self.listing(ast.fix_missing_locations(pairs)), node)
 
     def dict_of_pairs(self, value: Value, node: ast.AST) -> Record:
         """A dict of pairs of a constant text and a value."""
-        found: dict[str, Value] = {}
+        found: dict[Any, Value] = {}
         for pair in value.items if isinstance(value, Many) else (value,):
-            name = pair.items[0] if isinstance(pair, Many) and len(pair.items) == 2 else None
-            if not isinstance(pair, Many) or not isinstance(name, Static) or not isinstance(name.thing, str):
-                raise self.refusal(node, "a dict must have constant texts as keys", '{"name": value}')
-            found[name.thing] = pair.items[1]
+            if not isinstance(pair, Many) or len(pair.items) != 2:
+                raise self.refusal(node, "a dict must have constant texts or ints as keys", '{"name": value}')
+            found[self.key_of_dict(pair.items[0], node)] = pair.items[1]
         return Record("dict", tuple(found), tuple(found.values()), ident=self.new_ident())
 
-    def _spread_dict(self, node: ast.expr) -> dict[str, Value]:
+    def key_of_dict(self, value: Value, node: ast.AST) -> Any:
+        """A constant that may be the key of a dict: a text, an int, or a tuple of such."""
+        match self.usable(value, node):
+            case Static(str() as text):
+                return text
+            case Lit(int() as number) if type(number) is int:
+                return number
+            case Many(items, "tuple"):
+                return tuple(self.key_of_dict(item, node) for item in items)
+            case other:
+                message = f"a dict must have constant texts or ints as keys, and this is {describe(other)}"
+                raise self.refusal(node, message, '{"name": value}, or a list of the values')
+
+    def _spread_dict(self, node: ast.expr) -> dict[Any, Value]:
         """``**other`` in a dict."""
         other = self.usable(self.expr(node), node)
         if not isinstance(other, Record) or other.display != "dict":

@@ -96,6 +96,35 @@ def searching(over: Value, op: str, node: ast.Call) -> ast.FunctionDef:
     return function(op, stmts, node)
 
 
+def extreme_by(over: Value, op: str, key: Value | None, default: Value | None, node: ast.Call) -> ast.FunctionDef:
+    """``for x in over: if empty or key(x) > most: best, most = x, key(x)``; the default where there is nothing to go over."""
+    best, most, x, here, empty = map(name, ("best", "most", "x", "here", "empty"))
+    beyond = ast.Compare(here, [ast.Gt() if op == "max" else ast.Lt()], [most])
+    taken: list[ast.stmt] = [assignment("best", x), assignment("most", here)]
+    step = [
+        assignment("here", x if key is None else ast.Call(known(key), [x], [])),
+        ast.If(empty, taken, [ast.If(beyond, [assignment("best", x), assignment("most", here)], [])]),
+        assignment("empty", ast.Constant(False)),
+    ]
+    loop = ast.For(name("x", ast.Store()), known(over), step, [])
+    error = ast.Call(known(Static(ValueError)), [ast.Constant(f"{op}() arg is an empty sequence")], [])
+    nothing: ast.stmt = ast.Raise(error) if default is None else assignment("best", known(default))
+    return function(op, [assignment("empty", ast.Constant(True)), loop, ast.If(empty, [nothing], []), ast.Return(best)], node)
+
+
+def accumulating(over: Value, combine: Value | None, initial: Value | None, node: ast.Call) -> ast.FunctionDef:
+    """``for x in over: total = x if it is the first else combine(total, x); found.append(total)``"""
+    total, x, empty = map(name, ("total", "x", "empty"))
+    more = ast.BinOp(total, ast.Add(), x) if combine is None else ast.Call(known(combine), [total, x], [])
+    append: ast.stmt = ast.Expr(ast.Call(ast.Attribute(name("found"), "append", ast.Load()), [total], []))
+    first: list[ast.stmt] = [assignment("found", ast.List([], ast.Load())), assignment("empty", ast.Constant(initial is None))]
+    if initial is not None:
+        first += [assignment("total", known(initial)), append]
+    step = ast.If(empty, [assignment("total", x)], [assignment("total", more)])
+    loop = ast.For(name("x", ast.Store()), known(over), [step, assignment("empty", ast.Constant(False)), append], [])
+    return function("accumulate", [*first, loop, ast.Return(name("found"))], node)
+
+
 def multiplying(over: Value, node: ast.Call) -> ast.FunctionDef:
     """``total = 1; for x in over: total *= x; return total``"""
     step = assignment("total", ast.BinOp(name("total"), ast.Mult(), name("x")))
@@ -133,18 +162,23 @@ def _map(low: Calls, args: list[Value], node: ast.Call) -> Value:
     target: ast.expr = ast.Tuple([name(text, ast.Store()) for text in names], ast.Store())
     over = ast.Call(known(Static(builtins.zip)), [known(arg) for arg in args[1:]], [])
     element = ast.Call(known(args[0]), [name(text) for text in names], [])
-    return _listed(low, ast.ListComp(element, [ast.comprehension(target, over, [], 0)]), node)
+    return listed(low, ast.ListComp(element, [ast.comprehension(target, over, [], 0)]), node)
 
 
 def _filter(low: Calls, args: list[Value], node: ast.Call) -> Value:
     """``[x for x in items if function(x)]``"""
     low.expect(args, 2, 2, "filter", node)
     test = name("x") if isinstance(args[0], Static) and args[0].thing is None else ast.Call(known(args[0]), [name("x")], [])
-    return _listed(low, ast.ListComp(name("x"), [ast.comprehension(name("x", ast.Store()), known(args[1]), [test], 0)]), node)
+    return listed(low, ast.ListComp(name("x"), [ast.comprehension(name("x", ast.Store()), known(args[1]), [test], 0)]), node)
 
 
-def _listed(low: Calls, made: ast.ListComp, node: ast.AST) -> Value:
-    found = low.listing(ast.fix_missing_locations(ast.copy_location(made, node)))
+def listed(low: Calls, made: ast.ListComp, node: ast.AST) -> Value:
+    """What a comprehension gives, once."""
+    return once(low.listing(ast.fix_missing_locations(ast.copy_location(made, node))))
+
+
+def once(found: Value) -> Value:
+    """A list as an iterator over it."""
     return Many(found.items, "iterator", found.ident) if isinstance(found, Many) else Stream("kept", (found,))
 
 

@@ -197,7 +197,7 @@ class Lowering(Statements):
         if isinstance(value, Static) and isinstance(value.thing, Pinned):
             return value.thing.number
         if isinstance(value, Record):
-            names = [f"{name}_{part}" if part.isidentifier() else f"{name}{k}" for k, part in enumerate(value.names)]
+            names = [f"{name}_{part}" if str(part).isidentifier() else f"{name}{k}" for k, part in enumerate(value.names)]
             return replace(value, items=tuple(map(self._parameter, names, value.items)))
         if isinstance(value, Many):
             return replace(value, items=tuple(self._parameter(f"{name}{k}", item) for k, item in enumerate(value.items)))
@@ -357,7 +357,7 @@ class Lowering(Statements):
     def _inline(self, inner: FunctionNode, unit: Unit, parent: Frame | None, params: Mapping[str, Value], node: ast.AST) -> Value:
         """Lowers a function's statements here, its parameters being the arguments themselves."""
         label = inner.name if isinstance(inner, ast.FunctionDef) else "inner"
-        caller = self.frame, self.region, self.ends
+        caller = self.frame, self.region, self.ends, self.now
         self.region, self.ends = self.new_region(None), None
         self.frame = Frame(self.compilation.next_frame(), self.compilation.scope(inner), unit, parent, label)
         try:
@@ -373,7 +373,7 @@ class Lowering(Statements):
         finally:
             for name in self.frame.scope.locals:
                 self.env.pop((self.frame.number, name), None)
-            self.frame, self.region, self.ends = caller
+            self.frame, self.region, self.ends, self.now = caller
 
     def inlined(self, target: Closure, node: ast.AST) -> Value:
         return self._inline(target.node, target.frame.unit, target.frame, {}, node)

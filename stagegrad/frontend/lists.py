@@ -15,8 +15,9 @@ from typing import Any, cast
 
 from stagegrad.frontend.arrays import Section
 from stagegrad.frontend.columns import Columns, Rows
+from stagegrad.frontend.growth import appended, appended_deeper, appends_always, rekeyed
 from stagegrad.frontend.indexing import Step
-from stagegrad.frontend.scope import Loop, assigned, has_exit, statements_in
+from stagegrad.frontend.scope import Loop
 from stagegrad.frontend.values import (
     POISON,
     Closure,
@@ -40,8 +41,6 @@ from stagegrad.frontend.values import (
 )
 from stagegrad.ir import FLOAT, Atom, Lit, Var
 from stagegrad.ops import literal
-
-_FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
 
 
 class OtherNumbers(Exception):
@@ -91,14 +90,17 @@ class Lists(Columns):
             case ast.Call(ast.Attribute(ast.Name(name), "append"), [argument], []) if not isinstance(argument, ast.Starred):
                 key = (self.frame.number, name)
                 slot = self.env.get(key)
-                if slot is None or (not isinstance(slot.value, Numbers) and not _is_list(slot.value)):
+                if slot is None or (not isinstance(slot.value, Numbers) and not is_list(slot.value)):
                     return False
             case _:
                 return False
-        value = self.usable(self.expr(argument), argument)
-        slot, self.env[key] = self.env[key], Slot(POISON)
-        self.env[key] = replace(slot, value=self._longer(key, slot.value, value, stmt))
+        self.add_item(key, self.usable(self.expr(argument), argument), stmt)
         return True
+
+    def add_item(self, key: Key, value: Value, node: ast.AST) -> None:
+        """Lets the list that a variable holds have one more item."""
+        slot, self.env[key] = self.env[key], Slot(POISON)
+        self.env[key] = replace(slot, value=self._longer(key, slot.value, value, node))
 
     def _longer(self, key: Key, target: Value, value: Value, node: ast.AST) -> Value:
         """A list with one more item."""
@@ -106,14 +108,13 @@ class Lists(Columns):
         if not self._is_alone(target.ident, self.env):
             message = "this list has another name as well, or is not this function's own: what append does to it would be seen there"
             raise self.refusal(node, message, f"a list of its own: {key[1]} = []")
-        for leaf in leaves(value):
-            self.settle(leaf)
+        self.shared(value)
         if isinstance(target, Many):
             self.check_size([*target.items, value], node)
             return replace(target, items=(*target.items, self.kept(value)))
         if not any(loop.get(key) == target.ident for loop in self.growing):  # a list of this trip has no room from before the loop
             more = self.arithmetic("add", target.count, literal(1), node)
-            target = self._moved(target, more, node)
+            target = self.moved(target, more, node)
         item = self._item_for(target, value, node)
         longer = self.with_item(target, target.count, item, node, self.word(self.frame, key[1]))
         return replace(longer, count=self.arithmetic("add", target.count, literal(1), node), exact=False, item=_joined(target.item, item))
@@ -123,12 +124,13 @@ class Lists(Columns):
         item = self._apart_from(target, self.as_item(value, node))
         if target.ident not in self.list_types:
             self.list_types[target.ident] = undefined(item)
-            if not _same_leaves(item, target.item):
+            if not same_leaves(item, target.item):
                 raise OtherNumbers(target.ident)
-        together = _of_one_kind(target.item, item)
+        together = of_one_kind(target.item, item)
         if together is None:
-            raise self.refusal(node, f"this list holds {_each(target.item)}, and what is appended is {describe(item)}", "items of one kind")
-        if not _same_leaves(together, target.item):
+            message = f"this list holds {each_of(target.item)}, and what is appended is {describe(item)}"
+            raise self.refusal(node, message, "items of one kind")
+        if not same_leaves(together, target.item):
             self.list_types[target.ident] = together
             raise OtherNumbers(target.ident)
         if any(leaf.type.rank for leaf in leaves(item)):
@@ -168,13 +170,12 @@ class Lists(Columns):
         if found is None:
             return False
         key, owner, place = found
-        self._require_own(key, owner, node)
-        for leaf in leaves(value):
-            self.settle(leaf)
+        self.require_own(key, owner, node)
+        self.shared(value)
         items = (*owner.items[:place], self.kept(self.usable(value, node)), *owner.items[place + 1 :])
         self.check_size(items, node)
         if isinstance(owner, Record) and place == len(owner.items):
-            owner = replace(owner, names=(*owner.names, self._text(target)))
+            owner = replace(owner, names=(*owner.names, self.key_of_dict(self.expr(target.slice), target.slice)))
         self.env[key] = replace(self.env[key], value=replace(owner, items=items))
         return True
 
@@ -195,13 +196,13 @@ class Lists(Columns):
         if any(owner.ident in lists for lists in self.changing):
             raise OtherNumbers(owner.ident)  # it is an array from before the loop on
         key = (self.frame.number, target.value.id)
-        numbers = self.exactly(self._spread_out(owner, literal(len(owner.items)), node), node)
+        numbers = self.exactly(self.spread_out(owner, literal(len(owner.items)), node), node)
         self.env[key] = replace(self.env[key], value=numbers)
         return numbers
 
     def may_be_placed(self, value: Value) -> bool:
         """Is it a list of the function's own, of numbers alone?"""
-        if not isinstance(value, Many) or not _is_list(value) or not is_own(value.ident) or not value.items:
+        if not isinstance(value, Many) or not is_list(value) or not is_own(value.ident) or not value.items:
             return False
         return all(isinstance(item, Var | Lit) and not item.type.rank for item in value.items)
 
@@ -214,13 +215,13 @@ class Lists(Columns):
         """``name[i] = value`` for a list whose length is known at run time only."""
         assert isinstance(target.value, ast.Name)
         key = (self.frame.number, target.value.id)
-        self._require_own(key, owner, node)
+        self.require_own(key, owner, node)
         if isinstance(target.slice, ast.Slice):
             raise self.refusal(target, "a section of a list cannot be assigned to", "an array: np.array(...)")
         item = self._apart_from(owner, self.as_item(self.usable(value, node), node))
-        together = _of_one_kind(owner.item, item)
-        if together is None or not _same_leaves(together, owner.item):
-            raise self.refusal(node, f"this list holds {_each(owner.item)}, and what is put into it is {describe(item)}", "[0.0] * n")
+        together = of_one_kind(owner.item, item)
+        if together is None or not same_leaves(together, owner.item):
+            raise self.refusal(node, f"this list holds {each_of(owner.item)}, and what is put into it is {describe(item)}", "[0.0] * n")
         self.require_fit(owner, item, node)
         place = self._index_in(owner, target.slice, node)
         changed = self.with_item(owner, place, item, node, self.word(self.frame, target.value.id))
@@ -248,8 +249,8 @@ class Lists(Columns):
         key, owner = found
         row = owner.item
         assert isinstance(row, Numbers)
-        self._require_own(key, owner, node)
-        self._require_own(key, row, node)
+        self.require_own(key, owner, node)
+        self.require_own(key, row, node)
         if row.holds is None or row.holds.rank or isinstance(target.slice, ast.Slice) or isinstance(target.value.slice, ast.Slice):
             raise self.refusal(target, "only numbers in a list of lists of them can be assigned to", "an array: np.zeros((n, m))")
         number = self.atom(self.usable(value, node), node)
@@ -295,21 +296,15 @@ class Lists(Columns):
         key = (self.frame.number, target.value.id)
         owner = self.env[key].value if key in self.env else None
         if isinstance(owner, Record) and owner.display == "dict":
-            text = self._text(target)
-            return (key, owner, owner.names.index(text) if text in owner.names else len(owner.names))
+            name = self.key_of_dict(self.expr(target.slice), target.slice)
+            return (key, owner, owner.names.index(name) if name in owner.names else len(owner.names))
         if isinstance(owner, Many) and owner.display == "list":
             place = self.usable(self.expr(target.slice), target.slice)
             if isinstance(place, Lit) and type(place.value) is int and -len(owner.items) <= place.value < len(owner.items):
                 return key, owner, place.value % len(owner.items)
         return None
 
-    def _text(self, target: ast.Subscript) -> str:
-        text = self.known(self.expr(target.slice), target.slice)
-        if not isinstance(text, str):
-            raise self.refusal(target.slice, "a dict must have constant texts as keys", '{"name": value}')
-        return text
-
-    def _require_own(self, key: Key, owner: Many | Record | Numbers, node: ast.AST) -> None:
+    def require_own(self, key: Key, owner: Many | Record | Numbers, node: ast.AST) -> None:
         """Refuses to change what another name may hold as well."""
         if not self._is_alone(owner.ident, {other: slot for other, slot in self.env.items() if other != key}):
             kind = "list" if isinstance(owner, Numbers) else owner.display
@@ -334,7 +329,7 @@ class Lists(Columns):
             if slot is not None and isinstance(slot.value, Numbers):
                 self.env[key] = replace(slot, value=self.exactly(slot.value, stmt))
             elif slot is not None and isinstance(slot.value, Many) and slot.value.ident in self.placed:
-                numbers = self._spread_out(slot.value, literal(len(slot.value.items)), stmt)
+                numbers = self.spread_out(slot.value, literal(len(slot.value.items)), stmt)
                 self.env[key] = replace(slot, value=self.exactly(numbers, stmt))
         for name, count in growing.items():
             key = (self.frame.number, name)
@@ -362,16 +357,16 @@ class Lists(Columns):
         return more if count == literal(0) else self.arithmetic("add", count, more, node)
 
     def _with_room(self, value: Many | Numbers, room: Atom, node: ast.AST) -> Numbers:
-        return self._moved(value, room, node) if isinstance(value, Numbers) else self._spread_out(value, room, node)
+        return self.moved(value, room, node) if isinstance(value, Numbers) else self.spread_out(value, room, node)
 
-    def _spread_out(self, value: Many, room: Atom, node: ast.AST) -> Numbers:
+    def spread_out(self, value: Many, room: Atom, node: ast.AST) -> Numbers:
         """A list of known length in arrays with room for more."""
         items = [self.as_item(item, node) for item in value.items]
         item = self.list_types.get(value.ident) or (undefined(items[0]) if items else Lit(None, FLOAT))
         for other in items:
-            together = _of_one_kind(item, other)
+            together = of_one_kind(item, other)
             if together is None:
-                raise self.refusal(node, f"this list holds {_each(item)} and {describe(other)}, and it grows", "items of one kind")
+                raise self.refusal(node, f"this list holds {each_of(item)} and {describe(other)}, and it grows", "items of one kind")
             item = together
         rows = self.rows.get(value.ident)
         if rows is not None and rows.sizes is not None:
@@ -386,7 +381,7 @@ class Lists(Columns):
             found = self.with_item(found, literal(k), self._apart_from(found, one), node)
         return found
 
-    def _moved(self, value: Numbers, room: Atom, node: ast.AST) -> Numbers:
+    def moved(self, value: Numbers, room: Atom, node: ast.AST) -> Numbers:
         """A list in arrays with room for more."""
         count = value.count
         columns = self.new_columns(value.item, room, self.sizes_in(value, node), node)
@@ -494,65 +489,25 @@ def _joined(first: Value, second: Value) -> Value:
     return together
 
 
-def _of_one_kind(first: Value, second: Value) -> Value | None:
+def of_one_kind(first: Value, second: Value) -> Value | None:
     """What a list holds that holds both; None where 32-bit floats would meet others, which a list of Python's keeps as they are."""
     widths = [[leaf.type.bits for leaf in leaves(value)] for value in (first, second)]
     return join(first, second) if widths[0] == widths[1] else None
 
 
-def _same_leaves(first: Value, second: Value) -> bool:
+def same_leaves(first: Value, second: Value) -> bool:
+    """Whether two items lie in arrays of the same types."""
     return [leaf.type for leaf in leaves(first)] == [leaf.type for leaf in leaves(second)] and join(first, second) is not None
 
 
-def _each(item: Value) -> str:
+def each_of(item: Value) -> str:
     """What the items of a list are, in words for a message."""
     return f"{describe(item).split()[-1]}s" if isinstance(item, Lit) and not item.type.rank else f"what is each {describe(item)}"
 
 
-def _is_list(value: Value) -> bool:
+def is_list(value: Value) -> bool:
+    """Whether it is a list whose length is known."""
     return isinstance(value, Many) and value.display == "list"
-
-
-def appended(stmts: Iterable[ast.stmt], inner: bool = False) -> dict[str, int]:
-    """The names to which statements append, and at how many places; places in inner loops do not count."""
-    found: dict[str, int] = {}
-    for stmt in stmts:
-        match stmt:
-            case ast.Expr(ast.Call(ast.Attribute(ast.Name(name), "append"))):
-                found[name] = found.get(name, 0) + (not inner)
-            case _ if not isinstance(stmt, _FUNCTIONS):
-                deeper = inner or isinstance(stmt, ast.For | ast.While)
-                for name, count in appended(statements_in(stmt), deeper).items():
-                    found[name] = found.get(name, 0) + count
-    return found
-
-
-def appended_deeper(stmts: Iterable[ast.stmt]) -> set[str]:
-    """The names to which inner loops append: each makes room for itself alone."""
-    found: set[str] = set()
-    for stmt in stmts:
-        if isinstance(stmt, ast.For | ast.While):
-            found |= {*appended([stmt])}
-        elif not isinstance(stmt, _FUNCTIONS):
-            found |= appended_deeper(statements_in(stmt))
-    return found
-
-
-def appends_always(stmt: Loop, name: str) -> int:
-    """How many times each trip of a loop appends to a list, whatever happens; 0 if that is not known."""
-    if has_exit(stmt.body, (ast.Break, ast.Continue, ast.Return)) or name in assigned(stmt.body):
-        return 0
-    return sum(appended([part]).get(name, 0) for part in stmt.body if isinstance(part, ast.Expr))
-
-
-def rekeyed(stmts: Iterable[ast.stmt]) -> list[str]:
-    """The names of which statements replace items: ``name[...] = value``."""
-    found: dict[str, None] = {}
-    for part in (part for stmt in stmts for part in ast.walk(stmt)):
-        match part:
-            case ast.Subscript(ast.Name(name) | ast.Subscript(ast.Name(name)), ctx=ast.Store()):
-                found[name] = None
-    return list(found)
 
 
 def _listing(node: ast.ListComp | ast.GeneratorExp, over: Value) -> ast.FunctionDef:

@@ -14,7 +14,8 @@ from itertools import chain, count
 from typing import TYPE_CHECKING, TypeAlias
 
 from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow
-from stagegrad.frontend.lists import OtherNumbers, appended, appended_deeper, rekeyed
+from stagegrad.frontend.growth import appended, appended_deeper, rekeyed
+from stagegrad.frontend.lists import OtherNumbers
 from stagegrad.frontend.memory import KEPT, Memory, buffers_in, key_of
 from stagegrad.frontend.scope import Loop, assigned, has_exit
 from stagegrad.frontend.stages import Origin, Strength

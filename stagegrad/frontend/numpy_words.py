@@ -70,7 +70,7 @@ def word(names: str, *, method: bool = False, attribute: bool = False) -> Callab
 
     def declare(lower: Callable[..., Value]) -> Callable[..., Value]:
         for name in names.split():
-            WORDS[name] = NumpyWord(name if name.startswith("scipy.") else f"np.{name}", lower)
+            WORDS[name] = NumpyWord(name if name.startswith(("scipy.", "numpy.")) else f"np.{name}", lower)
         first = names.split()[0]
         if method:
             METHODS[first] = NumpyWord(f"array.{first}", lower)
@@ -94,7 +94,7 @@ def _by_object(numpy: Any, loaded: int) -> dict[object, NumpyWord]:
     """The words whose functions exist in the modules that the program itself has imported."""
     found: dict[object, NumpyWord] = {}
     for name, declared in WORDS.items():
-        if name.startswith("scipy."):  # whose parts are imported when they are asked for, which takes longer than all of this
+        if name.startswith(("scipy.", "numpy.")):  # parts that are imported when they are asked for, which takes longer than all of this
             home, _, last = name.rpartition(".")
             thing, path = sys.modules.get(home), [last]
         else:

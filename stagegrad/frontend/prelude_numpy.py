@@ -63,14 +63,6 @@ def trapezoid(y, d):
     return np.sum(d * (y[..., 1:] + y[..., :-1]) / 2.0, axis=y.ndim - 1)
 
 
-def polynomial(p, x):
-    """``np.polyval``, the highest power first."""
-    y = 0.0 * x
-    for coefficient in p:
-        y = y * x + coefficient
-    return y
-
-
 def upper_indices(n, k, m):
     """``np.triu_indices``"""
     import numpy as np
@@ -101,3 +93,121 @@ def lower_indices(n, k, m):
             columns[at] = j
             at += 1
     return rows, columns
+
+
+def median_of_numbers(x):
+    """``np.nanmedian`` of a vector: sorting puts what is nan behind the numbers."""
+    import numpy as np
+
+    n = x.size - np.sum(np.isnan(x))
+    if n == 0:
+        return np.nan
+    ordered = np.sort(x)
+    return ordered[n // 2] if n % 2 == 1 else (ordered[n // 2 - 1] + ordered[n // 2]) / 2.0
+
+
+def medians_of_numbers(x):
+    """``np.nanmedian`` of each row of a matrix."""
+    import numpy as np
+
+    medians = np.empty_like(x[:, 0])
+    for i in range(x.shape[0]):
+        medians[i] = median_of_numbers(x[i])
+    return medians
+
+
+def quantile_at(x, q):
+    """``np.quantile`` of a vector, at a position that is known when the program runs."""
+    import numpy as np
+
+    if not 0.0 <= q <= 1.0:
+        raise ValueError("Quantiles must be in the range [0, 1]")
+    n = x.size
+    if np.any(np.isnan(x)) or n == 0:
+        return np.nan
+    ordered = np.sort(x)
+    at = q * (n - 1)
+    k = min(int(np.floor(at)), max(n - 2, 0))
+    low, high, way = ordered[k], ordered[min(k + 1, n - 1)], at - k
+    return high - (high - low) * (1.0 - way) if way >= 0.5 else low + (high - low) * way
+
+
+def running_maximum(x):
+    """``np.maximum.accumulate`` along the first axis."""
+    import numpy as np
+
+    found = np.empty_like(x)
+    for i in range(len(x)):
+        found[i] = x[i] if i == 0 else np.maximum(found[i - 1], x[i])
+    return found
+
+
+def running_minimum(x):
+    """``np.minimum.accumulate`` along the first axis."""
+    import numpy as np
+
+    found = np.empty_like(x)
+    for i in range(len(x)):
+        found[i] = x[i] if i == 0 else np.minimum(found[i - 1], x[i])
+    return found
+
+
+def geometric(start, stop, n, last):
+    """``np.geomspace``, whose ends are what was given; `last` says whether the end is one of the points."""
+    import numpy as np
+
+    if start == 0.0 or stop == 0.0:
+        raise ValueError("Geometric sequence cannot include zero")
+    if (start < 0.0) != (stop < 0.0):
+        raise ValueError("a geometric sequence between numbers of both signs is complex")
+    sign = -1.0 if start < 0.0 else 1.0
+    points = 10.0 ** np.linspace(np.log10(sign * start), np.log10(sign * stop), n, endpoint=last)
+    if n > 0:
+        points[0] = sign * start
+    if n > 1 and last:
+        points[n - 1] = sign * stop
+    return sign * points
+
+
+def edge_places(n, before, behind):
+    """Where ``np.pad(x, ..., mode="edge")`` takes its elements from along an axis."""
+    import numpy as np
+
+    return np.clip(np.arange(-before, n + behind), 0, n - 1)
+
+
+def wrap_places(n, before, behind):
+    """Where ``np.pad(x, ..., mode="wrap")`` takes its elements from along an axis."""
+    import numpy as np
+
+    return np.arange(-before, n + behind) % n
+
+
+def reflect_places(n, before, behind):
+    """Where ``np.pad(x, ..., mode="reflect")`` takes its elements from along an axis."""
+    import numpy as np
+
+    at = np.arange(-before, n + behind) % max(2 * n - 2, 1)
+    return np.minimum(at, 2 * n - 2 - at)
+
+
+def symmetric_places(n, before, behind):
+    """Where ``np.pad(x, ..., mode="symmetric")`` takes its elements from along an axis."""
+    import numpy as np
+
+    at = np.arange(-before, n + behind) % (2 * n)
+    return np.minimum(at, 2 * n - 1 - at)
+
+
+def repeated_places(repeats):
+    """Which element each one of ``np.repeat(x, repeats)`` is."""
+    import numpy as np
+
+    if np.any(repeats < 0):
+        raise ValueError("repeats may not contain negative values.")
+    places, at = np.zeros(np.sum(repeats), dtype=int), 0
+    for i in range(len(repeats)):
+        for _ in range(repeats[i]):
+            places[at] = i
+            at += 1
+    return places

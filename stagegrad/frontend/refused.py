@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 import types
 
-from stagegrad.frontend import prelude_numpy
-
 _LOOP = "a loop that adds to a number"
 _NUMBERS = "numbers under names of their own, or a tuple"
 
@@ -21,13 +19,11 @@ _REFUSED: dict[str, tuple[str, str]] = {
     "Try": ("`try` is not supported", "an `if` that asks before the operation"),
     "TryStar": ("`try` is not supported", "an `if` that asks before the operation"),
     "With": ("only `with np.errstate(...)` is supported: a context may do anything", "the statements inside it, without the `with`"),
-    "Delete": ("`del` is not supported", "nothing: a name that is not read any more costs nothing"),
     "Global": ("`global` makes results depend on hidden state", "a parameter and a returned value"),
     "Nonlocal": ("`nonlocal` makes results depend on hidden state", "a parameter and a returned value"),
     "TypeAlias": ("a type alias inside the function is not supported", "the alias at the top of the file"),
     "Set": ("a set is not supported", _NUMBERS),
     "SetComp": ("a set comprehension is not supported", f"sum(... for i in range(n)), or {_LOOP}"),
-    "GeneratorExp": ("a generator is supported only as the argument of sum", f"a list: [... for ...], or {_LOOP}"),
     "JoinedStr": ("text is supported only as the message of `raise` and `assert`", "numbers"),
     "TemplateStr": ("a template string is not supported", "numbers"),
     "Starred": ("`*` is supported only in calls, tuples and assignments of known length", "the items one by one"),
@@ -44,10 +40,10 @@ def refused(node: ast.AST) -> tuple[str, str]:
 
 #: What does the same as a function of NumPy that is refused.
 _INSTEAD = {
-    "numpy.nanmax": "np.max(np.where(np.isnan(x), -np.inf, x))",
-    "numpy.nanmin": "np.min(np.where(np.isnan(x), np.inf, x))",
-    "numpy.nanvar": "np.nanmean((x - np.nanmean(x)) ** 2)",
-    "numpy.nanstd": "np.sqrt(np.nanmean((x - np.nanmean(x)) ** 2))",
+    "numpy.nanquantile": "np.quantile(x[~np.isnan(x)], q)",
+    "numpy.nanpercentile": "np.percentile(x[~np.isnan(x)], q)",
+    "numpy.partition": "np.sort(x)",
+    "numpy.argpartition": "np.argsort(x)",
     "numpy.vectorize": "the function of numbers in a loop, or one of arrays",
     "numpy.apply_along_axis": "a loop over the rows",
     "sorted": "np.sort(...)",
@@ -61,7 +57,7 @@ _INSTEAD = {
 def is_of(thing: object, *packages: str) -> bool:
     """Whether it is written in Python, but in one of these: not for this compiler, as a refusal inside it would tell nobody anything."""
     module = getattr(thing, "__module__", None) or ""
-    return module.partition(".")[0] in packages and module != prelude_numpy.__name__
+    return module.partition(".")[0] in packages and not module.startswith("stagegrad.frontend.prelude")
 
 
 def unknown_call(thing: object) -> tuple[str, str]:

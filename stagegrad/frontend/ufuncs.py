@@ -11,6 +11,7 @@ from stagegrad.frontend.forms import known
 from stagegrad.frontend.indexing import Step
 from stagegrad.frontend.numpy_words import WORDS, find
 from stagegrad.frontend.values import Many, Method, Ref, Static, Value, describe
+from stagegrad.frontend.words_composed import running_extreme
 from stagegrad.frontend.words_creation import array_of
 from stagegrad.frontend.writes import NeedsMemory, Writes
 from stagegrad.ir import INT, Atom, Lit, Type
@@ -39,7 +40,7 @@ class Ufuncs(Writes):
             return super().call_method(method, args, keywords, node)
         thing: Any = method.owner.thing
         if self.compilation.guesses:
-            raise NeedsTypes(f"np.{thing.__name__}.{method.name} of arguments of unknown types", self.span(node), "a call, or signature=")
+            raise NeedsTypes(f"np.{thing.__name__}.{method.name} of arguments of unknown types", self.span(node), "a call, or types=")
         if method.name == "at":
             self.expect(args, 3, 3, f"np.{thing.__name__}.at", node)
             return self._add_at(thing.__name__, args, node)
@@ -49,11 +50,15 @@ class Ufuncs(Writes):
             for _ in range(second.type.rank if first.type.rank else 0):
                 first = self.emit("expand_dims", [first], node, [("axis", first.type.rank)])
             return self.call_object(thing, [first, second], keywords, node)
+        if method.name == "accumulate" and thing.__name__ in ("maximum", "minimum"):
+            self.expect(args, 1, 2, f"np.{thing.__name__}.accumulate", node)
+            axis = args[1] if len(args) == 2 else keywords.get("axis", literal(0))
+            return running_extreme(self, node, thing.__name__, self.for_numpy(args[0], node), axis)
         title = _ALONG[method.name].get(thing.__name__)
         if title is None:
             raise self.refusal(node, f"np.{thing.__name__}.{method.name} is not supported", "a loop over the items")
-        axis = {} if len(args) > 1 or "axis" in keywords else {"axis": literal(0)}
-        return self.call_word(WORDS[title], args, {**axis, **keywords}, node)
+        given = {} if len(args) > 1 or "axis" in keywords else {"axis": literal(0)}
+        return self.call_word(WORDS[title], args, {**given, **keywords}, node)
 
     def _add_at(self, name: str, args: list[Value], node: ast.Call) -> Value:
         """``np.add.at(a, index, values)``: an element that is named twice is added to twice."""

@@ -11,7 +11,7 @@ import functools
 import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from stagegrad.frontend.indexing import Step, atoms_of
 from stagegrad.ir import BOOL, FLOAT, INT, Atom, Lit, Span, Type, Var
@@ -42,27 +42,33 @@ class Range:
     step: Atom
     once: bool = False
 
+    def known(self) -> range | None:
+        """The range itself, where its bounds are constants."""
+        bounds = [bound.value for bound in (self.start, self.stop, self.step) if isinstance(bound, Lit) and type(bound.value) is int]
+        return range(*bounds) if len(bounds) == 3 else None
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A dict with texts as keys, a NamedTuple, an object of a dataclass or a slice: values under names."""
+    """A dict with texts or ints as keys, a NamedTuple, an object of a dataclass or a slice: values under names."""
 
     display: str  # "dict", "tuple" (a NamedTuple), "record" (a dataclass) or "slice"
-    names: tuple[str, ...]
+    names: tuple[Any, ...]
     items: tuple[Value, ...]
     cls: type | None = None
     ident: int = field(default=0, compare=False)  # as in `Many`, of dicts
 
     def get(self, name: object) -> Value | None:
         """The value under a name, or None."""
-        return self.items[self.names.index(name)] if isinstance(name, str) and name in self.names else None
+        return self.items[self.names.index(name)] if isinstance(name, str | int | tuple) and name in self.names else None
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
     """What a loop that is counted at run time takes its values from: rows of arrays, pairs of ``zip`` and ``enumerate``.
 
-    `kind` is "zip", "enumerate" (`start` counts), "reversed", "map" (of a function, over the other parts) or "kept" (a list's items, once).
+    `kind` is "zip", "enumerate" (`start` counts), "reversed", "map" (of a function, over the other parts), "kept" (a list's items, once),
+    or the name of a function of `itertools`, whose arguments are the parts.
     """
 
     kind: str

@@ -46,7 +46,8 @@ _PLAIN = frozenset({"add", "sub", "mul", "neg", "lt", "le", "gt", "ge", "eq", "n
 _SCIPY = {
     "expit": "logistic", "erf": "erf", "erfc": "erfc", "gamma": "gamma", "gammaln": "lgamma", "digamma": "digamma", "psi": "digamma",
     "xlogy": "xlogy", "log1p": "log1p", "expm1": "expm1", "xlog1py": "xlog1py", "logit": "logit", "ndtr": "ndtr", "log_ndtr": "log_ndtr",
-    "betaln": "betaln",
+    "betaln": "betaln", "ndtri": "ndtri", "erfinv": "erfinv", "erfcinv": "erfcinv", "entr": "entr", "rel_entr": "rel_entr",
+    "kl_div": "kl_div",
 }  # fmt: skip
 
 #: SciPy's gamma functions are infinite or nan where those of `math` raise.

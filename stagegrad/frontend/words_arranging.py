@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from stagegrad.frontend import prelude_numpy
 from stagegrad.frontend.numpy_words import word
-from stagegrad.frontend.values import Many, Value
+from stagegrad.frontend.values import Many, Value, describe
 from stagegrad.frontend.words_creation import array_of, as_type, common_type
 from stagegrad.frontend.words_shaping import axis_of, flat, transposed
 from stagegrad.ir import INT, Atom, Attr, Lit, Type
@@ -49,8 +50,23 @@ def _repeat(low: Arrays, node: ast.AST, a: Value, repeats: Value, axis: Any = No
     x, along = on_axis(low, node, a, axis)
     many = low.array(repeats, node)
     if many.type.rank:
-        raise low.refusal(node, "np.repeat with an array of repeats is not supported", "an int, the same for every element")
+        return _repeated(low, node, x, along, many)
     return low.emit("repeat", [x, low.whole(many, node, "the number of repeats")], node, [("axis", along)])
+
+
+def _repeated(low: Arrays, node: ast.AST, x: Atom, axis: int, repeats: Atom) -> Value:
+    """As many of each element as an array says."""
+    if repeats.type.kind != "int" or repeats.type.rank != 1:
+        raise low.refusal(node, f"repeats are an int or a vector of ints, and this is {describe(repeats)}")
+    own, count = low.emit("size", [repeats], node), extent(low, node, x, axis)
+    low.stop(low.arithmetic("ne", own, count, node), "ValueError", "operands could not be broadcast together", node)
+    places = low.array(low.composed(prelude_numpy.repeated_places, [repeats], node), node)
+    return _taken(low, node, x, places, axis)
+
+
+def _taken(low: Arrays, node: ast.AST, x: Atom, places: Atom, axis: int) -> Atom:
+    """``np.take(x, places, axis)``, for a vector of places."""
+    return low.emit("load", [x, places], node, [("at", f"[{':, ' * axis}{{0}}]"), ("rank", x.type.rank), ("gather", True)])
 
 
 @word("tile")
@@ -137,8 +153,11 @@ def _rot90(low: Arrays, node: ast.AST, m: Value, k: Any = 1, axes: Any = (0, 1))
 @word("pad")
 def _pad(low: Arrays, node: ast.AST, array: Value, pad_width: Value, mode: Any = "constant", constant_values: Any = 0) -> Value:
     x = array_of(low, node, array)
-    if low.known(mode, node) != "constant":
-        raise low.refusal(node, "only np.pad with mode='constant' is supported", "np.concatenate of the array and its margins")
+    how = low.known(mode, node)
+    if how in _PLACES and x.type.rank:
+        return _padded(low, node, x, _PLACES[how], _widths(low, node, pad_width, x.type.rank))
+    if how != "constant":
+        raise low.refusal(node, f"np.pad with mode={how!r} is not supported", "np.concatenate of the array and its margins")
     value = low.array(constant_values, node)
     if value.type.rank or isinstance(constant_values, Many):
         raise low.refusal(node, "np.pad with several constants is not supported", "one number as constant_values")
@@ -146,6 +165,27 @@ def _pad(low: Arrays, node: ast.AST, array: Value, pad_width: Value, mode: Any =
         raise low.refusal(node, "np.pad needs an array, and this is a number")
     widths = _widths(low, node, pad_width, x.type.rank)
     return low.emit("pad", [x, as_type(low, node, value, Type(x.type.kind, 0, x.type.bits)), *widths], node)
+
+
+#: Where a margin takes its elements from, by the mode.
+_PLACES = {
+    "edge": prelude_numpy.edge_places, "wrap": prelude_numpy.wrap_places, "reflect": prelude_numpy.reflect_places,
+    "symmetric": prelude_numpy.symmetric_places,
+}  # fmt: skip
+
+
+def _padded(low: Arrays, node: ast.AST, x: Atom, places: Callable[..., Any], widths: Sequence[Atom]) -> Atom:
+    """An array whose margins are elements of its own."""
+    for width in widths:
+        low.stop(low.arithmetic("lt", width, Lit(0, INT), node), "ValueError", "index can't contain negative values", node)
+    for axis in range(x.type.rank):
+        before, behind = widths[2 * axis], widths[2 * axis + 1]
+        if before == behind == Lit(0, INT):
+            continue
+        size = extent(low, node, x, axis)
+        low.stop(low.arithmetic("lt", size, Lit(1, INT), node), "ValueError", "can't extend an empty axis", node)
+        x = _taken(low, node, x, low.array(low.composed(places, [size, before, behind], node), node), axis)
+    return x
 
 
 def _widths(low: Arrays, node: ast.AST, value: Value, rank: int) -> list[Atom]:

@@ -1,4 +1,4 @@
-"""NumPy's words that are short programs in others: statistics, differences, sums that leave nan out, indices of triangles."""
+"""NumPy's words that are short programs in others: statistics, differences, indices of triangles."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from stagegrad.frontend import prelude_numpy
-from stagegrad.frontend.numpy_words import WORDS, axis_and_keepdims, word
+from stagegrad.frontend.numpy_words import WORDS, word
 from stagegrad.frontend.values import Many, Static, Value
 from stagegrad.frontend.words_creation import array_of, as_type
 from stagegrad.frontend.words_shaping import axis_of, transposed
@@ -67,27 +67,6 @@ def _corrcoef(low: Arrays, node: ast.AST, x: Value, y: Any = None, rowvar: Any =
     return low.without_axes(literal(1.0), node) if alone else low.composed(prelude_numpy.correlation, [rows], node)
 
 
-def _counted(low: Arrays, node: ast.AST, a: Value) -> tuple[Atom, Atom, Atom]:
-    """An array, which of its elements are nan, and the array with 0 for these."""
-    x = _floats(low, node, a)
-    missing = low.emit("isnan", [x], node)
-    return x, missing, low.emit("where", [missing, literal(0.0), x], node)
-
-
-@word("nansum")
-def _nansum(low: Arrays, node: ast.AST, a: Value, axis: Any = None, keepdims: Any = False) -> Value:
-    x, _, filled = _counted(low, node, a)
-    return low.emit("sum", [filled], node, axis_and_keepdims(low, node, x, axis, keepdims))
-
-
-@word("nanmean")
-def _nanmean(low: Arrays, node: ast.AST, a: Value, axis: Any = None, keepdims: Any = False) -> Value:
-    x, missing, filled = _counted(low, node, a)
-    attrs = axis_and_keepdims(low, node, x, axis, keepdims)
-    there = low.emit("where", [missing, literal(0.0), literal(1.0)], node)
-    return low.arithmetic("div", low.emit("sum", [filled], node, attrs), low.emit("sum", [there], node, attrs), node)
-
-
 # ---------------------------------------------------------------------------------------------- along an axis
 
 
@@ -139,11 +118,6 @@ def _one_gradient(low: Arrays, node: ast.AST, f: Atom, axis: int, spacing: Value
     else:
         found = low.composed(prelude_numpy.uniform_gradient, [x, low.converted(h, FLOAT, node), literal(order)], node)
     return _from_the_end(low, node, low.array(found, node), axis)
-
-
-@word("polyval")
-def _polyval(low: Arrays, node: ast.AST, p: Value, x: Value) -> Value:
-    return low.composed(prelude_numpy.polynomial, [low.array(p, node), _floats(low, node, x)], node)
 
 
 # ---------------------------------------------------------------------------------------------- indices
@@ -212,3 +186,52 @@ def _vector_norm(low: Arrays, node: ast.AST, x: Value, axis: Any = None, keepdim
     if _is_none(axis) and a.type.rank > 1:
         a = low.emit("ravel", [a], node)
     return low.call_word(WORDS["linalg.norm"], [a, ord], {"axis": axis, "keepdims": keepdims}, node)
+
+
+# ---------------------------------------------------------------------------------------------- running extremes, spaced points, equality
+
+
+def running_extreme(low: Arrays, node: ast.AST, name: str, array: Value, axis: Value) -> Value:
+    """``np.maximum.accumulate`` and ``np.minimum.accumulate``."""
+    x, function = low.array(array, node), {"maximum": prelude_numpy.running_maximum, "minimum": prelude_numpy.running_minimum}[name]
+    along = axis_of(low, node, axis, x.type.rank)
+    order = [along, *(k for k in range(x.type.rank) if k != along)]
+    first = x if along == 0 else transposed(low, node, x, order)
+    found = low.array(low.composed(function, [first], node), node)
+    return found if along == 0 else transposed(low, node, found, [order.index(k) for k in range(x.type.rank)])
+
+
+@word("logspace")
+def _logspace(low: Arrays, node: ast.AST, start: Value, stop: Value, num: Any = 50, endpoint: Any = True, base: Any = 10.0) -> Value:
+    powers = low.array(low.call_word(WORDS["linspace"], [start, stop, num], {"endpoint": endpoint}, node), node)
+    return low.emit("pow", [low.converted(low.atom(base, node), FLOAT, node), powers], node, [("lib", "numpy")])
+
+
+@word("geomspace")
+def _geomspace(low: Arrays, node: ast.AST, start: Value, stop: Value, num: Any = 50, endpoint: Any = True) -> Value:
+    ends = [low.converted(low.atom(value, node), FLOAT, node) for value in (start, stop)]
+    count = low.whole(low.atom(num, node), node, "the number of points")
+    return low.composed(prelude_numpy.geometric, [*ends, count, literal(bool(low.known(endpoint, node)))], node)
+
+
+@word("array_equal")
+def _array_equal(low: Arrays, node: ast.AST, a1: Value, a2: Value) -> Value:
+    x, y = array_of(low, node, a1), array_of(low, node, a2)
+    if x.type.rank != y.type.rank:
+        return literal(False)
+    alike: Atom = literal(True)
+    for axis in range(x.type.rank):
+        test = low.emit("eq", [low.emit("extent", [array], node, [("axis", axis)]) for array in (x, y)], node)
+        alike = test if axis == 0 else low.emit("and", [alike, test], node)
+
+    def equal() -> Value:
+        same = low.emit("eq", [x, y], node)
+        return low.emit("all", [same], node) if same.type.rank else same
+
+    return low.choose(alike, equal, lambda: literal(False), node)
+
+
+@word("divmod")
+def _divmod(low: Arrays, node: ast.AST, x1: Value, x2: Value) -> Value:
+    x, y = _floats(low, node, x1), _floats(low, node, x2)
+    return Many(tuple(low.emit(op, [x, y], node, [("lib", "numpy")]) for op in ("floordiv", "mod")))

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from stagegrad.frontend.numpy_words import word
+from stagegrad.frontend.numpy_words import WORDS, word
 from stagegrad.frontend.values import Many, Static, Value, describe
 from stagegrad.ir import FLOAT, INT, Atom, Attr, Lit, Type
 
@@ -103,6 +103,14 @@ def _eye(low: Arrays, node: ast.AST, N: Value, M: Any = None, k: Any = 0, dtype:
     columns = rows if absent else low.whole(low.atom(M, node), node, "the number of columns")
     offset: list[tuple[str, Attr]] = [("k", low.known(k, node))] if low.known(k, node) else []
     return low.emit("eye_of", [rows, columns], node, offset + held(element_type(low, node, dtype) or FLOAT))
+
+
+@word("tri")
+def _tri(low: Arrays, node: ast.AST, N: Value, M: Any = None, k: Any = 0) -> Value:
+    rows = low.whole(low.atom(N, node), node, "a size")
+    columns = rows if isinstance(M, Static) and M.thing is None else low.whole(low.atom(M, node), node, "a size")
+    ones = low.emit("ones_of", [rows, columns], node)
+    return low.call_word(WORDS["tril"], [ones, k], {}, node)
 
 
 @word("identity")

@@ -41,7 +41,9 @@ def _is_none(value: Value) -> bool:
 
 
 @word("where")
-def _where(low: Arrays, node: ast.AST, condition: Value, x: Value, y: Value) -> Value:
+def _where(low: Arrays, node: ast.AST, condition: Value, x: Any = None, y: Any = None) -> Value:
+    if _is_none(x) and _is_none(y):
+        return low.call_word(WORDS["nonzero"], [condition], {}, node)
     test, *arms = _truth(low, node, condition), low.array(x, node), low.array(y, node)
     if {arm.type.kind for arm in arms} == {"bool", "float"} or {arm.type.kind for arm in arms} == {"bool", "int"}:
         raise low.refusal(node, "the two values to choose from are a bool and a number", "numbers: 1.0 for True, 0.0 for False")

@@ -134,8 +134,10 @@ def _einsum(low: Arrays, node: ast.AST, *operands: Value, optimize: Any = False)
     pattern = low.known(operands[0], node) if operands else None
     if not isinstance(pattern, str):
         raise low.refusal(node, "np.einsum needs its subscripts as text", 'np.einsum("ij,jk->ik", x, y)')
-    words, output = _parsed(low, node, pattern, len(operands) - 1)
     atoms = [array_of(low, node, value) for value in operands[1:]]
+    if "..." in pattern:
+        pattern = _spelled_out(low, node, pattern, atoms)
+    words, output = _parsed(low, node, pattern, len(operands) - 1)
     type = common_type(atoms)
     if type.kind != "float":
         raise low.refusal(node, "products of arrays of ints are not supported", "x.astype(float)")
@@ -145,12 +147,26 @@ def _einsum(low: Arrays, node: ast.AST, *operands: Value, optimize: Any = False)
     return _summed(low, node, words, output, [as_type(low, node, atom, type) for atom in atoms])
 
 
+def _spelled_out(low: Arrays, node: ast.AST, pattern: str, atoms: Sequence[Atom]) -> str:
+    """The subscripts with letters that nobody uses for ``...``, the same for the same axes counted from the end."""
+    left, arrow, right = pattern.replace(" ", "").partition("->")
+    words = left.split(",")
+    free = [letter for letter in ascii_lowercase if letter not in pattern]
+    counts = [atom.type.rank - len(word_.replace("...", "")) for word_, atom in zip(words, atoms, strict=False) if "..." in word_]
+    if len(words) != len(atoms) or len(set(counts)) != 1 or not 0 <= counts[0] <= len(free):
+        raise low.refusal(node, "an ellipsis in np.einsum must stand for as many axes everywhere", "a letter for each axis")
+    letters = "".join(free[: counts[0]])
+    named = ",".join(words).replace("...", letters)
+    if not arrow:
+        once = sorted(letter for letter in set(named) - {",", *letters} if named.count(letter) == 1)
+        return f"{named}->{letters}{''.join(once)}"
+    return f"{named}->{right.replace('...', letters)}"
+
+
 def _parsed(low: Arrays, node: ast.AST, pattern: str, count: int) -> tuple[list[str], str]:
     """The letters of each operand and of the output; an output that is not given has the letters that occur once, in order."""
     left, arrow, right = pattern.replace(" ", "").partition("->")
     words = left.split(",")
-    if "." in pattern:
-        raise low.refusal(node, "an ellipsis in np.einsum is not supported", "a letter for each axis")
     if not all(letter.isascii() and letter.isalpha() for letter in left.replace(",", "") + right) or len(words) != count or not left:
         raise low.refusal(node, f"np.einsum cannot read {pattern!r} with {count} arrays", 'np.einsum("ij,jk->ik", x, y)')
     everything = "".join(words)

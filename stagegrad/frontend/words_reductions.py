@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
+from stagegrad.frontend import prelude_numpy
 from stagegrad.frontend.numpy_words import WORDS, axis_and_keepdims, word
 from stagegrad.frontend.values import Many, Value, describe
-from stagegrad.frontend.words_creation import as_type
+from stagegrad.frontend.words_creation import as_type, common_type
 from stagegrad.frontend.words_products import factors
-from stagegrad.frontend.words_shaping import axis_of, flat
-from stagegrad.ir import FLOAT, Atom, Attr
+from stagegrad.frontend.words_shaping import axis_of, flat, stacked
+from stagegrad.ir import FLOAT, Atom, Attr, Var
 from stagegrad.ops import literal
 
 if TYPE_CHECKING:
@@ -131,7 +132,14 @@ def _variance(low: Arrays, node: ast.AST, op: str, x: Atom, axis: Value, ddof: V
     squares = low.emit("square", [low.emit("sub", [x, center], node)], node)
     total = _reduce(low, node, "sum", squares, axis, keepdims)
     found = low.emit("div", [total, low.emit("number_along", [x], node, [("axis", known), ("less", less)])], node, [("lib", "numpy")])
-    return low.emit("sqrt", [found], node, [("lib", "numpy")]) if op == "std" else found
+    return root_of_variance(low, node, found) if op == "std" else found
+
+
+def root_of_variance(low: Arrays, node: ast.AST, variance: Atom) -> Atom:
+    """A deviation, whose slope is 0 where all that it is made of is equal; there the root has none."""
+    equal = low.emit("eq", [variance, literal(0.0)], node)
+    root = low.emit("sqrt", [low.emit("where", [equal, literal(1.0), variance], node)], node, [("lib", "numpy")])
+    return low.emit("where", [equal, literal(0.0), root], node)
 
 
 @word("var", method=True)
@@ -205,14 +213,36 @@ def _cumprod(low: Arrays, node: ast.AST, a: Value, axis: Any = None, dtype: Any 
 
 
 @word("diff")
-def _diff(low: Arrays, node: ast.AST, a: Value, n: Any = 1, axis: Any = -1) -> Value:
+def _diff(low: Arrays, node: ast.AST, a: Value, n: Any = 1, axis: Any = -1, prepend: Any = None, append: Any = None) -> Value:
     x = _array(low, node, a)
+    x = _with_ends(low, node, x, axis_of(low, node, axis, x.type.rank), prepend, append)
     times = low.known(n, node)
     if not isinstance(times, int) or times < 0 or x.type.kind == "bool":
         raise low.refusal(node, "np.diff needs numbers, and a whole n that is not negative")
     for _ in range(times):
         x = low.emit("diff", [x], node, [("axis", axis_of(low, node, axis, x.type.rank))])
     return x
+
+
+def _with_ends(low: Arrays, node: ast.AST, x: Atom, axis: int, first: Value, last: Value) -> Atom:
+    """An array with more elements before and behind along an axis; a number stands for one element all over the others."""
+    parts: list[Atom] = [x]
+    for value in (first, last):
+        if _is_none(value):
+            continue
+        end = as_type(low, node, low.array(value, node), common_type([x, low.array(value, node)]))
+        if not end.type.rank and x.type.rank > 1:
+            one: list[tuple[str, Attr]] = [("at", f"[{':, ' * axis}:1]"), ("rank", x.type.rank)]
+            end = low.emit("full_like", [low.emit("load", [x], node, one), end], node)
+        end = flat(low, node, end) if x.type.rank == 1 else end
+        parts = [end, *parts] if value is first else [*parts, end]
+    return parts[0] if len(parts) == 1 else low.emit("concatenate", parts, node, [("axis", axis)])
+
+
+@word("ediff1d")
+def _ediff1d(low: Arrays, node: ast.AST, ary: Value, to_end: Any = None, to_begin: Any = None) -> Value:
+    found = low.emit("diff", [flat(low, node, _array(low, node, ary))], node, [("axis", 0)])
+    return _with_ends(low, node, found, 0, to_begin, to_end)
 
 
 # ---------------------------------------------------------------------------------------------- order
@@ -246,16 +276,28 @@ def _median(low: Arrays, node: ast.AST, a: Value, axis: Any = None, out: Any = N
     return _reduce(low, node, "median", _array(low, node, a), _one_axis(low, node, a, axis), keepdims)
 
 
-def _quantile_of(low: Arrays, node: ast.AST, a: Value, q: Value, axis: Value, method: Value, keepdims: Value, whole: int) -> Atom:
-    """A quantile; `whole` is what the largest is called, 1 or 100."""
+def _quantile_of(low: Arrays, node: ast.AST, a: Value, q: Value, axis: Value, method: Value, keepdims: Value, whole: int) -> Value:
+    """A quantile, or several side by side; `whole` is what the largest is called, 1 or 100."""
+    if low.known(method, node) != "linear":
+        raise low.refusal(node, "only method='linear' is supported", "np.sort(x), and the element at the place that the method says")
+    if isinstance(q, Many):
+        return stacked(low, node, [low.array(_quantile_of(low, node, a, one, axis, method, keepdims, whole), node) for one in q.items], 0)
+    if isinstance(q, Var) and q.type == FLOAT:
+        return _quantile_at(low, node, a, low.emit("div", [q, literal(float(whole))], node) if whole > 1 else q, axis, keepdims)
     at = low.known(q, node)
     if isinstance(at, bool) or not isinstance(at, (int, float)):
-        raise low.refusal(node, "only one quantile at a time, a number that is known, is supported", "q as a literal, such as 0.25")
+        raise low.refusal(node, "quantiles are numbers, or a list of such", "q as a number, such as 0.25, or a list in brackets")
     if not 0 <= at <= whole:
         raise low.refusal(node, f"a quantile is between 0 and {whole}, and this is {at!r}")
-    if low.known(method, node) != "linear":
-        raise low.refusal(node, "only method='linear' is supported")
     return _reduce(low, node, "quantile", _array(low, node, a), _one_axis(low, node, a, axis), keepdims, ("q", at / whole))
+
+
+def _quantile_at(low: Arrays, node: ast.AST, a: Value, q: Atom, axis: Value, keepdims: Value) -> Value:
+    """A quantile that is a number of the program's own, which has a slope as well."""
+    x = _floats(low, node, a)
+    if (not _is_none(axis) and x.type.rank > 1) or low.known(keepdims, node):
+        raise low.refusal(node, "a quantile along an axis must be a number that is written out", "a loop over the rows")
+    return low.composed(prelude_numpy.quantile_at, [flat(low, node, x), q], node)
 
 
 @word("quantile")
@@ -342,10 +384,15 @@ def _histogram(low: Arrays, node: ast.AST, a: Value, bins: Any = 10, range: Any 
 
 @word("interp")
 def _interp(low: Arrays, node: ast.AST, x: Value, xp: Value, fp: Value, left: Any = None, right: Any = None, period: Any = None) -> Value:
-    _absent(low, node, left=left, right=right, period=period)
+    _absent(low, node, period=period)
     at = as_type(low, node, low.array(x, node), FLOAT)
     knots, values = (_floats(low, node, _vector(low, node, part)) for part in (xp, fp))
-    return low.emit("interp", [at, knots, values], node)
+    found = low.emit("interp", [at, knots, values], node)
+    for beyond, op, end in ((left, "lt", 0), (right, "gt", -1)):
+        if not _is_none(beyond):
+            outside = low.emit(op, [at, low.emit("load", [knots, literal(end)], node)], node)
+            found = low.emit("where", [outside, low.converted(low.atom(beyond, node), FLOAT, node), found], node)
+    return found
 
 
 def _product(low: Arrays, node: ast.AST, op: str, a: Value, v: Value, mode: Value) -> Atom:

@@ -348,3 +348,26 @@ def _column_stack(low: Arrays, node: ast.AST, tup: Value) -> Value:
 
 
 __all__ = ["axis_of", "expect_size", "flat", "several", "stacked", "transposed"]
+
+
+@word("dstack")
+def _dstack(low: Arrays, node: ast.AST, tup: Value) -> Value:
+    parts = several(low, node, tup)
+    if _same_ranks(low, node, parts) > 2:
+        return _concatenated(low, node, parts, 2)
+    wide = [low.emit("expand_dims", [_at_least(low, node, part, 2)], node, [("axis", 2)]) for part in parts]
+    return _concatenated(low, node, wide, 2)
+
+
+@word("block")
+def _block(low: Arrays, node: ast.AST, arrays: Value) -> Value:
+    rows = arrays.items if isinstance(arrays, Many) and any(isinstance(row, Many) for row in arrays.items) else (arrays,)
+    several_rows = rows != (arrays,)
+    found: list[Atom] = []
+    for row in rows:
+        cells = row.items if isinstance(row, Many) else (row,)
+        if any(isinstance(cell, Many) for cell in cells):
+            raise low.refusal(node, "np.block of more than rows of arrays is not supported", "np.concatenate of the parts")
+        parts = [_at_least(low, node, cell, 2 if several_rows else 1) for cell in several(low, node, Many(cells))]
+        found.append(_concatenated(low, node, parts, _same_ranks(low, node, parts) - 1))
+    return found[0] if not several_rows else _concatenated(low, node, several(low, node, Many(tuple(found))), found[0].type.rank - 2)

@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from stagegrad.frontend.arrays import Arrays, Section
+from stagegrad.frontend.arrays import Section
 from stagegrad.frontend.emitter import Arm, Flow
 from stagegrad.frontend.indexing import Step, atoms_of, attributes, joined
 from stagegrad.frontend.memory import KEPT, OUTSIDE, Memory, arrays_of, is_view, key_of, lost
 from stagegrad.frontend.numpy_words import WORDS, NumpyWord
 from stagegrad.frontend.operators import BINARY
 from stagegrad.frontend.scope import Frame
+from stagegrad.frontend.streams import Streams
 from stagegrad.frontend.values import Key, Many, Method, Record, Ref, Slot, Unfit, Value, alike, describe, refs, with_refs
 from stagegrad.ir import Atom, Attr, Lit, Stage, Type, Var
 
@@ -37,7 +38,7 @@ class NeedsMemory(Exception):
     """The function writes to an array: it must be lowered again with names that know what they share."""
 
 
-class Writes(Arrays):
+class Writes(Streams):
     """Lowers writes to arrays, and keeps account of who shares memory. `memory` is None in a function that writes to none."""
 
     memory: Memory | None

@@ -64,6 +64,8 @@ declare_along("mean", "np.sum(lane) / lane.size")
 declare_along("prod", "np.prod(lane)")
 declare_along("max", "np.max(lane)")
 declare_along("min", "np.min(lane)")
+declare_along("nanmax", "np.nanmax(lane)")
+declare_along("nanmin", "np.nanmin(lane)")
 declare_along("var", "var_of(lane, ddof)", parameters="x, axis, ddof=0", needs=("var_of",))
 declare_along("any", "np.any(lane)", "np.sum(x, axis) != 0")
 declare_along("all", "np.all(lane)", "np.sum(x, axis) != 0")
@@ -261,6 +263,20 @@ def amax(g: Value, out: Value, x: Value, *, axis: Axis = None, keepdims: bool = 
 @general({"python": reduction("np.min"), "numba": by_axis("min")}, reduced, stage="min{x}", title="smallest", helpers=("min_along",))
 def amin(g: Value, out: Value, x: Value, *, axis: Axis = None, keepdims: bool = False) -> Pulled:
     """The smallest element gets the gradient; those that tie share it; nan where the smallest is nan (`np.min`)."""
+    return scaled(tied(x, standing(out, x, axis, keepdims)), standing(g, x, axis, keepdims))
+
+
+@general({"python": reduction("np.nanmax"), "numba": by_axis("nanmax")}, reduced, stage="max{x}", title="largest but for nan",
+         helpers=("nanmax_along",))  # fmt: skip
+def nanmax(g: Value, out: Value, x: Value, *, axis: Axis = None, keepdims: bool = False) -> Pulled:
+    """The largest of the elements that are not nan gets the gradient; those that tie share it; nan where all are (`np.nanmax`)."""
+    return scaled(tied(x, standing(out, x, axis, keepdims)), standing(g, x, axis, keepdims))
+
+
+@general({"python": reduction("np.nanmin"), "numba": by_axis("nanmin")}, reduced, stage="min{x}", title="smallest but for nan",
+         helpers=("nanmin_along",))  # fmt: skip
+def nanmin(g: Value, out: Value, x: Value, *, axis: Axis = None, keepdims: bool = False) -> Pulled:
+    """The smallest of the elements that are not nan gets the gradient; those that tie share it; nan where all are (`np.nanmin`)."""
     return scaled(tied(x, standing(out, x, axis, keepdims)), standing(g, x, axis, keepdims))
 
 

@@ -208,6 +208,62 @@ one_by_one("sinc", "sin(pi*x) / (pi*x), which is 1 at 0", "sinc", "sinc")
 one_by_one("sinc_dx", "The n-th derivative of sin(pi*x) / (pi*x)", "sinc_dx", "sinc_dx", operands="x, n")
 one_by_one("erf", "The error function", "math.erf")
 one_by_one("erfc", "One minus the error function", "math.erfc")
+helper(
+    '''
+    def log_ratio(x, y):
+        """log(x / y) for positive numbers, accurate where they are nearly equal too; -inf at x = 0, inf at y = 0."""
+        if not (x >= 0.0 and y >= 0.0) or x == y == 0.0:
+            return math.nan
+        if x == 0.0 or y == 0.0:
+            return math.inf if y == 0.0 else -math.inf
+        ratio = x / y
+        if 0.5 < ratio < 2.0:
+            return math.log1p((x - y) / y)
+        return math.log(ratio) if 0.0 < ratio < math.inf else math.log(x) - math.log(y)
+    '''
+)
+helper(
+    '''
+    def rel_entr(x, y):
+        """x * log(x / y) for positive x and y, 0 where x is and y is not negative, else inf."""
+        if x > 0.0 and y > 0.0:
+            return x * log_ratio(x, y)
+        if x != x or y != y:
+            return math.nan
+        return 0.0 if x == 0.0 and y >= 0.0 else math.inf
+    ''',
+    "log_ratio",
+)
+helper(
+    '''
+    def kl_div(x, y):
+        """rel_entr(x, y) - x + y, inf where x or y is negative; by a series where both are nearly equal."""
+        if not (x > 0.0 and y > 0.0):
+            return y if x == 0.0 and y >= 0.0 else rel_entr(x, y)
+        d = (x - y) / y
+        if abs(d) >= 0.1:
+            return rel_entr(x, y) - x + y
+        total, power = 0.0, d * d
+        for k in range(2, 18):
+            total += power / (k * (k - 1))
+            power *= -d
+        return y * total
+    ''',
+    "rel_entr",
+)
+helper(
+    '''
+    def entr(x):
+        """-x * log(x), 0 at 0, -inf below."""
+        if x > 0.0:
+            return -x * math.log(x)
+        return -math.inf if x < 0.0 else -x
+    '''
+)
+one_by_one("log_ratio", "log(x / y)", "log_ratio", "log_ratio", operands="x, y", floats="x, y")
+one_by_one("rel_entr", "x * log(x / y)", "rel_entr", "rel_entr", operands="x, y", floats="x, y")
+one_by_one("kl_div", "x * log(x / y) - x + y", "kl_div", "kl_div", operands="x, y", floats="x, y")
+one_by_one("entr", "-x * log(x)", "entr", "entr")
 one_by_one("logit", "The logarithm of the odds x / (1 - x)", "logit", "logit")
 
 
@@ -292,6 +348,34 @@ def xlog1py(out: Value, x: Value, y: Value) -> Partials:
 def logit(out: Value, x: Value) -> Partials:
     """The slope of the log of the odds is 1 / (x (1 - x))."""
     return quotient(1.0, positive(x * (1.0 - x), lib="numpy"))
+
+
+@elementwise({"python": "entr({x})", "array": "entr_each({x})"}, stage="entr{x}", title="entropy", exact="-x * log(x)",
+             helpers=("entr", "entr_each"), domain=(0.0, math.inf), cost=10.0)  # fmt: skip
+def entr(out: Value, x: Value) -> Partials:
+    """The slope of -x log(x) is -log(x) - 1."""
+    return -1.0 - xlogy(1.0, x)
+
+
+@elementwise({"python": "log_ratio({x}, {y})", "array": "log_ratio_each({x}, {y})"}, stage="log{x}by{y}", title="log of a ratio",
+             exact="log(x / y)", helpers=("log_ratio", "log_ratio_each"), domain=(0.0, math.inf), pole=True, cost=10.0)  # fmt: skip
+def log_ratio(out: Value, x: Value, y: Value) -> Partials:
+    """The slopes of log(x / y) are 1 / x and -1 / y."""
+    return quotient(1.0, positive(x, lib="numpy")), -quotient(1.0, positive(y, lib="numpy"))
+
+
+@elementwise({"python": "rel_entr({x}, {y})", "array": "rel_entr_each({x}, {y})"}, stage="rel{x}{y}", title="relative entropy",
+             exact="x * log(x / y)", helpers=("rel_entr", "rel_entr_each"), domain=(0.0, math.inf), cost=12.0)  # fmt: skip
+def rel_entr(out: Value, x: Value, y: Value) -> Partials:
+    """The slopes of x log(x / y) are log(x / y) + 1 and -x / y."""
+    return log_ratio(x, y) + 1.0, -quotient(x, y)
+
+
+@elementwise({"python": "kl_div({x}, {y})", "array": "kl_div_each({x}, {y})"}, stage="kl{x}{y}", title="Kullback-Leibler divergence",
+             exact="x * log(x / y) - x + y", helpers=("kl_div", "kl_div_each"), domain=(0.0, math.inf), cost=12.0)  # fmt: skip
+def kl_div(out: Value, x: Value, y: Value) -> Partials:
+    """The slopes of x log(x / y) - x + y are log(x / y) and 1 - x / y."""
+    return log_ratio(x, y), quotient(y - x, y)
 
 
 @elementwise({"python": "sinc({x})", "numpy": "np.sinc({x})", "array:numba": "sinc_each({x})"}, stage="sinc{x}", title="sinc",

@@ -1,4 +1,4 @@
-"""Functions that are short programs in others: statistics, differences along an axis, sums without nan, indices of triangles."""
+"""Functions that are short programs in others: statistics, differences along an axis, spaced points, indices of triangles."""
 
 from __future__ import annotations
 
@@ -9,13 +9,6 @@ from tests.surface.linalg import regular
 
 CUBE = ((2, 3, 4),)
 TWO = ((3, 4), (3, 4))
-
-
-def with_gaps(rng: np.random.Generator, shape: Shape) -> Array:
-    """Numbers, every third of which is nan."""
-    found = rng.normal(size=shape)
-    found.reshape(-1)[1::3] = np.nan
-    return found
 
 
 def rising(rng: np.random.Generator, shape: Shape) -> Array:
@@ -42,11 +35,6 @@ ENTRIES = [
     Entry("np.trapezoid", "np.trapezoid(x, dx=0.1, axis=0)", single="one point has no area"),
     Entry("np.trapezoid", "np.trapezoid(x, y)", ((3, 4), (4,)), ("normal", rising), single="one point has no area"),
     Entry("np.trapezoid", "np.trapezoid(x, y, axis=0)", TWO, single="one point has no area"),
-    Entry("np.polyval", "np.polyval(x, y)", ((4,), (2, 3)), empty=((0,), (2, 3))),
-    Entry("np.nansum", "np.nansum(x)", fills=(with_gaps,), empty=((0, 3),)),
-    Entry("np.nansum", "np.nansum(x, axis=0, keepdims=True)", fills=(with_gaps,), empty=((0, 3),)),
-    Entry("np.nanmean", "np.nanmean(x)", fills=(with_gaps,)),
-    Entry("np.nanmean", "np.nanmean(x, axis=1)", fills=(with_gaps,)),
     Entry("np.triu_indices", "x[np.triu_indices(3, 1)]", single="one size"),
     Entry("np.triu_indices_from", "x[np.triu_indices_from(x, -1)]", empty=((0, 0),)),
     Entry("np.tril_indices", "x[np.tril_indices(3, -1, 4)]", single="one size"),
@@ -58,6 +46,13 @@ ENTRIES = [
     Entry("np.linalg.vector_norm", "np.linalg.vector_norm(x, axis=0, ord=1)"),
     Entry("np.add.reduce", "np.add.reduce(x)", empty=((0, 3),)),
     Entry("np.maximum.reduce", "np.maximum.reduce(x, axis=1, keepdims=True)"),
+    Entry("np.maximum.accumulate", "np.maximum.accumulate(x)", empty=((0, 3),)),
+    Entry("np.minimum.accumulate", "np.minimum.accumulate(x, axis=1)"),
+    Entry("np.logspace", "np.logspace(x, y, 4)", ((), ())),
+    Entry("np.logspace", "np.logspace(x, 1.5, 3, endpoint=False, base=2.0)", ((),)),
+    Entry("np.geomspace", "np.geomspace(x, y, 4)", ((), ()), ("positive",), repeated=False),
+    Entry("np.array_equal", "np.where(np.array_equal(x, y), x, 2.0 * y)", TWO),
+    Entry("np.divmod", "np.divmod(x, y)[1]", TWO, ("positive",), orders=1, step=1e-4, repeated=False),
     Entry("np.multiply.accumulate", "np.multiply.accumulate(x, axis=1)"),
     Entry("np.subtract.outer", "np.subtract.outer(x, y)", ((3,), (2, 2)), empty=((0,), (2, 2))),
 ]

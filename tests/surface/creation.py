@@ -24,6 +24,7 @@ ENTRIES = [
     Entry("np.full", "np.full((x.shape[0], 2), y)", (V, ()), empty=((0,), ()), single=((1,), ())),
     Entry("np.eye", "np.eye(4) * x", (V,)),
     Entry("np.eye", "np.eye(3, 4, 1) * x", (V,)),
+    Entry("np.tri", "np.tri(3, 4, -1) * x", (V,)),
     Entry("np.identity", "np.identity(4) * x", (V,)),
     Entry("np.zeros_like", "np.zeros_like(x) + x", (V,), empty=((0,),)),
     Entry("np.ones_like", "np.ones_like(x) * x", ((2, 3),), empty=((0, 3),)),

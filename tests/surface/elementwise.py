@@ -58,8 +58,9 @@ OPERATORS = [
     Entry("comparisons", "(x < y) & (y < 1.5) | (x >= 1.0) ^ (x != y)", PAIR, broadcast=CROSSED, orders=0, empty=EMPTY),
     Entry("comparisons", "~(x <= y) & (x == x) & (x > -y)", PAIR, broadcast=SPREAD, orders=0, empty=EMPTY),
     Entry("int arrays", "(x * y - x // (y + 1) + x % (y + 1)) ^ (x & y | 2)", PAIR, ("below:7",), broadcast=CROSSED, orders=0, empty=EMPTY),
-    Entry("int arrays", "x * y / (y + 1) + (y + 1) ** x", PAIR, ("normal", "below:4"), broadcast=CROSSED, empty=EMPTY,
-          float32="ints widen it"),
+    Entry(
+        "int arrays", "x * y / (y + 1) + (y + 1) ** x", PAIR, ("normal", "below:4"), broadcast=CROSSED, empty=EMPTY, float32="ints widen it"
+    ),
 ]
 FUNCTIONS = [
     *map(unary, ["np.exp", "np.exp2", "np.expm1", "np.sin", "np.cos", "np.tanh", "np.sinh", "np.cosh", "np.arctan", "np.arcsinh"]),
@@ -94,8 +95,9 @@ CHOICES = [
     *binary("np.fmin", "np.fmin(x, y)", step=FINE),
     *binary("np.heaviside", "np.heaviside(x, y)"),
     Entry("np.where", "np.where(x > y, x * y, x - y)", PAIR, broadcast=CROSSED, empty=EMPTY),
-    Entry("np.where", "np.where(z, x, y)", (*PAIR, (2, 3)), ("normal", "normal", "bool"), broadcast=(*CROSSED, (3, 4)),
-          empty=(*EMPTY, (0, 3))),
+    Entry(
+        "np.where", "np.where(z, x, y)", (*PAIR, (2, 3)), ("normal", "normal", "bool"), broadcast=(*CROSSED, (3, 4)), empty=(*EMPTY, (0, 3))
+    ),
     Entry("np.where", "np.where(x > 0.0, np.log(np.abs(x)), 0.0)", empty=ROWS, step=5e-4),
     Entry("np.where", "np.where(y, x, 1.0)", ((2, 3), (2, 3)), ("normal", "below:2")),
     Entry("np.select", "np.select([x > 1.0, x > 0.0], [x**2, 3.0 * x], -1.0)", empty=ROWS),

@@ -48,6 +48,8 @@ ENTRIES = [
     Entry("np.einsum", "np.einsum('ii->i', x)", ((3, 3),)),
     Entry("np.einsum", "np.einsum('i,ij,j->', x, y, z)", (V, N, (4,)), single=((1,), (1, 1), (1,))),
     Entry("np.einsum", "np.einsum('ijk,il,jm->klm', x, y, z)", ((2, 3, 4), (2, 2), (3, 2))),
+    Entry("np.einsum", "np.einsum('...ij,...j->...i', x, y)", ((2, 3, 4), (2, 4))),
+    Entry("np.einsum", "np.einsum('...i,ij', x, y)", ((2, 3), (3, 4)), single=((1, 1), (1, 1))),
     Entry("np.einsum", "np.einsum('bhid,bhjd->bhij', x, y)", ((2, 2, 3, 2), (2, 2, 4, 2))),
     Entry("np.kron", "np.kron(x, y)", (M, N)),
     Entry("np.kron", "np.kron(x, y)", (V, (2,))),

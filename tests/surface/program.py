@@ -121,5 +121,3 @@ def directions(args: Sequence[Any], case: Case) -> list[Any]:
 
 def _like(direction: Array, argument: Any) -> Any:
     return direction.astype(argument.dtype) if isinstance(argument, np.ndarray) else float(direction)
-
-

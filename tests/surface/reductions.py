@@ -38,6 +38,9 @@ SUMS = [
     Entry("np.diff", "np.diff(x)", empty=((2, 0),)),
     Entry("np.diff", "np.diff(x, axis=0)"),
     Entry("np.diff", "np.diff(x, n=2, axis=1)", CUBE, single=((1, 2, 1),)),
+    Entry("np.diff", "np.diff(x, prepend=0.0, append=y)", ((5,), ())),
+    Entry("np.diff", "np.diff(x, n=2, axis=0, prepend=1.0)"),
+    Entry("np.ediff1d", "np.ediff1d(x, to_end=[1.0, 2.0], to_begin=0.5)"),
 ]
 EXTREMA = [
     Entry("np.max", "np.max(x)", empty=ValueError),
@@ -69,6 +72,9 @@ ORDER = [
     Entry("np.quantile", "np.quantile(x, 0.3)"),
     Entry("np.quantile", "np.quantile(x, 0.75, axis=1)"),
     Entry("np.percentile", "np.percentile(x, 30, axis=0, keepdims=True)", ((4, 3),)),
+    Entry("np.quantile", "np.quantile(x, [0.1, 0.75], axis=0)", ((4, 3),)),
+    Entry("np.quantile", "np.quantile(x, y)", ((5,), ()), ("normal", "unit"), step=1e-4),
+    Entry("np.percentile", "np.percentile(x, [5, 50])"),
     Entry("np.searchsorted", "np.searchsorted(x, y)", ((5,), (2, 3)), ("rising", "positive"), orders=0, empty=((0,), (0, 2))),
     Entry("np.searchsorted", "np.searchsorted(x, y, side='right')", ((5,), ()), ("rising", "positive"), orders=0),
     Entry("np.digitize", "np.digitize(x, y)", ((2, 3), (5,)), ("positive", "rising"), orders=0),
@@ -78,9 +84,24 @@ ORDER = [
     Entry("np.histogram", "np.histogram(x, y)[0]", ((2, 3), (4,)), ("positive", "rising"), orders=0, single=((1, 1), (2,))),
 ]
 PAIRS = [
-    Entry("np.interp", "np.interp(x, y, z)", ((2, 3), (4,), (4,)), ("positive", "rising", "normal"), single=((1, 1), (2,), (2,)), step=5e-4,
-          note="at a knot the slope is that of the piece on its right"),
+    Entry(
+        "np.interp",
+        "np.interp(x, y, z)",
+        ((2, 3), (4,), (4,)),
+        ("positive", "rising", "normal"),
+        single=((1, 1), (2,), (2,)),
+        step=5e-4,
+        note="at a knot the slope is that of the piece on its right",
+    ),
     Entry("np.interp", "np.interp(x, y, z)", ((), (4,), (4,)), ("positive", "rising", "normal"), single=((), (2,), (2,))),
+    Entry(
+        "np.interp",
+        "np.interp(x, y, z, left=0.0, right=u)",
+        ((2, 3), (4,), (4,), ()),
+        ("positive", "rising", "normal", "normal"),
+        single=((1, 1), (2,), (2,), ()),
+        step=5e-4,
+    ),
     Entry("np.convolve", "np.convolve(x, y)", ((5,), (3,))),
     Entry("np.convolve", "np.convolve(x, y, 'same')", ((4,), (4,))),
     Entry("np.convolve", "np.convolve(x, y, mode='valid')", ((3,), (5,))),

@@ -48,4 +48,8 @@ ENTRIES = [
     Entry("np.vstack", "np.vstack((x, y))", (M, (4,)), single=((1, 1), (1,))),
     Entry("np.column_stack", "np.column_stack((x, y))", (V, V)),
     Entry("np.column_stack", "np.column_stack((x, y))", (M, (3,)), single=((1, 1), (1,))),
+    Entry("np.dstack", "np.dstack((x, y))", (M, M)),
+    Entry("np.dstack", "np.dstack((x, y))", (V, V)),
+    Entry("np.block", "np.block([[x, y], [y, x]])", (M, M)),
+    Entry("np.block", "np.block([x, 1.0, y])", (V, (2,))),
 ]

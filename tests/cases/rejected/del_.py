@@ -1,4 +1,4 @@
 def f(x):
-    y = 2.0 * x
-    del y  # error: `del` is not supported
-    return x
+    values = [x, 2.0 * x, 1.0]
+    del values[1:]  # error: only names and single items of lists and dicts can be deleted
+    return values[0]

@@ -1,3 +1,3 @@
 def f(x):
-    table = {1: x}  # error: a dict must have constant texts as keys
-    return table[1]
+    table = {x: 1.0}  # error: a dict must have constant texts or ints as keys
+    return table[x]

@@ -1,3 +1,3 @@
 def f(x):
-    powers = {k: x**k for k in range(3)}  # error: a dict must have constant texts as keys
+    powers = {t: x for t in (x, 2.0)}  # error: a dict must have constant texts or ints as keys
     return x

@@ -1,3 +1,3 @@
 def f(x):
-    powers = (x**k for k in range(3))  # error: a generator is supported only as the argument of sum
+    powers = (x**k for k in range(3))  # error: an iterator cannot be kept under a name
     return x

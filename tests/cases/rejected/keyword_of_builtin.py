@@ -1,2 +1,2 @@
-def f(x, y):
-    return max(x, y, key=abs)  # error: keywords are not supported in a call of max
+def f(x, n: int):
+    return x * int(n, base=10)  # error: keywords are not supported in a call of int

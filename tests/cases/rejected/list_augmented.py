@@ -1,5 +1,5 @@
 def f(x):
     values = [x]
     other = values
-    other += [2.0 * x]  # error: this changes the list `other` in place
+    other += [2.0 * x]  # error: this list has another name as well
     return sum(values)
