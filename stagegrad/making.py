@@ -18,6 +18,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, overload
 from stagegrad import pipeline
 from stagegrad.errors import ArgumentError, NeedsTypes
 from stagegrad.frontend.calls import plain_function
+from stagegrad.frontend.source import signature_of
 from stagegrad.frontend.specs import Types, is_number, parse_all
 from stagegrad.pipeline import Choice, Options
 from stagegrad.staged import Staged, Target, named
@@ -186,7 +187,7 @@ def _staged(function: Callable[..., Any], options: Options, source: str | None =
         raise ArgumentError(f"{function!r} is not a function", advice="a function, or stagegrad.formula for text")
 
     def signature() -> inspect.Signature:
-        return inspect.signature(plain_function(function) or function, follow_wrapped=False)
+        return signature_of(plain_function(function) or function)
 
     # What has no text is refused below, by name.
     declared = {} if types is None or plain_function(function) is None else parse_all(types, signature(), function.__name__)

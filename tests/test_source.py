@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import functools
 import importlib.util
+import inspect
 import linecache
 import subprocess
 import sys
 import textwrap
 import types
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from tests.interpret import Interpreter
 
 pair = lambda x: x + 1.0, lambda x: x * 3.0
 twins = (lambda x: x - 1.0), (lambda x: x - 1.0)
-nested = lambda x: (lambda y: x * y)  # noqa: E731
+nested = lambda x: lambda y: x * y  # noqa: E731
 spread = [
     lambda x: (
         x
@@ -208,6 +210,23 @@ def test_registered_text_is_enough() -> None:
     text = "def f(x):\n    return x * 2.0\n"
     linecache.cache["<cell 1>"] = (len(text), None, text.splitlines(True), "<cell 1>")
     assert value(executed(text, file="<cell 1>"), 3.0) == 6.0
+
+
+def test_text_that_python_warns_of_is_read_without_a_word(tmp_path: Path) -> None:
+    path = tmp_path / "warned.py"
+    path.write_text("PATTERN = '\\d'\n\n\ndef f(x):\n    return x * (2.0 if x is 1 else 3.0)\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        f = executed(path.read_text(), file=str(path))
+        warnings.simplefilter("error")
+        assert recover(f).node.lineno == 4
+
+
+def test_what_inspect_alone_knows_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "def f(x):\n    return x * 2.0\n"
+    f = executed(text, file="<python-input-7>")
+    monkeypatch.setattr(inspect, "findsource", lambda function: (text.splitlines(keepends=True), 0))
+    assert value(f, 3.0) == 6.0
 
 
 def test_the_interactive_prompt_is_refused_with_advice_or_works() -> None:

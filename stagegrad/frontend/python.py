@@ -26,7 +26,7 @@ from stagegrad.frontend.functions import CalleeNeedsInt, CalleeNeedsKnown, Effec
 from stagegrad.frontend.memory import Memory, shared
 from stagegrad.frontend.program import Capture, Program
 from stagegrad.frontend.scope import Frame, Live, Scope, Unit, parameters
-from stagegrad.frontend.source import Source, first_line, recover
+from stagegrad.frontend.source import Source, first_line, recover, signature_of
 from stagegrad.frontend.specs import Known, Leaf, Spec, Tree
 from stagegrad.frontend.stages import NeedInt, NeedKnown, Poisoned, Refusal
 from stagegrad.frontend.values import (
@@ -128,7 +128,7 @@ def _lower(function: types.FunctionType, source: str | None, specs: Mapping[str,
             ints |= {param.name for param in need.params}
             continue
         captures = {(capture.name, id(capture.owner)): capture for capture in compilation.captures}
-        signature = inspect.signature(function, follow_wrapped=False)
+        signature = signature_of(function)
         found = tuple(spec_of(value) for value in main.inputs.values())
         result = None if _is_plain(main.result) else spec_of(main.result)
         effects = main.effects
@@ -216,7 +216,7 @@ class Compilation:
         """The skeleton of each of the main function's parameters."""
         node = unit.source.node
         found: dict[str, Value] = {}
-        for parameter in inspect.signature(self.function, follow_wrapped=False).parameters.values():
+        for parameter in signature_of(self.function).parameters.values():
             argument = next(arg for arg in parameters(node) if arg.arg == parameter.name)
             spec = None if self.specs is None else self.specs.get(parameter.name)
             if spec is not None:

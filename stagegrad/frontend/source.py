@@ -10,12 +10,17 @@ line are therefore never believed.
 from __future__ import annotations
 
 import ast
+import contextlib
+import inspect
 import linecache
+import sys
 import textwrap
 import types
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from stagegrad.errors import StagegradSourceError
 from stagegrad.frontend.values import FunctionNode
@@ -95,7 +100,21 @@ def first_line(function: types.FunctionType) -> Span | None:
 
 
 def _file_text(function: types.FunctionType) -> str:
-    return "".join(linecache.getlines(function.__code__.co_filename, function.__globals__))
+    lines = linecache.getlines(function.__code__.co_filename, function.__globals__)
+    if not lines:
+        # What was typed at a prompt is, from Python 3.14 on, found by way of the function alone.
+        with contextlib.suppress(OSError, TypeError):
+            lines = inspect.findsource(function)[0]
+    return "".join(lines)
+
+
+def signature_of(function: Any) -> inspect.Signature:
+    """The signature of a callable itself; annotations that name what does not exist, as Python 3.14 allows, stay unevaluated."""
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format
+
+        return inspect.signature(function, follow_wrapped=False, annotation_format=Format.FORWARDREF)
+    return inspect.signature(function, follow_wrapped=False)
 
 
 def _search(text: str, file: str, code: types.CodeType) -> Source | None:
@@ -122,10 +141,19 @@ def _compilations(text: str, file: str, code: types.CodeType) -> Iterator[tuple[
 @lru_cache(maxsize=16)
 def _compiled(text: str, file: str, flags: int) -> tuple[ast.Module | None, types.CodeType | None]:
     try:
-        tree = ast.parse(text, file)
-        return tree, compile(tree, file, "exec", flags, dont_inherit=True)
+        with _unwarned():
+            tree = ast.parse(text, file)
+            return tree, compile(tree, file, "exec", flags, dont_inherit=True)
     except (SyntaxError, ValueError, MemoryError):
         return None, None
+
+
+@contextlib.contextmanager
+def _unwarned() -> Iterator[None]:
+    """Without the warnings that Python gave when it read the file; as errors they would make the text unreadable."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _wrapped(tree: ast.Module, names: tuple[str, ...], file: str, flags: int) -> types.CodeType | None:
@@ -133,7 +161,8 @@ def _wrapped(tree: ast.Module, names: tuple[str, ...], file: str, flags: int) ->
     assert isinstance(outer, ast.FunctionDef)
     outer.body = tree.body or outer.body
     try:
-        found = compile(ast.Module([outer], []), file, "exec", flags, dont_inherit=True)
+        with _unwarned():
+            found = compile(ast.Module([outer], []), file, "exec", flags, dont_inherit=True)
     except (SyntaxError, ValueError):
         return None
     return found if isinstance(found, types.CodeType) else None
