@@ -27,8 +27,8 @@ _AS_FIRST = frozenset({
 _SIZED = frozenset({"zeros", "tape_float", "tape_int", "tape_bool", "zeros_of", "ones_of", "empty_of", "eye_of"})
 _REDUCED = frozenset({
     "sum", "mean", "var", "std", "prod", "amax", "amin", "argmax", "argmin", "any", "all", "count_nonzero", "logsumexp", "median", "norm",
-})  # fmt: skip
     "nanmax", "nanmin",
+})  # fmt: skip
 
 
 def shapes(function: Function, *, certain: bool = False) -> dict[Var, Shape]:
