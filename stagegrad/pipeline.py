@@ -31,6 +31,7 @@ from stagegrad.passes import optimise
 from stagegrad.passes.factors import share_factors
 from stagegrad.passes.filled import without_filled
 from stagegrad.passes.fuse import fuse
+from stagegrad.passes.inlined import inlined
 from stagegrad.passes.into import write_into
 from stagegrad.passes.mapping import over_points
 from stagegrad.passes.narrow import FLOAT32, can_narrow, fit_constants, narrow
@@ -96,6 +97,7 @@ def stage(module: Module, level: str) -> Module:
 
 def differentiate(module: Module, wrt: Sequence[int], *, several: bool) -> Module:
     """Staged IR -> IR of the value and the gradient, ``(f, dx)``, or ``(f, (dx, ...))`` where `several`."""
+    module = deeply(lambda: _checked(inlined(module)))
     adjoint = _reversed(module, wrt)
     named = deeply(lambda: apart(module.main, adjoint.main))
     if named is not module.main:

@@ -184,7 +184,7 @@ def chain(var: Var, views: Nodes, nodes: Mapping[Var, Node], most: int = CHEAP) 
             return False
         for ref in node.refs:
             inner = nodes.get(ref.base) if isinstance(ref.base, Var) and ref.base.type.rank else None
-            if inner is not None and (ref.index != node.place or not visit(inner)):
+            if inner is not None and not (_is_alike_or_shifted(ref, node) and visit(inner)):
                 return False
         return True
 
@@ -192,6 +192,12 @@ def chain(var: Var, views: Nodes, nodes: Mapping[Var, Node], most: int = CHEAP) 
     if not isinstance(seen.base, Var) or seen.base not in nodes or seen.index != tuple(range(len(seen.dims))):
         return None
     return list(found.values()) if visit(nodes[seen.base]) else None
+
+
+def _is_alike_or_shifted(ref: Ref, node: Node) -> bool:
+    """Does a node read of a value the element where it is itself, or one so many elements ahead?"""
+    axes = tuple(entry.axis if isinstance(entry, Ahead) else entry for entry in ref.index)
+    return axes == tuple(range(len(node.axes)))
 
 
 class Writer:
@@ -342,18 +348,19 @@ class Writer:
             places.append(fused.shifted(index, -before))
         return self.at(fused.nodes.ref(term.value), tuple(places), term.value in self.stencil.again, {})
 
-    def at(self, ref: Ref, places: tuple[Atom, ...], again: bool, known: dict[Var, Atom]) -> Atom:
+    def at(self, ref: Ref, places: tuple[Atom, ...], again: bool, known: dict[tuple[Var, tuple[Atom, ...]], Atom]) -> Atom:
         """An element of an operand, computed anew where the value is in no array."""
         base = ref.base
         if not again or not isinstance(base, Var) or base not in self.nodes or not base.type.rank:
             return self.fused.element(ref, places, {})
-        if base not in known:
+        there = tuple(self.fused.entry(entry, places, {}) for entry in ref.index)
+        if (base, there) not in known:
             node = self.nodes[base]
-            args = tuple(self.at(inner, places, again, known) for inner in node.refs)
+            args = tuple(self.at(inner, there, again, known) for inner in node.refs)
             out = self.fused.fresh.var("", replace(node.out.type, rank=0))
             self.fused.out.append(replace(node.stage, out=out, args=args, note=""))
-            known[base] = out
-        return known[base]
+            known[base, there] = out
+        return known[base, there]
 
 
 @dataclass(frozen=True)
