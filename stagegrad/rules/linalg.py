@@ -186,7 +186,18 @@ helper(
         for k in range(min(x.shape)):
             out[k, k] *= 0.5
         return out
-    '''
+    ''',
+    numba='''
+    def lower_half(x):
+        """The lower triangle of a matrix, its diagonal halved."""
+        out = np.zeros_like(x)
+        for i in range(x.shape[0]):
+            for j in range(min(i, x.shape[1])):
+                out[i, j] = x[i, j]
+        for k in range(min(x.shape)):
+            out[k, k] = 0.5 * x[k, k]
+        return out
+    ''',
 )
 
 

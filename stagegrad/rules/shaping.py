@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from stagegrad.ir import Attr, Type
-from stagegrad.ops import Operand, Template, Value, general
+from stagegrad.ops import Operand, Template, Value, general, helper
 from stagegrad.rules.shapes import Pulled, unbroadcast
 from stagegrad.rules.structural import extent, load
 
@@ -94,20 +94,48 @@ def broadcast_to(g: Value, out: Value, x: Value, *n: Value) -> tuple[Value, list
     return unbroadcast(g, x), [None] * len(n)
 
 
-def _triangle(name: str) -> Template:
+#: Numba takes a second to compile its own `np.tril` or `np.triu`.
+helper(
+    '''
+    def lower_triangle(x, k):
+        """np.tril(x, k) of a matrix."""
+        out = np.zeros_like(x)
+        for i in range(x.shape[0]):
+            for j in range(min(i + k + 1, x.shape[1])):
+                out[i, j] = x[i, j]
+        return out
+    '''
+)
+helper(
+    '''
+    def upper_triangle(x, k):
+        """np.triu(x, k) of a matrix."""
+        out = np.zeros_like(x)
+        for i in range(x.shape[0]):
+            for j in range(max(i + k, 0), x.shape[1]):
+                out[i, j] = x[i, j]
+        return out
+    '''
+)
+
+
+def _triangle(name: str, of_matrix: str) -> dict[str, Template]:
     def spelled(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
         return f"{name}({{x}}, {attrs['k']})" if attrs.get("k") else f"{name}({{x}})"
 
-    return spelled
+    def compiled(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
+        return f"{of_matrix}({{x}}, {attrs.get('k') or 0})" if types[0].rank == 2 else spelled(attrs, types)
+
+    return {"python": spelled, "numba": compiled}
 
 
-@general(_triangle("np.tril"), first, stage="tril{x}", linear=True)
+@general(_triangle("np.tril", "lower_triangle"), first, stage="tril{x}", linear=True, helpers=("lower_triangle",))
 def tril(g: Value, out: Value, x: Value, *, k: int = 0) -> Pulled:
     """Matrices with zeros above a diagonal (`np.tril`)."""
     return tril(g, k=k)
 
 
-@general(_triangle("np.triu"), first, stage="triu{x}", linear=True)
+@general(_triangle("np.triu", "upper_triangle"), first, stage="triu{x}", linear=True, helpers=("upper_triangle",))
 def triu(g: Value, out: Value, x: Value, *, k: int = 0) -> Pulled:
     """Matrices with zeros below a diagonal (`np.triu`)."""
     return triu(g, k=k)
