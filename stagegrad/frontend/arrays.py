@@ -21,6 +21,7 @@ from stagegrad.frontend.growth import OF_DICTS
 from stagegrad.frontend.indexing import Step, atoms_of, attributes, joined
 from stagegrad.frontend.program import Capture
 from stagegrad.frontend.records import fields_of
+from stagegrad.frontend.refused import is_of, unknown_call
 from stagegrad.frontend.values import Many, Method, Record, Static, Value, describe
 from stagegrad.ir import BOOL, INT, Atom, Lit, Type, Var
 from stagegrad.ops import literal
@@ -364,6 +365,8 @@ class Arrays(Calls):
                 owner = [] if isinstance(method.owner, Static) else [method.owner]
                 return self.call_word(word, [*owner, *args], keywords, node)
             case types.FunctionType() as function:
+                if is_of(function, "numpy", "scipy", "stagegrad"):
+                    raise self.refusal(node, *unknown_call(function))
                 return self.call_function(function, [method.owner, *args], keywords, node)
         if isinstance(method.owner, Record) and method.name == "_replace":
             self.expect(args, 0, 0, method.name, node)

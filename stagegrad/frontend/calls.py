@@ -200,7 +200,8 @@ class Calls(Expressions):
         ours = isinstance(thing, ops.Gate) or any(thing is one for one in _OWN) or is_record_class(thing)
         ours = ours or title_of(thing) == "numpy.fill_diagonal"
         if not ours and not any(known) and (plain_function(thing) is None or is_of(thing, "numpy", "scipy", "stagegrad")):
-            raise self.refusal(node, *unknown_call(thing))
+            written = node.func if isinstance(node, ast.Call) else None
+            raise self.refusal(node, *unknown_call(thing, ast.unparse(written) if isinstance(written, ast.Name | ast.Attribute) else ""))
 
     def prelude(self, name: str, args: list[Value], node: ast.AST) -> Value:
         function = plain_function(getattr(prelude, name))
@@ -238,7 +239,8 @@ class Calls(Expressions):
         """Refuses a wrong number of arguments."""
         if not least <= len(args) <= most:
             wanted = str(least) if least == most else f"{least} to {most}"
-            raise self.refusal(node, f"{name} takes {wanted} arguments here, and {len(args)} are given")
+            given = "1 is given" if len(args) == 1 else f"{len(args)} are given"
+            raise self.refusal(node, f"{name} takes {wanted} argument{'s' * (most != 1)} here, and {given}")
 
     def is_counted(self, value: Value) -> bool:
         """Whether how many items there are is known at run time only."""

@@ -108,6 +108,8 @@ class Statements(ListMethods):
                     self.delete(target, stmt)
             case ast.Pass():
                 pass
+            case ast.Nonlocal() if all(self.home_of(name) is not self.frame for name in stmt.names):
+                pass
             case ast.Assert():
                 self._assert(stmt)
             case ast.Raise():
@@ -138,7 +140,7 @@ class Statements(ListMethods):
         match target:
             case ast.Name():
                 self.bind(target.id, value, target)
-                return self.env[self.frame.number, target.id].value
+                return self.env[self.home_of(target.id).number, target.id].value
             case ast.Tuple() | ast.List():
                 value = self.usable(value, stmt)
                 if self.is_array(value):
@@ -196,7 +198,7 @@ class Statements(ListMethods):
             self.augment_array(stmt, old)
             return
         right = self.expr(stmt.value)
-        self.require_one_holder((self.frame.number, stmt.target.id), old, stmt)
+        self.require_one_holder((self.home_of(stmt.target.id).number, stmt.target.id), old, stmt)
         if isinstance(stmt.op, ast.Add) and self.extended_in_place(stmt.target, old, right, stmt):
             return
         if isinstance(old, Numbers) or (isinstance(old, Many) and old.display == "list"):  # what other names, and callers, would see

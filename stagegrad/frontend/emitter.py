@@ -158,9 +158,17 @@ class Emitter(Stages):
         return var
 
     def bind(self, name: str, value: Value, node: ast.AST) -> None:
-        """Assigns to a local name of the current frame."""
+        """Assigns to a name of the current frame."""
         self.lasting(value, node)
-        self.hold(self.frame, name, self.named(value, self.word(self.frame, name)), node)
+        home = self.home_of(name)
+        self.hold(home, name, self.named(value, self.word(home, name) if home is self.frame else self.word_of((home.number, name))), node)
+
+    def home_of(self, name: str) -> Frame:
+        """The frame whose variable an assignment to a name changes: the current one, or with `nonlocal` one around it."""
+        frame = self.frame
+        if name not in frame.scope.outer or frame.parent is None:
+            return frame
+        return frame.parent.home(name) or frame
 
     def lasting(self, value: Value, node: ast.AST) -> None:
         """Refuses a name for an iterator: its first loop uses it up, and a second one would find nothing."""

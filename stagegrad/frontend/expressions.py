@@ -64,7 +64,7 @@ class Expressions(Arithmetic):
             case ast.NamedExpr():
                 value = self.expr(node.value)
                 self.bind(node.target.id, value, node)
-                return self.env[self.frame.number, node.target.id].value
+                return self.env[self.home_of(node.target.id).number, node.target.id].value
             case ast.Tuple() | ast.List():
                 items = tuple(self.items(node.elts))
                 self.check_size(items, node)

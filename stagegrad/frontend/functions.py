@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from stagegrad.frontend.annotations import stated
 from stagegrad.frontend.control import Statements
 from stagegrad.frontend.emitter import ONE_TYPE, RESULT, Flow
 from stagegrad.frontend.memory import KEPT, Memory, key_of
+from stagegrad.frontend.refused import is_of, unknown_call
 from stagegrad.frontend.scope import Frame, Unit, body_of, free_names, has_exit, parameters
 from stagegrad.frontend.stages import NeedKnown, Poisoned, Strength
 from stagegrad.frontend.tidy import tidy
@@ -127,6 +129,7 @@ class Lowering(Statements):
         self._sections, self.list_types, self.busy = {}, {}, []
         self.rows, self.appended, self.growing = {}, {}, []
         self.placed, self.changing = set(), []
+        self.writing_out: list[FunctionNode] = []  # the functions that are being written out where they are called
 
     def function(
         self, spec: Specialisation, unit: Unit, parent: Frame | None, params: Mapping[str, Value], lifted: Mapping[Key, Value],
@@ -247,9 +250,13 @@ class Lowering(Statements):
         params = self._bound(inner, args, keywords, defaults, node)
         for value in params.values():
             self.lasting(self.usable(value, node), node)
+        if (outer := self.compilation.scope(inner).changes) or makes_functions(inner):
+            self._require_inlined(inner, outer, node)
+            return self._inline(inner, unit, parent, params, node)
         lifted = self._lifted([*([target] if isinstance(target, Closure) else []), *params.values()], node)
         values = [*params.values(), *lifted.values()]
         self.check_size(values, node)
+        problems = len(self.compilation.problems)
         try:
             spec, pinned = self._specialised(target, unit, parent, params, lifted, node)
         except CalleeNeedsInt as need:
@@ -257,6 +264,9 @@ class Lowering(Statements):
             for position, name in need.inputs:
                 self.whole(atoms[position], node, f"`{name}` of {_name(inner)}")
             raise Poisoned from None
+        if spec.failed and not isinstance(target, Closure) and is_of(target, *sys.stdlib_module_names):
+            del self.compilation.problems[problems:]  # of a text that is not the user's
+            raise self.refusal(node, *unknown_call(target))
         if spec.failed:
             raise Poisoned
         if spec.effects.written and self.memory is None:
@@ -265,6 +275,14 @@ class Lowering(Statements):
         if short or (spec.effects.written and not spec.recursive and _ends_once(inner)):
             return self._inline(inner, unit, parent, params, node)
         return self._call(spec, [value for name, value in params.items() if name not in pinned] + [*lifted.values()], node)
+
+    def _require_inlined(self, inner: FunctionNode, outer: frozenset[str], node: ast.AST) -> None:
+        """Refuses a function that can only be written out where it is called, but is not of that kind."""
+        if _ends_once(inner) and inner not in self.writing_out:
+            return
+        why = f"changes `{min(outer)}` of the function around it" if outer else "returns a function"
+        how = "calls itself" if inner in self.writing_out else "has more than one `return`"
+        raise self.refusal(node, f"{_name(inner)} {why}, and {how}", "one `return` at its end, or a parameter and a returned value")
 
     def _specialised(
         self, target: types.FunctionType | Closure, unit: Unit, parent: Frame | None, params: Mapping[str, Value],
@@ -357,6 +375,8 @@ class Lowering(Statements):
     def _inline(self, inner: FunctionNode, unit: Unit, parent: Frame | None, params: Mapping[str, Value], node: ast.AST) -> Value:
         """Lowers a function's statements here, its parameters being the arguments themselves."""
         label = inner.name if isinstance(inner, ast.FunctionDef) else "inner"
+        self.writing_out.append(inner)
+        result: Value = Static(None)
         caller = self.frame, self.region, self.ends, self.now
         self.region, self.ends = self.new_region(None), None
         self.frame = Frame(self.compilation.next_frame(), self.compilation.scope(inner), unit, parent, label)
@@ -366,12 +386,13 @@ class Lowering(Statements):
             *stmts, last = body_of(inner)
             self.body(stmts)
             if isinstance(last, ast.Return) and last.value is not None:
-                return self.expr(last.value)
-            if not isinstance(last, ast.Return):
+                result = self.expr(last.value)
+            elif not isinstance(last, ast.Return):
                 self.body([last])
-            return Static(None)
+            return result
         finally:
-            for name in self.frame.scope.locals:
+            self.writing_out.pop()
+            for name in self.frame.scope.locals if not _closures(result) else ():  # a function that is returned still reads them
                 self.env.pop((self.frame.number, name), None)
             self.frame, self.region, self.ends, self.now = caller
 
@@ -384,6 +405,9 @@ class Lowering(Statements):
         stack = [closure for root in roots for closure in _closures(root)]
         while stack:
             closure = stack.pop()
+            if outer := self.compilation.scope(closure.node).changes:
+                message = f"a function that changes `{min(outer)}` of the function around it is given to another, or called by it"
+                raise self.refusal(node, message, "a parameter and a returned value")
             for name in sorted(free_names(closure.node)):
                 home = closure.frame.home(name)
                 slot = self.env.get((home.number, name)) if home else None
@@ -440,6 +464,17 @@ def _closures(value: Value) -> list[Closure]:
 def _as_types(value: Value) -> Value:
     """The value with its arrays as undefined ones of their types."""
     return with_refs(value, (Lit(None, ref.type) for ref in refs(value)))
+
+
+def makes_functions(node: FunctionNode) -> bool:
+    """Whether what it returns at its end is a function that it defines, or holds one."""
+    *stmts, last = body_of(node)
+    made = {part.name for part in stmts if isinstance(part, ast.FunctionDef)}
+    made |= {target.id for part in stmts if isinstance(part, ast.Assign) and isinstance(part.value, ast.Lambda)
+             for target in part.targets if isinstance(target, ast.Name)}  # fmt: skip
+    value = last.value if isinstance(last, ast.Return) else None
+    parts = value.elts if isinstance(value, ast.Tuple) else [value]
+    return any(isinstance(part, ast.Lambda) or (isinstance(part, ast.Name) and part.id in made) for part in parts)
 
 
 def _ends_once(node: FunctionNode) -> bool:

@@ -77,7 +77,7 @@ class ListMethods(Lists):
         """``name += items`` for a list; False where it holds something else."""
         if not isinstance(old, Numbers) and not is_list(old):
             return False
-        key = (self.frame.number, target.id)
+        key = (self.home_of(target.id).number, target.id)
         self.extend(key, self.usable(more, node), node)
         return True
 

@@ -107,7 +107,7 @@ class LoopLowering:
 
     def _carried(self, key: Key) -> _Carried:
         slot = self.low.env.get(key)
-        word = self.low.word(self.low.frame, key[1])
+        word = self.low.word(self.low.frame, key[1]) if key[0] == self.low.frame.number else self.low.word_of(key)
         skeleton = None if slot is None else undefined(slot.value)
         return _Carried(key, word, skeleton, slot is None or slot.bound != TRUE, [])
 
@@ -135,7 +135,7 @@ class LoopLowering:
             if others:
                 low.compilation.forget(*mark)
                 return self._again()
-            if self._agreed(body) and self._settled(body) and not self._more_names(body):
+            if not self._more_changed(body) and self._agreed(body) and self._settled(body) and not self._more_names(body):
                 break
             low.compilation.forget(*mark)
         returned, broke = self._finish(index, test, body)
@@ -213,6 +213,10 @@ class LoopLowering:
             return unused, always, low.arm(lambda: self._tested_inside(stmt), Arm([], env))
         test = low.arm(lambda: low.hold_test(stmt.test), Arm([], dict(env)))
         self.endless = test.env[TEST].value == TRUE
+        changed = self._changed(env, test.env)
+        if changed:
+            message = f"the test of this loop changes `{changed[0][1]}`"
+            raise low.refusal(stmt.test, message, "`while True`, and the test with a `break` at the beginning of the body")
         return unused, test, low.arm(self._body, Arm([], env))
 
     def _index_name(self, target: ast.expr) -> str:
@@ -332,6 +336,19 @@ class LoopLowering:
             body.env[carried.key] = replace(slot, value=with_refs(slot.value, iter([*named])))
         body.env.update(versions)
         return True
+
+    @staticmethod
+    def _changed(before: dict[Key, Slot], behind: dict[Key, Slot]) -> list[Key]:
+        """The variables, flags and buffers apart, that hold something else behind some statements."""
+        return [key for key, slot in before.items()
+                if key[1].isidentifier() and key in behind and behind[key] is not slot and behind[key].value != slot.value]  # fmt: skip
+
+    def _more_changed(self, body: Arm) -> bool:
+        """Carries the variables that functions change that the body calls (`nonlocal`); were there any?"""
+        known = {carried.key for carried in self.carried} | {*self.lost}
+        found = [key for key in self._changed(self.low.env, body.env) if key not in known and body.flow is not Flow.DEAD]
+        self.carried += [self._carried(key) for key in found]
+        return bool(found)
 
     def _more_versions(self, body: Arm) -> bool:
         """Carries the buffers of which the body has made new versions; were there any that are not carried yet?"""

@@ -108,13 +108,14 @@ def lower(function: object, source: str | None = None, specs: Mapping[str, Spec]
 
 
 def _not_a_function(thing: object) -> tuple[str, None, str]:
-    name = getattr(thing, "__qualname__", None) or repr(thing)
+    name = getattr(thing, "__qualname__", None) or f"this {type(thing).__name__}"
     if isinstance(thing, types.MethodType):
         return f"{name} is a method, and its object is no argument", None, "a plain function whose arguments are what it reads"
     if isinstance(thing, type):
         return f"{name} is a class, not a function", None, "a plain function"
     if callable(thing):
-        return f"{name} is not a plain Python function, so it has no text to differentiate", None, f"lambda x: {name}(x)"
+        called = name if name.isidentifier() else "function"
+        return f"{name} is not a plain Python function, so it has no text to differentiate", None, f"lambda x: {called}(x)"
     return f"{thing!r} is not a function", None, "a function, or stagegrad.formula(...) for text"
 
 

@@ -48,6 +48,15 @@ _INSTEAD = {
     "numpy.apply_along_axis": "a loop over the rows",
     "sorted": "np.sort(...)",
     "math.fsum": "sum(...)",
+    "statistics.mean": "sum(x) / len(x)",
+    "statistics.fmean": "sum(x) / len(x)",
+    "statistics.median": "np.median(x)",
+    "statistics.stdev": "np.std(x, ddof=1)",
+    "statistics.pstdev": "np.std(x)",
+    "statistics.variance": "np.var(x, ddof=1)",
+    "statistics.pvariance": "np.var(x)",
+    "set": "a tuple, and `in`",
+    "frozenset": "a tuple, and `in`",
     "input": "the value as a parameter",
     "io.open": "what the file holds as a parameter",
     "eval": "the expression itself",
@@ -60,23 +69,26 @@ def is_of(thing: object, *packages: str) -> bool:
     return module.partition(".")[0] in packages and not module.startswith("stagegrad.frontend.prelude")
 
 
-def unknown_call(thing: object) -> tuple[str, str]:
-    """The message and the advice for something that cannot be called here."""
+def unknown_call(thing: object, written: str = "") -> tuple[str, str]:
+    """The message and the advice for something that cannot be called here; `written` is what the user's text calls it."""
     title = title_of(thing)
     root = (getattr(thing, "__module__", None) or "").partition(".")[0]
-    if root in ("random", "time", "datetime", "secrets") or "random" in title:
-        return f"{title} gives another result each time", "the value as a parameter"
+    by_chance = "random" in title or type(getattr(thing, "__self__", None)).__module__ == "random"
+    if root in ("random", "time", "datetime", "secrets") or by_chance:
+        return f"{written or title} gives another result each time", "the value as a parameter"
     if is_of(thing, "stagegrad") or type(thing).__module__.partition(".")[0] == "stagegrad":
         name = getattr(thing, "__name__", title)
         return f"{name} of stagegrad is not supported inside a function", "a function without it, whose derivative is taken: grad(grad(f))"
     if is_of(thing, "numpy", "scipy") or type(thing).__module__.partition(".")[0] == "numpy":
         return f"{title} is not supported", _INSTEAD.get(title, "NumPy's functions that stagegrad knows, or a loop over numbers")
     if isinstance(thing, type):
-        return f"{title} is a class; objects are not supported", "numbers and tuples"
+        return f"{title} is a class; objects are not supported", _INSTEAD.get(title, "numbers and tuples")
+    if isinstance(thing, types.FunctionType):
+        return f"{title} is not supported: what it does cannot be differentiated", _INSTEAD.get(title, "what it does, in plain arithmetic")
     if isinstance(thing, types.MethodType):
         return f"{title} is a method; only plain functions can be called", "a function of numbers"
     advice = _INSTEAD.get(title, "an operation it knows, or a gate: @stagegrad.gate")
-    return f"{title} is not written in Python and is not one that stagegrad knows", advice
+    return f"{written or title} is not written in Python and is not one that stagegrad knows", advice
 
 
 def title_of(thing: object) -> str:

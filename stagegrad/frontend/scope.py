@@ -70,6 +70,20 @@ def assigned(nodes: Iterable[ast.AST]) -> list[str]:
     return list(found)
 
 
+def outer_names(nodes: Iterable[ast.AST]) -> Names:
+    """The names of functions around them that statements declare to be theirs: ``nonlocal total``."""
+    return frozenset(name for node in _own(nodes) if isinstance(node, ast.Nonlocal) for name in node.names)
+
+
+def changed_around(node: FunctionNode) -> Names:
+    """The names of functions around it that a function changes, by itself or by one inside it."""
+    inner = list(body_of(node))
+    outer = outer_names(inner)
+    own = (set(assigned(inner)) | {arg.arg for arg in parameters(node)}) - outer
+    deeper = (changed_around(part) for part in nested(inner) if isinstance(part, ast.FunctionDef | ast.Lambda))
+    return outer.union(*deeper) - own
+
+
 def nested(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
     """The functions and comprehensions directly inside `nodes`."""
     return (node for node in _own(nodes) if isinstance(node, _NESTED))
@@ -120,7 +134,8 @@ def free_names(node: ast.AST) -> set[str]:
     match node:
         case ast.FunctionDef() | ast.Lambda():
             inner = list(body_of(node))
-            return reads(inner) - {arg.arg for arg in parameters(node)} - set(assigned(inner))
+            outer = outer_names(inner)
+            return (reads(inner) | outer) - {arg.arg for arg in parameters(node)} - (set(assigned(inner)) - outer)
         case ast.GeneratorExp() | ast.ListComp() | ast.SetComp() | ast.DictComp():
             inner_nodes = list(ast.iter_child_nodes(node))
             bound = {name for generator in node.generators for name in assigned([generator.target])}
@@ -141,6 +156,8 @@ class Scope:
     """
 
     node: FunctionNode
+    outer: Names = frozenset()  # the names of functions around it that it assigns to
+    changes: Names = frozenset()  # these, and those that functions inside it assign to
     locals: Names = frozenset()
     captured: Names = frozenset()
     after: dict[ast.stmt, Names] = field(default_factory=dict)
@@ -150,7 +167,9 @@ class Scope:
 
     def __post_init__(self) -> None:
         inner = list(body_of(self.node))
-        self.locals = frozenset(assigned(inner)) | {arg.arg for arg in parameters(self.node)}
+        self.outer = outer_names(inner)
+        self.locals = (frozenset(assigned(inner)) | {arg.arg for arg in parameters(self.node)}) - self.outer
+        self.changes = changed_around(self.node)
         self.captured = frozenset(name for node in nested(inner) for name in free_names(node)) & self.locals
         self._before(inner, frozenset(), frozenset(), frozenset(), True)
 

@@ -27,11 +27,26 @@ def method_of(thing: object, name: str) -> NumpyWord | None:
     """The word for a method of one of SciPy's distributions; None for anything else."""
     if not type(thing).__module__.startswith("scipy.stats."):
         return None
+    if hasattr(thing, "dist"):
+        return _frozen(thing, name)
     title = str(getattr(thing, "name", ""))
     standard = getattr(prelude_scipy, f"{title}_{name}", None)
     if title not in _SHAPES or standard is None:
         return None
     return NumpyWord(f"scipy.stats.{title}.{name}", _lowered(standard, _SHAPES[title].split(), name))
+
+
+def _frozen(thing: Any, name: str) -> NumpyWord | None:
+    """The word for a method of a distribution whose place, scale and shapes are given already, as numbers: ``norm(0, 2).logpdf``."""
+    inner = method_of(thing.dist, name)
+    if inner is None:
+        return None
+
+    def lower(low: Arrays, node: ast.AST, x: Value) -> Value:
+        given = {key: low.outside(value, key, node) for key, value in thing.kwds.items()}
+        return inner.call(low, node, [x, *(low.outside(value, "a parameter", node) for value in thing.args)], given)
+
+    return NumpyWord(inner.name, lower)
 
 
 def _lowered(standard: Callable[..., Any], shapes: list[str], method: str) -> Callable[..., Value]:
@@ -49,7 +64,8 @@ def _lowered(standard: Callable[..., Any], shapes: list[str], method: str) -> Ca
         for value, op in valid:
             if not (isinstance(value, Lit) and float(value.value or 0.0) > 0.0):
                 fits = low.emit(op, [value, literal(0.0)], node)
-                found = low.emit("where", [fits, found, literal(float("nan"))], node)
+                nothing = low.emit("mul", [found, literal(float("nan"))], node)  # whose slopes are nan as well
+                found = low.emit("where", [fits, found, nothing], node)
         return low.without_axes(found, node)
 
     names = ["low", "node", first, *shapes]

@@ -1,9 +1,11 @@
 def f(x):
-    total = 0.0
+    total = x
 
-    def add(y):
-        nonlocal total  # error: `nonlocal` makes results depend on hidden state
-        total = total + y
+    def grow():
+        nonlocal total
+        total = total * 2.0
         return total
 
-    return add(x)
+    while grow() < 9.0:  # error: the test of this loop changes `total`
+        x = x + 1.0
+    return total
