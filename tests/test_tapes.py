@@ -72,6 +72,29 @@ def with_early_exit(x: float, w: float, n: int):
     return total * x
 
 
+def relaxed(x: np.ndarray, w: np.ndarray):
+    x = x.copy()
+    for i in range(len(x)):
+        s = 1.0
+        for j in range(len(x)):
+            if j != i:
+                s -= w[i, j] * x[j]
+        x[i] = s / w[i, i]
+    return np.sum(x * x)
+
+
+def pushed(x: np.ndarray, w: np.ndarray):
+    x = x.copy()
+    total = 0.0
+    for i in range(len(x)):
+        for j in range(len(x)):
+            if j != i:
+                apart = w[i, j] - w[j, i]
+                x[i] = x[i] * (1.0 + 0.1 * apart * apart)
+        total += x[i] * x[i - 1]
+    return total
+
+
 def matrices(xs: np.ndarray, w: np.ndarray, h: np.ndarray):
     for t in range(xs.shape[0]):
         z = xs[t] @ w + h @ w
@@ -102,6 +125,21 @@ def test_of_as_many_numbers_those_are_recorded_that_need_no_work():
     behind = lines[next(k for k, line in enumerate(lines) if ", -1, -1):" in line) :]
     assert tapes_of(bouncing) == ["v_tape", "y_tape"]  # not the answer to y < 0.0, which is asked again
     assert [line.split()[0] for line in behind[1:4]] == ["v", "y", "if"]
+
+
+def test_what_one_arm_makes_is_made_again_there():
+    """Of a trip that writes to an array in one arm, the element that it overwrites is recorded, not what its gradient needs besides."""
+    types = {"x": "float64[:]", "w": "float64[:, :]"}
+    for function in (relaxed, pushed):
+        assert [word for word in tapes_of(function, types=types) if word.endswith("_tape")] == ["x_was_tape"]
+    x, w = np.array([0.3, -0.7, 1.1]), np.arange(9.0).reshape(3, 3) / 5.0 + 1.0
+    for function in (relaxed, pushed):
+        _, (dx, dw) = stagegrad.compile(function, types=types, target="python").value_and_grad(x, w)
+        for array, gradient, call in ((x, dx, lambda a, f=function: f(a, w)), (w, dw, lambda a, f=function: f(x, a))):
+            for k in np.ndindex(array.shape):
+                step = np.zeros_like(array)
+                step[k] = 1e-6
+                assert gradient[k] == pytest.approx((call(array + step) - call(array - step)) / 2e-6, rel=1e-6, abs=1e-9)
 
 
 def test_a_matrix_product_is_not_computed_again():

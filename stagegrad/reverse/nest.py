@@ -27,7 +27,6 @@ from stagegrad.ir import (
     Carry,
     For,
     If,
-    Lit,
     Stage,
     Stmt,
     Type,
@@ -462,7 +461,7 @@ class _Trips:
         owned = {carry.var: k for k, carry in enumerate(self.loop.carries)}
         makers = {var: stmt for stmt in self.forward for var in binds(stmt)}
         threads = {use.leaves for use in self.uses}
-        wanted: list[Stmt] = []
+        again: dict[Var, Stmt] = {}
         seen: set[Var] = set()
         pending = in_order(free(self.core))
         while pending:
@@ -476,15 +475,13 @@ class _Trips:
                 self._known_at_start(var, owned[var])
             elif var.type == INT and (known := hoisted(self.sweep, self.owner.nest, var)) is not None:
                 self.mapping[var] = known
-            elif self._repeatable(makers[var]):
-                if makers[var] not in wanted:
-                    wanted.append(makers[var])
-                    pending += in_order(free(Block((makers[var],))))
-                seen.update(binds(makers[var]))
+            elif self._repeatable(part := _part_for(makers[var], [var])):
+                again[var] = makers[var]
+                pending += in_order(free(Block((part,))))
             else:
                 self._recorded(var)
-        again = [stmt for stmt in self.forward if stmt in wanted]
-        copied, mapping = clone(Block(tuple(again)), self.fresh)
+        parts = (_part_for(stmt, vars) for stmt in self.forward if (vars := [var for var in binds(stmt) if again.get(var) is stmt]))
+        copied, mapping = clone(Block(tuple(parts)), self.fresh)
         same_facts(self.sweep, mapping)
         self.mapping.update(mapping)
         return list(copied.stmts)
@@ -497,9 +494,7 @@ class _Trips:
             case Stage():
                 return not any(isinstance(arg, Var) and self.sweep.lineages.root.get(arg) in self.changed for arg in stmt.args)
             case If():
-                arms = (stmt.then, stmt.orelse)
-                undefined = any(isinstance(r, Lit) and r.value is None for arm in arms for r in arm.results)
-                return not undefined and all(self._repeatable(inner) for arm in arms for inner in arm.stmts)
+                return all(self._repeatable(inner) for arm in (stmt.then, stmt.orelse) for inner in arm.stmts)
             case _:
                 return False
 
@@ -585,6 +580,11 @@ class _Trips:
         """The sizes of an array, computed before the nest; None where they may change from trip to trip."""
         nest, sweep = self.owner.nest, self.sweep
         return sizes_before(array, sweep.certain, (var for var in sweep.scopes if var in nest.outside), nest.before)
+
+
+def _part_for(stmt: Stmt, vars: Sequence[Var]) -> Stmt:
+    """What of a statement makes these values: of a branch, which may write to arrays besides, what they depend on."""
+    return needed(Block((stmt,), tuple(vars))).stmts[0] if isinstance(stmt, If) else stmt
 
 
 def _product(builder: Builder, sizes: Sequence[Atom]) -> Atom:
