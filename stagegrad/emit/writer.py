@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stagegrad.emit.inline import Plan, is_condition, plan
 from stagegrad.emit.lanes import SHARED, in_lanes, in_turn
@@ -179,6 +179,8 @@ class _Writer:
         made = self.plan.inlined.get(test) if isinstance(test, Var) else None
         if isinstance(made, Stage) and made.op == "not":
             return self.text(made.args[0]).text
+        if isinstance(made, Stage) and made.op in ("eq", "ne"):  # unlike the opposite of <, true where either is nan
+            return self.expression(replace(made, op="ne" if made.op == "eq" else "eq")).text
         if isinstance(test, Lit):
             return str(not test.value)
         return f"not {self.text(test).within(COMPARE)}"

@@ -73,13 +73,16 @@ def one_pass(sweep: Sweep, loop: For | While, gradients: Gradients, later: Seque
     ends = Builder(sweep.fresh)
     totals = [sweep.whole(inner.get(var, ZERO), var, ends) for var, _ in carries]
     stmts = (Remark("forward pass"), *forward, Remark("backward pass"), *undo, *ends.stmts)
-    body = Block(stmts, (*loop.body.results, *totals))
+    # A value that only a test reads has no gradient here: it would be carried as the zero that it begins with.
+    read = free(Block(stmts, ()))
+    kept = [(var, carry, total) for (var, carry), total in zip(carries, totals, strict=True) if total != carry.var or carry.var in read]
+    body = Block(stmts, (*loop.body.results, *(total for _, _, total in kept)))
     after = Builder(sweep.fresh)
-    for var, carry in carries:
+    for var, carry, _ in kept:
         sweep.add(gradients, var, carry.out, after)
     for carry, seed in zip(sums, seeds, strict=True):
         sweep.add(gradients, carry.init, seed, after)
-    return [*early.stmts, replace(loop, carries=(*loop.carries, *(c for _, c in carries)), body=body)], after.stmts
+    return [*early.stmts, replace(loop, carries=(*loop.carries, *(carry for _, carry, _ in kept)), body=body)], after.stmts
 
 
 def _shadows(sweep: Sweep, loop: For | While, sums: Sequence[Carry], inner: Gradients, early: Builder) -> list[tuple[Var, Carry]]:
@@ -165,7 +168,7 @@ def _known_before(sweep: Sweep, loop: For | While, gradients: Sequence[Atom], la
         if atom not in moved:
             made = makers[atom]
             op = "divided" if made.op == "div" and not quiet and not isinstance(made.args[1], Lit) else made.op
-            copy = replace(made, op=op, out=sweep.fresh.like(atom), args=tuple(map(move, made.args)), note="")
+            copy = replace(made, op=op, out=sweep.fresh.like(atom), args=tuple(map(move, made.args)))
             early.stmts.append(copy)
             moved[atom] = copy.out
             if sweep.may_stop(atom):
@@ -175,5 +178,3 @@ def _known_before(sweep: Sweep, loop: For | While, gradients: Sequence[Atom], la
     if not all(map(known, gradients)):
         return None
     return [move(atom) for atom in gradients]
-
-

@@ -12,6 +12,7 @@ CASES = [(0.5, 1.5, 5), (2.0, -1.0, 1)]
 def f_value_and_grad(w, b, n):
     # forward pass
     df = 1.0
+    # f = loss / n
     dloss = df / n
     loss = 0.0
     db = 0.0
