@@ -176,9 +176,14 @@ def _load_in_memory(module: _Module) -> Loaded:
         reason = f"Numba needs SciPy to compile `@` and np.linalg in {module.entry}: {error}"
         raise MissingPackageError(reason, advice=advice) from error
     except Exception as error:
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise UnsupportedError(f"Numba cannot compile {module.entry}: {reason}", advice='target="python"') from error
+        raise UnsupportedError(f"Numba cannot compile {module.entry}: {_reason(error)}", advice='target="python"') from error
     return loaded
+
+
+def _reason(error: Exception) -> str:
+    """The line of Numba's message that says what is wrong: behind those that say where in Numba it was found."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if not line.startswith("Failed in ")), lines[0] if lines else type(error).__name__)
 
 
 def _run(module: _Module, path: str) -> Loaded:
