@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from stagegrad.analysis import Rows
-from stagegrad.ir import Atom, Block, Fresh, Function, Stage, Var, binds, inner_binds, walk, with_blocks
+from stagegrad.ir import Atom, Block, For, Fresh, Function, Stage, Var, While, binds, inner_binds, walk, with_blocks
 from stagegrad.names import count_reads
 from stagegrad.passes.fuse.items import LOOPS, Item, dims_in
 from stagegrad.passes.fuse.nest import SIZE_WORDS, Fused
@@ -27,6 +27,7 @@ class Fuser:
         self.other_rows = Counter(rows.values())
         self.nodes = Nodes(dimensions(function, hopeful=True), frozenset(rows) | _written_copies(function))
         self.fresh = Fresh(function)
+        self.handed = _handed(function)
         taken = self.fresh.taken()
         self.words = [word for word in SIZE_WORDS if word not in taken] or ["size"]  # for sizes: none that is a variable of the user's
 
@@ -96,6 +97,14 @@ class Fuser:
         order = Known(block, known, self.nodes, {node.out for node in (*first, *last)})
         nodes = [self.nodes.joined(node, order.place) for node in (*first, *last)]
         return {node.out: node for node in nodes if order.knows(node.sizes, node.out)}, order
+
+
+def _handed(function: Function) -> dict[Var, Var]:
+    """The arrays that the trips of loops yield, each for one carry: what they are in the next trip."""
+    loops = (stmt for stmt in walk(function.body) if isinstance(stmt, (For, While)))
+    pairs = [(result, carry.var) for loop in loops for carry, result in zip(loop.carries, loop.body.results, strict=True)]
+    several = Counter(result for result, _ in pairs)
+    return {result: var for result, var in pairs if isinstance(result, Var) and result.type.rank and several[result] == 1}
 
 
 def _rows(function: Function) -> dict[Var, Atom]:

@@ -247,8 +247,12 @@ def _added(expander: _Expander, stage: Stage) -> bool:
     known, equal = _picks(replace(stage, args=stage.args[:-1]), at), expander.dimensions.equal
     if not known or equal(expander.dims(stage.args[1])[0]) != equal(expander.dims(array)[0]):
         return False
+    place = stage.args[2]
+    if place in expander.positions and equal(expander.dims(place)[0]) != equal(expander.dims(array)[1]):
+        return False  # nothing says that as many columns are there
     width = expander.emit(stage, "extent", array, axis=1)
-    place = expander.emit(stage, "position", stage.args[2], width)
+    if place not in expander.positions:
+        place = expander.emit(stage, "position", place, width)
     column = expander.emit(stage, "arange", Lit(0, INT), width, Lit(1, INT))
     here = expander.emit(stage, "eq", column, expander.emit(stage, "expand_dims", place, axis=1))
     more = expander.emit(stage, "where", here, expander.emit(stage, "expand_dims", value, axis=1), literal(0.0))

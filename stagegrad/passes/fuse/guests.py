@@ -55,7 +55,9 @@ def hosts(plan: Schedule) -> dict[Var, Var]:
 def _is_array_of_its_own(node: Node, plan: Schedule) -> bool:
     """Does a node fill an array that was made for it, element by element?"""
     memory = plan.fused.memory.get(node.out)
-    return memory is not None and not node.reduces and not node.into and memory.axes == tuple(range(len(node.place)))
+    return (
+        memory is not None and not memory.in_place and not node.reduces and not node.into and memory.axes == tuple(range(len(node.place)))
+    )
 
 
 def _receives(host: Node, guest: Node, readers: Sequence[Item], order: Mapping[int, int], plan: Schedule) -> bool:

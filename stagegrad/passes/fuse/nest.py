@@ -43,7 +43,7 @@ from stagegrad.passes.fuse.nodes import COMBINED, ZERO, Ahead, Counting, Entry, 
 from stagegrad.passes.fuse.order import TITLES, Order, reads
 from stagegrad.passes.fuse.schedule import Schedule, delayed
 from stagegrad.passes.fuse.sizes import Known, Sizes
-from stagegrad.passes.fuse.stencil import Filling, Stencil, Writer
+from stagegrad.passes.fuse.stencil import Filling, Stencil, Writer, counted
 from stagegrad.shapes import Dim, left_of
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class _Memory:
     slot: Slot
     axes: tuple[int, ...]
     note: str = ""
+    in_place: bool = False  # where the elements were that they are made of
 
 
 @dataclass
@@ -84,8 +85,8 @@ class Fused:
     """One block on its way into loops."""
 
     def __init__(self, fuser: Fuser, block: Block, made: dict[Var, Node], known: Sizes, order: Known) -> None:
-        self.nodes, self.fresh, self.words = fuser.nodes, fuser.fresh, fuser.words
-        self.block, self.made, self.known, self.order = block, made, known, order
+        self.nodes, self.fresh, self.words, self.handed = fuser.nodes, fuser.fresh, fuser.words, fuser.handed
+        self.block, self.made, self.known, self.order, self.counts = block, made, known, order, counted(block)
         self.top: list[Stmt] = []
         self.out = self.top
         self.slots: list[Slot] = []
@@ -306,8 +307,24 @@ class Fused:
             makes_its_own = node.reduces and node.first_gone == depth
             if node.out not in outside or node.out in self.memory or makes_its_own:
                 continue
-            if depth in node.kept or (not depth and node.out.type.rank):
+            before = self.replaced(node) if not depth else None
+            if before is not None:
+                slot = self.carried(self.current(before))
+                self.memory[before] = self.memory[node.out] = _Memory(slot, tuple(range(node.out.type.rank)), in_place=True)
+            elif depth in node.kept or (not depth and node.out.type.rank):
                 self.room(node, depth)
+
+    def replaced(self, node: Node) -> Var | None:
+        """The array that a loop around the block carries, if a node makes the next one of it, and nobody else reads it.
+
+        ``dw = dw + g`` then adds to what is there, rather than to write a new matrix in each trip.
+        """
+        before = self.handed.get(node.out)
+        own = [ref for ref in node.refs if ref.base == before]
+        once = before is not None and self.counts[before] == self.counts[node.out] == 1 and before not in self.nodes.views
+        if before is None or not once or len(own) != 1 or before.type != node.out.type or node.reduces or node.into:
+            return None
+        return before if own[0].index == node.place == tuple(range(len(node.axes))) else None
 
     def reading(self, item: Stencil | Filling | Stmt) -> set[Var]:
         """The values that an item needs as arrays."""
