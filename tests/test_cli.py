@@ -347,6 +347,7 @@ def test_a_point_may_hold_arrays_and_dicts(array_file):
     answer = json.loads(run("grad", f"{array_file}:weighted", "--at", "x=[[1,nan],[2,inf]]", "--json")[1])
     assert answer["at"] == {"x": [[1.0, "nan"], [2.0, "inf"]]}
     assert answer["gradients"] == {"x": [[4.0, "nan"], [8.0, "inf"]], "c": "nan"}
+    assert run("grad", f"{array_file}:weighted", "--at", "x=[100000000000000000000]")[1].startswith("value  2e+40")
     assert run("grad", f"{array_file}:weighted", "--at", "x=2")[1] == "value  8.0\ndf/dx  8.0\ndf/dc  4.0\n"
 
 
@@ -371,6 +372,7 @@ def test_types_show_code_without_a_point(array_file):
         (("grad", "weighted", "--at", 'x=["a"]'), 2, "does not hold numbers"),
         (("grad", "weighted", "--at", "x=[" * 2000), 2, "is not JSON"),
         (("grad", "weighted", "--at", "x=[1e999]"), 2, "is too large for a float64"),
+        (("grad", "weighted", "--at", "x=[1" + "0" * 400 + "]"), 2, "is too large for a float64"),
         (("grad", "weighted", "--at", "x=[0.5, 2]", "--types", "x=int64[:]"), 2, "does not hold int64 alone"),
         (("grad", "weighted", "--at", "x=[nan]", "--types", "x=int64[:]"), 2, "does not hold int64 alone"),
         (("show", "weighted", "--types", "x"), 2, "is not of the form name=type"),

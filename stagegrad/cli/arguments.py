@@ -9,6 +9,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -67,9 +68,10 @@ def _read_value(text: str, piece: str, type_: str) -> Any:
         return None
     if text[:1] not in ("[", "{", '"'):
         return _read_number(text, piece)
+    number = partial(_read_number, piece=piece)
     try:
         written = text if '"' in text else re.sub(r"\bnan\b", "NaN", re.sub(r"\binf\b", "Infinity", text))
-        read = json.loads(written, parse_float=lambda number: _read_number(number, piece))
+        read = json.loads(written, parse_float=number, parse_int=number)
     except (ValueError, RecursionError):
         raise click.BadParameter(f"{text!r} in {piece!r} is not JSON", param_hint="--at") from None
     return _from_json(read, piece, type_)
