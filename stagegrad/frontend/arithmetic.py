@@ -12,7 +12,7 @@ from stagegrad.frontend.emitter import Emitter
 from stagegrad.frontend.operators import COMPARISONS
 from stagegrad.frontend.scope import MISSING
 from stagegrad.frontend.stages import Poisoned
-from stagegrad.frontend.values import FALSE, TRUE, Closure, Many, Record, Static, Unfit, Value, describe, leaves
+from stagegrad.frontend.values import FALSE, TRUE, Closure, Many, Range, Record, Static, Unfit, Value, describe, leaves
 from stagegrad.ir import BOOL, FLOAT, INT, Atom, Lit, Type, Var
 from stagegrad.ops import literal
 
@@ -234,6 +234,13 @@ class Arithmetic(Emitter):
             raise self.refusal(node, "`is` compares identities, which numbers do not keep", "== or !=")
         return known[0] is known[1]
 
+    def _in_range(self, left: Value, over: Range, node: ast.AST) -> Atom:
+        """Whether an int is one of a range that goes up by ones."""
+        place = self.atom(left, node)
+        if place.type.kind == "float" or over.step != literal(1):
+            raise self.refusal(node, "`in` needs an int and a range that goes up by ones here", "comparisons: a <= i < b")
+        return self.emit("and", [self.emit("le", [over.start, place], node), self.emit("lt", [place, over.stop], node)], node)
+
     def decided_by_type(self, node: ast.AST) -> None:
         """A test whose answer is another for arguments of other types: while types are guessed, the function waits for a call."""
         if self.compilation.guesses:
@@ -242,6 +249,8 @@ class Arithmetic(Emitter):
     def _contained(self, left: Value, right: Value, node: ast.AST) -> Atom:
         if isinstance(right, Record) and right.display == "dict" and (key := _constant_key(left)) is not None:
             return Lit(key in right.names, BOOL)
+        if isinstance(right, Range) and not right.once:
+            return self._in_range(left, right, node)
         if not isinstance(right, Many):
             raise self.refusal(node, f"`in` needs a tuple here, and this is {describe(right)}", "comparisons joined by `or`")
         if isinstance(left, Var) and left in right.items:

@@ -22,7 +22,7 @@ from stagegrad.frontend.indexing import Step, atoms_of, attributes, joined
 from stagegrad.frontend.program import Capture
 from stagegrad.frontend.records import fields_of
 from stagegrad.frontend.refused import is_of, unknown_call
-from stagegrad.frontend.values import Many, Method, Record, Static, Value, describe
+from stagegrad.frontend.values import Many, Method, Range, Record, Static, Value, describe
 from stagegrad.ir import BOOL, INT, Atom, Lit, Type, Var
 from stagegrad.ops import literal
 
@@ -250,6 +250,8 @@ class Arrays(Calls):
             return value.thing
         if isinstance(value, Record) and value.display == "slice":
             return self._slice_text(value.items, (node,) * 3)
+        if isinstance(value, Range) and not value.once:
+            return self.emit("arange", [value.start, value.stop, value.step], node)
         atom = self.array(value, node)
         if atom.type == BOOL:
             raise self.refusal(node, "a bool as an index is not supported", "an int: 1 if ... else 0")

@@ -167,6 +167,16 @@ _OPERATORS: dict[object, Handler] = {
     getattr(operator, name): partial(_operator, op=op)
     for name, op in {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "floordiv": "floordiv", "mod": "mod", "pow": "pow"}.items()
 }
+def _counted(low: Calls, args: list[Value], node: ast.Call, name: str) -> Value:
+    """``math.comb(n, k)`` and its kin, for ints: at once where they are constants."""
+    low.expect(args, 2, 2, f"math.{name}", node)
+    numbers = [low.whole(low.atom(arg, node), node, f"an argument of math.{name}") for arg in args]
+    known = [number.value for number in numbers if isinstance(number, Lit) and type(number.value) is int]
+    if len(known) == 2 and min(known) >= 0:
+        return low.fitting(literal(getattr(math, name)(*known)), node)
+    return low.prelude(name, list(numbers), node)
+
+
 #: How calls of these are lowered.
 NUMBERS: dict[object, Handler] = {
     abs: _abs, pow: _pow, int: _int, float: float_of, bool: _bool, round: _round, divmod: _divmod,
@@ -174,4 +184,5 @@ NUMBERS: dict[object, Handler] = {
     math.floor: partial(_whole_part, op="floor_int"), math.ceil: partial(_whole_part, op="ceil_int"),
     math.trunc: partial(_whole_part, op="trunc_int"), math.log: _log, math.hypot: _hypot, math.dist: _dist, math.prod: _prod,
     math.gcd: _gcd, math.factorial: _factorial, **_OPERATORS,
+    math.comb: partial(_counted, name="comb"), math.perm: partial(_counted, name="perm"), math.lcm: partial(_counted, name="lcm"),
 }  # fmt: skip

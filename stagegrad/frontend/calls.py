@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import functools
+import inspect
 import math
 import types
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from stagegrad.frontend.builtins_sequences import SEQUENCES, over_generator
 from stagegrad.frontend.expressions import Expressions
 from stagegrad.frontend.forms import FORMS, Handler, each, partial
 from stagegrad.frontend.iterators import ITERATORS, Keyed
+from stagegrad.frontend.program import Capture
 from stagegrad.frontend.records import is_record_class
 from stagegrad.frontend.refused import is_of, title_of, unknown_call
 from stagegrad.frontend.sorting import extreme, sort
@@ -34,6 +36,14 @@ from stagegrad.frontend.values import (
 )  # fmt: skip
 from stagegrad.ir import FLOAT, Atom, Lit, Var
 from stagegrad.ops import REGISTRY, literal
+
+
+def callable_as_it_is(thing: object) -> bool:
+    """Whether a live object is called in a way that is known, not by a method that its class has for it."""
+    if isinstance(thing, type | types.FunctionType | types.BuiltinFunctionType | types.ModuleType | ops.Gate | functools.partial):
+        return True
+    known = _handler(thing) or _known_among(_KEYED, thing) or words.find(thing) or numpy_words.find(thing)
+    return known is not None or plain_function(thing) is not None
 
 
 def plain_function(thing: object) -> types.FunctionType | None:
@@ -75,6 +85,7 @@ class Calls(Expressions):
     def call(self, node: ast.Call) -> Value:
         """The value of a call: what is called is found first, as in Python."""
         target = self.usable(self.expr(node.func), node.func)
+        target = self._callable(target)
         if isinstance(target, Static) and node.args and isinstance(node.args[0], ast.GeneratorExp):
             summed = over_generator(self, target.thing, node.args[0], node)
             if summed is not None:
@@ -99,6 +110,18 @@ class Calls(Expressions):
         if not isinstance(target, Static):
             raise self.refusal(node, f"{describe(target)} cannot be called")
         return self.call_object(target.thing, args, keywords, node)
+
+    def _callable(self, target: Value) -> Value:
+        """What is called: of an object whose class says so, its method ``__call__``."""
+        thing = target.cls if isinstance(target, Record) else type(target.thing) if isinstance(target, Static) else None
+        if thing is None or (isinstance(target, Static) and (callable_as_it_is(target.thing) or is_record_class(target.thing))):
+            return target
+        found = inspect.getattr_static(thing, "__call__", None)
+        if not isinstance(found, types.FunctionType):
+            return target
+        read = functools.partial(inspect.getattr_static, thing, "__call__", None)
+        self.compilation.captures.append(Capture(f"{thing.__name__}.__call__", found, read, thing))
+        return Method("__call__", target, found)
 
     def named_by(self, keyword: ast.keyword) -> list[tuple[str, Value]]:
         """What a keyword of a call stands for: one value, or with ``**`` all those of a dict."""

@@ -231,6 +231,8 @@ class Expressions(Arithmetic):
             case Many(display="list") if node.attr in _CHANGES:
                 message = f"`.{node.attr}` changes a list in place; lists that change are not supported"
                 raise self.refusal(node, message, "a name for each item, or an array")
+            case Static(thing) if type(thing).__module__.startswith("numpy") and type(thing).__name__ in ("finfo", "iinfo"):
+                return self.outside(getattr(thing, node.attr, None), node.attr, node)
             case Static(thing) if (found := constants.held_by(thing, node.attr)) is not MISSING:
                 self.compilation.capture_attribute(thing, node.attr, found)
                 return self.outside(found, node.attr, node)
@@ -369,7 +371,11 @@ class Expressions(Arithmetic):
         return self._compared(left, node, 0)
 
     def _compared(self, left: Value, node: ast.Compare, position: int) -> Value:
-        right = self.usable(self.expr(node.comparators[position]), node)
+        asked, among = node.ops[position], node.comparators[position]
+        if isinstance(asked, ast.In | ast.NotIn) and isinstance(among, ast.Set):  # which no name holds
+            right: Value = Many(tuple(self.usable(item, among) for item in self.items(among.elts)))
+        else:
+            right = self.usable(self.expr(among), node)
         test = self.comparison(node.ops[position], left, right, node)
         if position + 1 == len(node.ops):
             return test

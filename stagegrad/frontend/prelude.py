@@ -36,6 +36,40 @@ def factorial(n: int) -> int:
     return product
 
 
+def comb(n: int, k: int) -> int:
+    """``math.comb``, for results of which all the partial products have 64 bits."""
+    if n < 0 or k < 0:
+        raise ValueError("n and k must be non-negative integers")
+    if k > n:
+        return 0
+    found = 1
+    for i in range(min(k, n - k)):
+        if found > 9223372036854775807 // (n - i):
+            raise OverflowError("a binomial coefficient needs more than 64 bits: write math.exp(math.lgamma(...))")
+        found = found * (n - i) // (i + 1)
+    return found
+
+
+def perm(n: int, k: int) -> int:
+    """``math.perm`` of two numbers, for results of up to 64 bits."""
+    if n < 0 or k < 0:
+        raise ValueError("n and k must be non-negative integers")
+    found = 1
+    for i in range(k):
+        if found != 0 and n > i and found > 9223372036854775807 // (n - i):
+            raise OverflowError("a number of permutations needs more than 64 bits: write math.exp(math.lgamma(...))")
+        found *= n - i if n > i else 0
+    return found
+
+
+def lcm(a: int, b: int) -> int:
+    """``math.lcm`` of two ints."""
+    x, y = abs(a), abs(b)
+    while y > 0:
+        x, y = y, x % y
+    return 0 if x == 0 else abs(a) // x * abs(b)
+
+
 def add_compensated(total: float, lost: float, term: float) -> tuple[float, float]:
     """One step of the summation that ``sum`` does for floats since Python 3.12 (Neumaier's)."""
     new = total + term

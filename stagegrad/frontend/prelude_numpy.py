@@ -199,6 +199,28 @@ def symmetric_places(n, before, behind):
     return np.minimum(at, 2 * n - 1 - at)
 
 
+def different(x):
+    """``np.unique`` of a vector: each number once, in order; all that is nan counts as one."""
+    import numpy as np
+
+    ordered = np.sort(x)
+    news = np.ones(ordered.size, dtype=bool)
+    for i in range(1, ordered.size):
+        news[i] = ordered[i] != ordered[i - 1] and not (np.isnan(ordered[i]) and np.isnan(ordered[i - 1]))
+    return ordered[news]
+
+
+def different_ints(x):
+    """``np.unique`` of a vector of ints."""
+    import numpy as np
+
+    ordered = np.sort(x)
+    news = np.ones(ordered.size, dtype=bool)
+    for i in range(1, ordered.size):
+        news[i] = ordered[i] != ordered[i - 1]
+    return ordered[news]
+
+
 def repeated_places(repeats):
     """Which element each one of ``np.repeat(x, repeats)`` is."""
     import numpy as np

@@ -9,7 +9,7 @@ from stagegrad.frontend import prelude_numpy
 from stagegrad.frontend.numpy_words import WORDS, word
 from stagegrad.frontend.values import Many, Static, Value
 from stagegrad.frontend.words_creation import array_of, as_type
-from stagegrad.frontend.words_shaping import axis_of, transposed
+from stagegrad.frontend.words_shaping import axis_of, flat, transposed
 from stagegrad.ir import FLOAT, INT, Atom, Lit
 from stagegrad.ops import literal
 
@@ -229,6 +229,17 @@ def _array_equal(low: Arrays, node: ast.AST, a1: Value, a2: Value) -> Value:
         return low.emit("all", [same], node) if same.type.rank else same
 
     return low.choose(alike, equal, lambda: literal(False), node)
+
+
+@word("unique")
+def _unique(low: Arrays, node: ast.AST, ar: Value) -> Value:
+    x = flat(low, node, array_of(low, node, ar))
+    return low.composed(prelude_numpy.different if x.type.kind == "float" else prelude_numpy.different_ints, [x], node)
+
+
+@word("real", attribute=True)
+def _real(low: Arrays, node: ast.AST, val: Value) -> Value:
+    return array_of(low, node, val)
 
 
 @word("divmod")

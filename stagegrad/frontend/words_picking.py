@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import sys
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stagegrad.frontend.numpy_words import WORDS, word
-from stagegrad.frontend.values import Many, Value, describe
+from stagegrad.frontend.values import Many, Numbers, Range, Static, Stream, Value, describe
 from stagegrad.frontend.words_arranging import extent, on_axis, section, whole_of
 from stagegrad.frontend.words_creation import array_of, as_type, common_type
 from stagegrad.frontend.words_shaping import axis_of, flat, stacked
@@ -61,6 +64,21 @@ def _argwhere(low: Arrays, node: ast.AST, a: Value) -> Value:
 # ---------------------------------------------------------------------------------------------- picking
 
 
+@word("tolist", method=True)
+def _tolist(low: Arrays, node: ast.AST, a: Value) -> Value:
+    x = low.array(a, node)
+    if x.type.rank != 1:
+        raise low.refusal(node, "the numbers of more than one axis in lists of lists are not supported", "the array itself")
+    return Numbers((x,), low.length(x, node), low.new_ident(), exact=True, item=Lit(None, replace(x.type, rank=0)))
+
+
+@word("item", method=True)
+def _item(low: Arrays, node: ast.AST, a: Value, place: Value) -> Value:
+    x = flat(low, node, low.array(a, node))
+    found = low.emit("load", [x, whole_of(low, node, place, "a place")], node, [("at", "[{0}]"), ("rank", 0)])
+    return low.converted(found, found.type, node)
+
+
 @word("compress")
 def _compress(low: Arrays, node: ast.AST, condition: Value, a: Value, axis: Any = None) -> Value:
     return low.call_word(WORDS["take"], [a, _places(low, node, condition)], {"axis": axis}, node)
@@ -99,6 +117,36 @@ def _ix(low: Arrays, node: ast.AST, *args: Value) -> Value:
             at = low.emit("expand_dims", [at], node, [("axis", axis)])
         found.append(at)
     return Many(tuple(found))
+
+
+# ---------------------------------------------------------------------------------------------- all places
+
+
+@word("ndindex")
+def _ndindex(low: Arrays, node: ast.AST, *shape: Value) -> Value:
+    sizes = shape[0].items if len(shape) == 1 and isinstance(shape[0], Many) else shape
+    bounds = [whole_of(low, node, size, "a size") for size in sizes]
+    return Stream("product", tuple(Range(literal(0), bound, literal(1)) for bound in bounds))
+
+
+@word("ndenumerate")
+def _ndenumerate(low: Arrays, node: ast.AST, arr: Value) -> Value:
+    x = low.array(arr, node)
+    places = _ndindex(low, node, *(extent(low, node, x, axis) for axis in range(x.type.rank)))
+    return Stream("zip", (places, flat(low, node, x)))
+
+
+def _limits(name: str) -> Callable[..., Value]:
+    """``np.finfo(float)`` and ``np.iinfo(int)``, whose attributes are numbers."""
+
+    def lower(low: Arrays, node: ast.AST, dtype: Value) -> Value:
+        return Static(getattr(sys.modules["numpy"], name)(low.known(dtype, node)))
+
+    return lower
+
+
+word("finfo")(_limits("finfo"))
+word("iinfo")(_limits("iinfo"))
 
 
 # ---------------------------------------------------------------------------------------------- putting in, leaving out

@@ -55,18 +55,12 @@ def _lowered(standard: Callable[..., Any], shapes: list[str], method: str) -> Ca
     scaled = {} if method == "logpmf" else {"scale": 1.0}
 
     def lower(low: Arrays, node: ast.AST, **given: Value) -> Value:
-        x, *others = (_floats(low, node, given[name]) for name in (first, *shapes, "loc", *scaled))
-        place, scale = others[len(shapes)], others[-1] if scaled else literal(1.0)
+        x, place = (_floats(low, node, given[name]) for name in (first, "loc"))
+        bounded = [_within(low, node, _floats(low, node, given[name]), "gt" if scaled else "ge") for name in (*shapes, *scaled)]
+        scale = bounded[-1] if scaled else literal(1.0)
         y = x if method == "ppf" else _standard(low, node, x, place, scale)
-        found = low.array(low.composed(standard, [y, *others[: len(shapes)]], node), node)
-        found = _from_standard(low, node, found, place, scale, method)
-        valid = [(value, "gt") for value in (*others[: len(shapes)], *([scale] if scaled else []))] if scaled else [(others[0], "ge")]
-        for value, op in valid:
-            if not (isinstance(value, Lit) and float(value.value or 0.0) > 0.0):
-                fits = low.emit(op, [value, literal(0.0)], node)
-                nothing = low.emit("mul", [found, literal(float("nan"))], node)  # whose slopes are nan as well
-                found = low.emit("where", [fits, found, nothing], node)
-        return low.without_axes(found, node)
+        found = low.array(low.composed(standard, [y, *bounded[: len(shapes)]], node), node)
+        return low.without_axes(_from_standard(low, node, found, place, scale, method), node)
 
     names = ["low", "node", first, *shapes]
     parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
@@ -79,6 +73,14 @@ def _lowered(standard: Callable[..., Any], shapes: list[str], method: str) -> Ca
 def _floats(low: Arrays, node: ast.AST, value: Value) -> Atom:
     x = array_of(low, node, value)
     return x if x.type.kind == "float" else as_type(low, node, x, FLOAT)
+
+
+def _within(low: Arrays, node: ast.AST, value: Atom, op: str) -> Atom:
+    """A shape or a scale, nan where it is not positive (or, for "ge", negative), and with it the result and every slope."""
+    if isinstance(value, Lit) and float(value.value or 0.0) > 0.0:
+        return value
+    fits = low.emit(op, [value, literal(0.0)], node)
+    return low.emit("mul", [value, low.emit("where", [fits, literal(1.0), literal(float("nan"))], node)], node)
 
 
 def _standard(low: Arrays, node: ast.AST, x: Atom, place: Atom, scale: Atom) -> Atom:

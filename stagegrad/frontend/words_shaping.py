@@ -226,6 +226,26 @@ def _at_least(low: Arrays, node: ast.AST, value: Value, rank: int) -> Atom:
     return x
 
 
+@word("shape")
+def _shape(low: Arrays, node: ast.AST, a: Value) -> Value:
+    x = array_of(low, node, a)
+    return Many(tuple(low.emit("extent", [x], node, [("axis", axis)]) for axis in range(x.type.rank)))
+
+
+@word("ndim")
+def _ndim(low: Arrays, node: ast.AST, a: Value) -> Value:
+    return Lit(array_of(low, node, a).type.rank, INT)
+
+
+@word("size")
+def _size(low: Arrays, node: ast.AST, a: Value, axis: Any = None) -> Value:
+    x = array_of(low, node, a)
+    known = low.axes(axis, x.type.rank, node)
+    if isinstance(known, int):
+        return low.emit("extent", [x], node, [("axis", known)])
+    return low.count(x, node)
+
+
 # ---------------------------------------------------------------------------------------------- joining
 
 

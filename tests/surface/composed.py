@@ -52,6 +52,7 @@ ENTRIES = [
     Entry("np.logspace", "np.logspace(x, 1.5, 3, endpoint=False, base=2.0)", ((),)),
     Entry("np.geomspace", "np.geomspace(x, y, 4)", ((), ()), ("positive",), repeated=False),
     Entry("np.array_equal", "np.where(np.array_equal(x, y), x, 2.0 * y)", TWO),
+    Entry("np.unique", "np.unique(x)"),
     Entry("np.divmod", "np.divmod(x, y)[1]", TWO, ("positive",), orders=1, step=1e-4, repeated=False),
     Entry("np.multiply.accumulate", "np.multiply.accumulate(x, axis=1)"),
     Entry("np.subtract.outer", "np.subtract.outer(x, y)", ((3,), (2, 2)), empty=((0,), (2, 2))),

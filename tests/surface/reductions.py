@@ -135,6 +135,12 @@ SPECIAL = [
     Entry("scipy.special.ndtr", "special.ndtr(x)", ((),)),
     Entry("scipy.special.log_ndtr", "special.log_ndtr(x)", fills=("wide",), empty=ROWS),
     Entry("scipy.special.log_ndtr", "special.log_ndtr(x)", ((),)),
+    Entry("scipy.special.ndtri", "special.ndtri(x)", fills=("unit",), step=2e-4, empty=ROWS),
+    Entry("scipy.special.erfinv", "special.erfinv(x)", fills=("within",), step=2e-4, empty=ROWS),
+    Entry("scipy.special.erfcinv", "special.erfcinv(x)", fills=("unit",), step=2e-4, empty=ROWS),
+    Entry("scipy.special.entr", "special.entr(x)", fills=("positive",), empty=ROWS),
+    Entry("scipy.special.rel_entr", "special.rel_entr(x, y)", PAIR, ("positive",), broadcast=SPREAD, empty=((0, 3), (0, 3))),
+    Entry("scipy.special.kl_div", "special.kl_div(x, y)", PAIR, ("positive",), broadcast=SPREAD, empty=((0, 3), (0, 3))),
     Entry("scipy.special.betaln", "special.betaln(x, y)", PAIR, ("positive",), broadcast=SPREAD, step=1e-3, empty=((0, 3), (0, 3))),
 ]
 ENTRIES = [*SUMS, *EXTREMA, *ORDER, *PAIRS, *EXPONENTIALS, *SPECIAL]
