@@ -32,6 +32,7 @@ from stagegrad.passes.factors import share_factors
 from stagegrad.passes.filled import without_filled
 from stagegrad.passes.fuse import fuse
 from stagegrad.passes.inlined import inlined
+from stagegrad.passes.growing import room_before_trips
 from stagegrad.passes.into import write_into
 from stagegrad.passes.mapping import over_points
 from stagegrad.passes.narrow import FLOAT32, can_narrow, fit_constants, narrow
@@ -134,7 +135,7 @@ def spell(module: Module, target: str, *, cache: bool, checked: bool = False, fr
         module = deeply(lambda: _checked(fuse(_checked(states_in_tapes(_checked(recorded_whole(module)))))))
     if target == "numba":
         module = deeply(lambda: _checked(with_plain_ranges(_checked(share_factors(_checked(gather_neighbours(module)))))))
-        module = deeply(lambda: _checked(trip_slopes(_checked(trip_products(module)))))
+        module = deeply(lambda: _checked(room_before_trips(_checked(trip_slopes(_checked(trip_products(module)))))))
     if target == "numba" and not parallel:
         module = deeply(lambda: _checked(by_sections(module)))
     module = deeply(lambda: _checked(write_into(module, into)))
