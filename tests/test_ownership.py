@@ -622,3 +622,18 @@ def test_results_lie_in_the_arrays_that_were_given_for_them(ir: str, given: tupl
     found = run(write(module, "numpy"))(*args, *arrays)
     assert [np.asarray(part).tolist() for part in found] == [np.asarray(part).tolist() for part in expected]
     assert all(part is array for part, array in zip(found[-len(given) :], arrays, strict=True))
+
+
+IN_A_PLACE_WITHOUT_A_NAME = """
+function f(x.0: float[1], y.0: float[1]) -> 0 from python:
+  %0: bool[1] = lt(x.0, 0)
+  %1: float[1] = square(x.0)
+  %2: float[1] = mul(%1, y.0)
+  z.0: float[1] = where(%0, 0.0, %2)
+  return z.0
+"""
+
+
+def test_what_is_computed_in_a_place_without_a_name_takes_no_line_of_another() -> None:
+    text = write(check(parse(IN_A_PLACE_WITHOUT_A_NAME)), "numpy").text
+    assert "    z = np.where(x < 0, 0.0, x**2 * y)\n" in text

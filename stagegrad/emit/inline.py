@@ -188,7 +188,8 @@ class _Planner:
         return _MOST_OPERATIONS - budget
 
     def _offer_stage(self, stage: Stage, size: int, reading: bool, pending: dict[Var, Stage | If]) -> None:
-        if stage.op in _WRITES or IN_PLACE in stage.attrs:
+        # What is computed into an array that has no name, because it is written here itself, changes nothing that another reads.
+        if stage.op in _WRITES or (IN_PLACE in stage.attrs and stage.args[0] not in self.plan.inlined):
             for var in [v for v in pending if v in self.readers]:
                 del pending[var]
         if stage.op in _WRITES or stage.out in self.plan.inlined:
