@@ -625,15 +625,18 @@ def test_results_lie_in_the_arrays_that_were_given_for_them(ir: str, given: tupl
 
 
 IN_A_PLACE_WITHOUT_A_NAME = """
-function f(x.0: float[1], y.0: float[1]) -> 0 from python:
-  %0: bool[1] = lt(x.0, 0)
-  %1: float[1] = square(x.0)
-  %2: float[1] = mul(%1, y.0)
+function f(x.0: float[1], y.0: float) -> 0 from python:
+  v.0: float[1] = mul(x.0, 2.0)
+  w.0: float[1] = mul(v.0, y.0)
+  %0: bool[1] = lt(v.0, 0)
+  %1: float[1] = square(v.0)
+  %2: float[1] = mul(%1, w.0)
   z.0: float[1] = where(%0, 0.0, %2)
   return z.0
 """
 
 
 def test_what_is_computed_in_a_place_without_a_name_takes_no_line_of_another() -> None:
-    text = write(check(parse(IN_A_PLACE_WITHOUT_A_NAME)), "numpy").text
-    assert "    z = np.where(x < 0, 0.0, x**2 * y)\n" in text
+    module = check(parse(IN_A_PLACE_WITHOUT_A_NAME))
+    assert any(IN_PLACE in stmt.attrs for stmt in walk(owned(module.main).body) if isinstance(stmt, Stage) and not stmt.out.name)
+    assert "    z = np.where(v < 0, 0.0, v**2 * w)\n" in write(module, "numpy").text
