@@ -266,8 +266,9 @@ def _code(line: str) -> str:
 
 #: What loops on several threads need.
 _ON_THREADS = ("PRANGE_ALONE", "cut")
-#: What compiled code asks for a few rows of a matrix, and for the memory of its tapes.
+#: What compiled code asks for a few rows of a matrix, for products and factors of matrices, and for the memory of its tapes.
 _SECTIONS = re.compile(r"(?<![.\w])(?:rows_at_once|section)(?=\()")
+_LIBRARIES = re.compile(r"\b(blas|lapack)\.")
 _ROOM = re.compile(r"(?<![.\w])room(?:_like)?(?=\()")
 
 
@@ -283,8 +284,8 @@ def _imports(lines: list[Line], words: list[str], target: str, about_loops: list
         third.append(f"from numba import {', '.join([*spread, *(['vectorize'] if each else [])])}")
     if target == "numba" and re.search(rf"\b{_KERNELS}\.", code):
         third.append(f"from stagegrad import {_KERNELS}")
-    if target == "numba" and re.search(r"\blapack\.", code):
-        third.append("from stagegrad.kernels import lapack")
+    if target == "numba" and (libraries := sorted(set(_LIBRARIES.findall(code)))):
+        third.append(f"from stagegrad.kernels import {', '.join(libraries)}")
     on_threads = [word for word in about_loops if word in _ON_THREADS]
     if loose := [word for word in about_loops if word not in on_threads]:
         third.append(f"from stagegrad.kernels.loops import {', '.join(loose)}")

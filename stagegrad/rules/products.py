@@ -37,7 +37,7 @@ def _product(types: Sequence[Type]) -> Type:
 
 
 def _by_stacks(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
-    return "{x} @ {y}" if all(type.rank <= 2 for type in types) else "matmul_stacks({x}, {y})"
+    return "blas.dot({x}, {y})" if all(type.rank <= 2 for type in types) else "matmul_stacks({x}, {y})"
 
 
 @general({"python": "{x} @ {y}", "numba": _by_stacks}, _product, stage="{x}{y}", title="product", linear=True, helpers=("matmul_stacks",))
