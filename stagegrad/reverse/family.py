@@ -7,8 +7,8 @@ from dataclasses import replace
 from stagegrad.ir import Block, Function, Lit, Module, Remark, Shape, Stage, Var, walk
 from stagegrad.names import Words
 from stagegrad.ops import Builder
+from stagegrad.reverse.lineages import WRITES, lineages
 from stagegrad.reverse.loops import without_raises
-from stagegrad.reverse.nest import WRITES, lineages
 from stagegrad.reverse.sweep import ZERO, Gradients, Pullback, Sweep
 
 #: How many backward functions one function has at most: calls that ask for less than all of it are many in the worst case.

@@ -14,8 +14,8 @@ computed again from what is known at the start of the trip; recorded. Records of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stagegrad.analysis import needed
@@ -33,12 +33,10 @@ from stagegrad.ir import (
     Var,
     While,
     binds,
-    bound,
     clone,
     free,
     substitute,
     variables,
-    walk,
 )  # fmt: skip
 from stagegrad.ops import Builder, literal
 from stagegrad.reverse.carried import ZERO, gradient_carries, hand_on, in_order
@@ -46,213 +44,10 @@ from stagegrad.reverse.joined import joined
 from stagegrad.reverse.loops import ONE, _Range, position_of
 from stagegrad.reverse.records import sizes_before
 from stagegrad.reverse.rooms import hoisted, room_for
+from stagegrad.reverse.threads import Level, Nest, Thread, Use, makers_of, needed_with, same_facts
 
 if TYPE_CHECKING:
     from stagegrad.reverse.sweep import Gradients, Sweep
-
-#: Operations that ask an array for nothing but its shape, by the operands that they ask.
-_SHAPE_ONLY = dict.fromkeys(("extent", "size", "count", "zeros_like", "full_like"), (0,)) | {"unbroadcast": (1,), "broadcast_like": (1,)}
-WRITES = ("store", "accumulate")
-
-
-# ---------------------------------------------------------------------------------------------- which arrays are written to
-
-
-@dataclass(frozen=True)
-class Lineages:
-    """The arrays that become one another by writes: `root` names each array's lineage, `mutable` holds the lineages to be restored.
-
-    A lineage that is only read when its last write is done, as a tape is, needs no restoring.
-    """
-
-    root: dict[Var, Var]
-    mutable: frozenset[Var]
-
-    def changing(self, atom: Atom) -> bool:
-        return isinstance(atom, Var) and self.root.get(atom) in self.mutable
-
-    def written_in(self, block: Block) -> set[Var]:
-        """The lineages to be restored that a block writes to."""
-        writes = (stmt.out for stmt in walk(block) if isinstance(stmt, Stage) and stmt.op in WRITES)
-        return {self.root[var] for var in writes if self.changing(var)}
-
-
-def lineages(params: Iterable[Var], block: Block) -> Lineages:
-    """The lineages of a function's arrays."""
-    parent: dict[Var, Var] = {}
-    flows: list[tuple[Atom, Var]] = []
-    readings: list[Var] = []
-    written: set[Var] = set()
-    for stmt in walk(block):
-        match stmt:
-            case Stage(op="store" | "accumulate" | "grow" | "reserve" | "copy"):
-                flows.append((stmt.args[0], stmt.out))
-                readings += variables(stmt.args[1:])
-                if stmt.op in WRITES:
-                    written.update(variables(stmt.args[:1]))
-            case Stage():
-                asked = _SHAPE_ONLY.get(stmt.op, ())
-                readings += variables(arg for k, arg in enumerate(stmt.args) if k not in asked)
-            case If():
-                flows += [pair for arm in (stmt.then, stmt.orelse) for pair in zip(arm.results, stmt.outs, strict=True)]
-            case For() | While():
-                for carry, result in zip(stmt.carries, stmt.body.results, strict=True):
-                    flows += [(carry.init, carry.var), (result, carry.var), (carry.var, carry.out)]
-    flows = [(a, b) for a, b in flows if b.type.rank and isinstance(a, Var)]
-
-    def find(var: Var) -> Var:
-        while parent.get(var, var) != var:
-            var = parent[var]
-        return var
-
-    for a, b in flows:
-        if isinstance(a, Var) and find(a) != find(b):
-            parent[find(b)] = find(a)
-    before = _reaching(written, flows)
-    roots = {var: find(var) for var in (*params, *bound(block)) if var.type.rank}
-    mutable = {roots[var] for var in (*readings, *variables(block.results)) if var in before and var in roots}
-    return Lineages(roots, frozenset(mutable))
-
-
-def _reaching(written: set[Var], flows: list[tuple[Atom, Var]]) -> set[Var]:
-    """The arrays that a later write may change: those that are written to, and what becomes them."""
-    sources: dict[Var, list[Var]] = {}
-    for a, b in flows:
-        if isinstance(a, Var):
-            sources.setdefault(b, []).append(a)
-    found, pending = set(written), list(written)
-    while pending:
-        for source in sources.get(pending.pop(), ()):
-            if source not in found:
-                found.add(source)
-                pending.append(source)
-    return found
-
-
-# ---------------------------------------------------------------------------------------------- what passes through a nest
-
-
-@dataclass
-class Thread:
-    """A tape, or a count of the records on one: made before the outermost loop, carried through all of them, read by the backward pass.
-
-    `start` makes it, `final` is its value after the nest. A count runs back through the backward loops (`returns`).
-    """
-
-    word: str
-    type: Type
-    start: Callable[[Builder], Atom]
-    final: Var
-    returns: bool = False
-
-
-@dataclass(frozen=True)
-class Use:
-    """Where a thread enters and leaves a statement, in the forward pass and, where it returns, in the backward pass."""
-
-    thread: Thread
-    enters: Var
-    leaves: Var
-    back_enters: Var | None = None
-    back_leaves: Var | None = None
-
-
-@dataclass
-class Level:
-    """A trip that is being undone, or an arm in one: what made each of its values, and what was read again so far."""
-
-    makers: dict[Var, Stage]
-    changed: set[Var]  # the lineages that the loop writes to
-    again: dict[Var, Atom] = field(default_factory=dict)
-
-    def inside(self, block: Block) -> Level:
-        """The level of an arm: it sees what is outside it, and what it learns is forgotten after it."""
-        return Level(self.makers | makers_of(block), self.changed, dict(self.again))
-
-
-def makers_of(block: Block) -> dict[Var, Stage]:
-    return {stmt.out: stmt for stmt in block.stmts if isinstance(stmt, Stage)}
-
-
-@dataclass
-class Nest:
-    """A nest on its way: what was there before it, what its outermost loop must prepare, and the threads of the block in work."""
-
-    outside: set[Var]  # what is certainly bound before the nest
-    before: Builder
-    uses: list[Use] = field(default_factory=list)
-    loops: list[For | While] = field(default_factory=list)  # those that are being undone, outermost first
-    rooms: dict[int, Atom | None] = field(default_factory=dict)  # how often a loop's body runs in all; loops by their identity
-    hoisted: dict[Var, Atom] = field(default_factory=dict)
-
-
-def needed_with(stmts: Iterable[Stmt], results: Iterable[Atom], uses: Iterable[Use]) -> Block:
-    """The part of a backward block that its results and the threads through it depend on."""
-    results, threads = tuple(results), tuple(use.back_leaves for use in uses if use.back_leaves is not None)
-    return Block(needed(Block(tuple(stmts), (*results, *threads))).stmts, results)
-
-
-# ---------------------------------------------------------------------------------------------- reading again
-
-
-class Stuck(Exception):
-    """A value cannot be read again here: an array that it came from has been written to since."""
-
-
-def read_again(sweep: Sweep, level: Level, stmts: list[Stmt], state: dict[Var, Atom], builder: Builder) -> list[Stmt]:
-    """Statements of the backward pass, with the arrays as they are restored in `state`, and what was read from them read again."""
-    mapping: dict[Var, Atom] = {}
-    for var in in_order(free(Block(tuple(stmts)))):
-        if sweep.lineages.changing(var):
-            if var in state:
-                mapping[var] = state[var]
-            continue
-        try:
-            found = _again(sweep, level, var, state, builder)
-        except Stuck:
-            continue
-        if found != var:
-            mapping[var] = found
-    return [*builder.stmts, *substitute(Block(tuple(stmts)), mapping).stmts]
-
-
-def _again(sweep: Sweep, level: Level, atom: Atom, state: dict[Var, Atom], builder: Builder) -> Atom:
-    """The atom itself, if no array that changes is behind it; else a copy of how it was made, from arrays as they are now."""
-    if not isinstance(atom, Var) or atom not in level.makers:
-        return atom
-    if atom in level.again:
-        return level.again[atom]
-    made = level.makers[atom]
-    if made.op in (*WRITES, "grow"):
-        raise Stuck
-    asked = _SHAPE_ONLY.get(made.op, ())
-    args: list[Atom] = []
-    for k, arg in enumerate(made.args):
-        if isinstance(arg, Var) and sweep.lineages.root.get(arg) in level.changed:
-            if arg not in state and k not in asked:
-                raise Stuck
-            args.append(state.get(arg, arg))
-        else:
-            args.append(_again(sweep, level, arg, state, builder))
-    if tuple(args) == made.args:
-        return atom
-    out = sweep.fresh.like(atom)
-    same_facts(sweep, {atom: out})
-    builder.stmts.append(replace(made, out=out, args=tuple(args), note="", span=made.span))
-    level.again[atom] = out
-    return out
-
-
-def same_facts(sweep: Sweep, copies: dict[Var, Var]) -> None:
-    """What is known of a value is true of its copy."""
-    for facts in (sweep.active, sweep.conditional, sweep.reshaped, sweep.unbounded):
-        facts |= {new for old, new in copies.items() if old in facts}
-    for known in (sweep.shapes, sweep.certain):
-        known.update({new: known[old] for old, new in copies.items() if old in known})
-    sweep.made.update({new: replace(sweep.made[old], out=new) for old, new in copies.items() if old in sweep.made})
-
-
-# ---------------------------------------------------------------------------------------------- one loop
 
 
 class NestReversal:

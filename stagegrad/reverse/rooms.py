@@ -17,8 +17,8 @@ from stagegrad.ir import INT, Atom, Block, Carry, For, Lit, Var, read, substitut
 from stagegrad.ops import Builder, literal
 
 if TYPE_CHECKING:
-    from stagegrad.reverse.nest import Nest
     from stagegrad.reverse.sweep import Sweep
+    from stagegrad.reverse.threads import Nest
 
 _COUNTS = frozenset({"add", "sub", "mul", "neg", "copy", "extent", "size", "floordiv", "max", "min"})
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from stagegrad.analysis import active, needed, reached, unbound
+from stagegrad.analysis import active, needed, unbound
 from stagegrad.ir import (
     Atom,
     Attr,
@@ -26,20 +25,19 @@ from stagegrad.ir import (
     Var,
     While,
     binds,
-    blocks,
-    bound,
-    free,
-    substitute,
-    uses,
     variables,
     walk,
 )  # fmt: skip
 from stagegrad.names import Words, describe, describe_call, reserved, title
 from stagegrad.ops import Builder, Op, Value, contributions_of, find, literal, partials_of
 from stagegrad.reverse.arrays import ARRAY_RULES
+from stagegrad.reverse.branches import BranchReversal
+from stagegrad.reverse.facts import GROWING, atoms, conditional, is_infinite, library, scopes, unbounded
+from stagegrad.reverse.lineages import WRITES, lineages
 from stagegrad.reverse.loops import LoopReversal
-from stagegrad.reverse.nest import WRITES, Level, Nest, NestReversal, Use, lineages, needed_with, read_again, same_facts
+from stagegrad.reverse.nest import NestReversal
 from stagegrad.reverse.one_pass import one_pass
+from stagegrad.reverse.threads import Level, Nest, read_again, same_facts
 from stagegrad.shapes import Shape, dimensions, reshaped, section, shapes
 
 #: The gradient that has reached each value so far.
@@ -79,18 +77,18 @@ class Sweep:
         self.given: dict[tuple[str, str], str] = {}
         self.routed: set[Atom] = set()
         self.masked: set[Atom] = set()  # zero where the user's own mask said so: what lies behind it may be nan
-        self.conditional = _conditional(function.body)
+        self.conditional = conditional(function.body)
         self.undefined = unbound(function)
         self.questions = {out: stmt.test for stmt in walk(function.body) if isinstance(stmt, If) for out in stmt.outs}
-        self.library = _library(function.body)
-        self.infinite = any(_is_infinite(atom) for each in family.module.functions for atom in _atoms(each.body))
+        self.library = library(function.body)
+        self.infinite = any(is_infinite(atom) for each in family.module.functions for atom in atoms(each.body))
         handed = function.params if self.infinite and function is not family.module.main else ()
-        self.unbounded: set[Atom] = _unbounded(function.body, handed)
+        self.unbounded: set[Atom] = unbounded(function.body, handed)
         self.made = {stmt.out: stmt for stmt in walk(function.body) if isinstance(stmt, Stage)}
         self.shapes: dict[Var, Shape] = shapes(function)
         self.certain: dict[Var, Shape] = dimensions(function).of  # equal only for what has met before
         self.reshaped = reshaped(function, family.module)
-        self.scopes = _scopes(function)
+        self.scopes = scopes(function)
         self.function = function
         self.lineages = lineages(function.params, function.body)
         self.current: dict[Var, Atom] = {}  # arrays as they are restored at this point of the backward pass
@@ -278,7 +276,7 @@ class Sweep:
             case Call():
                 return [stmt], self.call(stmt, gradients)
             case If():
-                return self.branch(stmt, gradients)
+                return BranchReversal(self, stmt).run(gradients)
             case For() | While():
                 return self.loop(stmt, gradients)
             case Raise() | Remark():
@@ -343,7 +341,7 @@ class Sweep:
         summed = even and not arg.type.rank and not g.type.rank and bool(partial.type.rank)
         if summed:
             partial = scratch.value(scratch.emit("sum", partial.atom))  # one number times each slope: that number times their sum
-        steep = op.pole or op.name in _GROWING or not self.unbounded.isdisjoint(args)
+        steep = op.pole or op.name in GROWING or not self.unbounded.isdisjoint(args)
         missing = g in self.masked and partial.type.rank > 0
         contribution = self.pull(partial, g, scratch, op.singular or missing or (steep and (self.may_stop(g) or self.infinite)))
         if fits or summed:
@@ -452,103 +450,6 @@ class Sweep:
                 words.append(self.gradient_word(atom))
         return words
 
-    # ------------------------------------------------------------------------------------------ branches
-
-    def branch(self, stmt: If, gradients: Gradients) -> tuple[list[Stmt], list[Stmt]]:
-        """The backward pass asks the same question again and undoes the arm that ran."""
-        seeds = {out: gradients.pop(out) for out in stmt.outs if out in gradients and out in self.active}
-        start = dict(self.current)
-        arms = [self._arm(stmt, arm, seeds, dict(gradients), dict(start)) for arm in (stmt.then, stmt.orelse)]
-        local = bound(stmt.then) | bound(stmt.orelse)
-        changed = _changed(gradients, [arm.gradients for arm in arms], local)
-        restored = [var for var in _changed(start, [arm.current for arm in arms], local) if self.lineages.changing(var)]
-        if not changed and not restored:
-            self.current = start
-            return [stmt], []
-        for arm in arms:
-            self._fill(changed, stmt.test, arm.gradients, arm.backward)
-        outs = tuple(self.fresh.var(self.gradient_word(var), var.type) for var in changed)
-        again = tuple(self.fresh.like(var) for var in restored)
-        same_facts(self, dict(zip(restored, again, strict=True)))
-        ends = [(*(arm.gradients.get(v, _nothing(v)) for v in changed), *(arm.current.get(v, v) for v in restored)) for arm in arms]
-        back = [needed_with(arm.backward, end, arm.uses) for arm, end in zip(arms, ends, strict=True)]
-        forward = If(stmt.test, Block(tuple(arms[0].forward), stmt.then.results), Block(tuple(arms[1].forward), stmt.orelse.results),
-                     stmt.outs, stmt.note, stmt.span)  # fmt: skip
-        forward, (then, orelse) = self._export(forward, back)
-        for k, (var, out) in enumerate(zip(changed, outs, strict=True)):
-            gradients[var] = out
-            if any(self.may_stop(arm.results[k]) for arm in back):
-                self.routed.add(out)
-        self.current = {**start, **dict(zip(restored, again, strict=True))}
-        backward = If(stmt.test, then, orelse, (*outs, *again), "", stmt.span)
-        forward, backward = self._lead_through(forward, backward, [arm.uses for arm in arms])
-        return [forward], [backward]
-
-    def _arm(self, stmt: If, arm: Block, seeds: Gradients, gradients: Gradients, current: dict[Var, Atom]) -> _Arm:
-        """One arm and what undoes it, with the arrays as they are after the branch at first."""
-        builder = Builder(self.fresh)
-        for out, result in zip(stmt.outs, arm.results, strict=True):
-            if out in seeds:
-                self.add(gradients, result, seeds[out], builder)
-            if isinstance(result, Var) and self.lineages.changing(out):
-                current[result] = current.get(out, out)
-        self.current, levels, mark = current, self.levels, len(self.nest.uses) if self.nest else 0
-        if levels:
-            self.levels = [*levels, levels[-1].inside(arm)]
-        forward, backward = self.block(arm.stmts, gradients)
-        self.levels = levels
-        uses = self.nest.uses[mark:] if self.nest else []
-        if self.nest:
-            del self.nest.uses[mark:]
-        return _Arm(forward, [*builder.stmts, *backward], gradients, self.current, uses)
-
-    def _lead_through(self, forward: If, backward: If, uses: list[list[Use]]) -> tuple[If, If]:
-        """The threads of loops inside a branch pass through it: as they leave the loop in its own arm, unchanged in the other."""
-        for side, threads in enumerate(uses):
-            for use in threads:
-                assert self.nest is not None
-                out = self.fresh.like(use.leaves)
-                forward = _with_out(forward, out, side, use.leaves, use.enters)
-                back_out: Var | None = None
-                if use.back_enters is not None and use.back_leaves is not None:
-                    back_out = self.fresh.like(use.back_leaves)
-                    backward = _with_out(backward, back_out, side, use.back_leaves, use.back_enters)
-                self.nest.uses.append(Use(use.thread, use.enters, out, use.back_enters, back_out))
-        return forward, backward
-
-    def _fill(self, vars: Sequence[Var], test: Atom, gradients: Gradients, stmts: list[Stmt]) -> None:
-        """At the end of an arm, the gradients of arrays are arrays; one that the arm has not touched is zero, if the array may be there."""
-        builder = Builder(self.fresh)
-        for var in vars:
-            if var in gradients:
-                gradients[var] = self.whole(gradients[var], var, builder)
-            elif var.type.rank and (var not in self.conditional or self.questions.get(var) != test):
-                gradients[var] = builder.emit("zeros_like", self.shaped_like(var), name=self.gradient_word(var))
-        stmts += builder.stmts
-
-    def _export(self, forward: If, back: list[Block]) -> tuple[If, list[Block]]:
-        """What a backward arm reads of its forward arm becomes a result of the forward branch, undefined in the other arm."""
-        outs, results = list(forward.outs), [list(forward.then.results), list(forward.orelse.results)]
-        for side, arm in enumerate((forward.then, forward.orelse)):
-            local = {var for stmt in arm.stmts for var in binds(stmt)}
-            mapping: dict[Var, Atom] = {}
-            for var in sorted(free(back[side]) & local, key=lambda v: (v.name, v.version)):
-                if var in results[side]:
-                    mapping[var] = outs[results[side].index(var)]
-                    continue
-                out = self.fresh.var(var.name or self.tape_words.get(var, ""), var.type)
-                if var in self.active:
-                    self.active.add(out)
-                if var.type.rank:
-                    self.conditional.add(out)
-                mapping[var] = out
-                outs.append(out)
-                results[side].append(var)
-                results[1 - side].append(Lit(None, var.type))
-            back[side] = substitute(back[side], mapping)
-        then, orelse = (Block(a.stmts, tuple(r)) for a, r in zip((forward.then, forward.orelse), results, strict=True))
-        return If(forward.test, then, orelse, tuple(outs), forward.note, forward.span), back
-
     def shadow_arrays(self, vars: Iterable[Var], gradients: Gradients, builder: Builder) -> None:
         """An array's gradient must be there before a branch or a loop adds to its elements."""
         for var in sorted(vars, key=lambda v: (v.name, v.version)):
@@ -584,96 +485,6 @@ class Sweep:
         return (*body.stmts, kept), kept.out, result
 
 
-@dataclass(frozen=True)
-class _Arm:
-    """One arm of a branch, and what undoes it."""
-
-    forward: list[Stmt]
-    backward: list[Stmt]
-    gradients: Gradients
-    current: dict[Var, Atom]
-    uses: list[Use]
-
-
-def _with_out(branch: If, out: Var, side: int, value: Var, other: Var) -> If:
-    """The branch with one more result: `value` in the arm on this side, `other` in the other one."""
-    results = (value, other) if side == 0 else (other, value)
-    then, orelse = (replace(arm, results=(*arm.results, r)) for arm, r in zip((branch.then, branch.orelse), results, strict=True))
-    return replace(branch, then=then, orelse=orelse, outs=(*branch.outs, out))
-
-
-def _scopes(function: Function) -> list[Var]:
-    """The arrays that are there all through a function: its parameters, then what its own statements make, no branch or loop around."""
-    outer = [*function.params, *(var for stmt in function.body.stmts for var in binds(stmt))]
-    return [var for var in outer if var.type.rank]
-
-
-def _nothing(var: Var) -> Lit:
-    """The gradient of what an arm does not touch; an array that the arm does not have has none."""
-    return Lit(None, var.type) if var.type.rank else ZERO
-
-
-#: Operations whose value overflows at an ordinary operand, and the angle of the origin, which has no slope.
-_GROWING = {"atan2", "exp", "exp2", "expm1", "sinh", "cosh", "pow", "powi", "pow_positive", "gamma", "lgamma"}
-_BOUNDED = {"tanh", "sigmoid", "logistic", "cosigmoid", "atan", "erf", "erfc"}
-
-
-def _unbounded(block: Block, handed: Iterable[Atom]) -> set[Atom]:
-    """The values that can be infinite or nan at ordinary parameters, because an operation with a pole or an overflow made them.
-
-    `handed` are values that a caller may have made infinite. A product of such a value with a gradient of zero would be nan, so where
-    a zero gradient can arrive it is guarded.
-    """
-    found: set[Atom] = {*filter(_is_infinite, _atoms(block)), *handed}
-    flows: list[tuple[Atom, Var]] = []
-    for stmt in walk(block):
-        if isinstance(stmt, Stage) and stmt.out.type.kind == "float":
-            op = find(stmt.op)
-            if op.pole or op.name in _GROWING:
-                found.add(stmt.out)
-            elif op.name not in _BOUNDED:
-                flows += [(arg, stmt.out) for arg in stmt.args]
-        elif isinstance(stmt, If):
-            flows += [pair for arm in (stmt.then, stmt.orelse) for pair in zip(arm.results, stmt.outs, strict=True)]
-        elif isinstance(stmt, (For, While)):
-            for carry, result in zip(stmt.carries, stmt.body.results, strict=True):
-                flows += [(carry.init, carry.var), (result, carry.var), (carry.var, carry.out)]
-        elif isinstance(stmt, Call):
-            found.update(stmt.outs)
-    return reached(found, flows)
-
-
-def _atoms(block: Block) -> Iterator[Atom]:
-    """Every atom that is read somewhere in a block."""
-    yield from block.results
-    for stmt in block.stmts:
-        yield from uses(stmt)
-        for inner in blocks(stmt):
-            yield from _atoms(inner)
-
-
-def _is_infinite(atom: Atom) -> bool:
-    """Is it a constant infinity (or nan)? What it meets may be multiplied by a zero that it has made itself: exp(-inf)."""
-    return isinstance(atom, Lit) and isinstance(atom.value, float) and not math.isfinite(atom.value)
-
-
-def _library(block: Block) -> tuple[tuple[str, Attr], ...]:
-    """How divisions fail in a function that calls NumPy: its numbers are NumPy's then, which do not raise at a pole."""
-    stages = (stmt for stmt in walk(block) if isinstance(stmt, Stage))
-    return (("lib", "numpy"),) if any(dict(stage.attrs).get("lib") == "numpy" for stage in stages) else ()
-
-
-def _conditional(block: Block) -> set[Var]:
-    """The arrays that only one arm of a branch makes: their size can be asked for only where that arm ran."""
-    found: set[Var] = set()
-    for stmt in walk(block):
-        if isinstance(stmt, If):
-            for out, *results in zip(stmt.outs, stmt.then.results, stmt.orelse.results, strict=True):
-                if out.type.rank and any(isinstance(r, Lit) or r in found for r in results):
-                    found.add(out)
-    return found
-
-
 #: What a pull-back may emit that leaves some elements without a gradient.
 _PLACING = {"where", "accumulate", "store", "zeros_like", "scattered", "on_diagonal", "diag_matrix", "tril", "triu", "pad", "tied", "item"}
 
@@ -694,9 +505,3 @@ def _minus_in_front(atom: Atom, builder: Builder) -> Atom:
     builder.stmts.remove(product)
     first = _minus_in_front(builder.emit("neg", product.args[0]), builder)
     return builder.emit(product.op, first, *product.args[1:])
-
-
-def _changed(before: Gradients, after: list[Gradients], inside: set[Var]) -> list[Var]:
-    """The values from outside an `If` whose gradient one of its arms changed, in the order of their first change."""
-    found = {var: None for gradients in after for var in gradients if gradients[var] != before.get(var)}
-    return [var for var in found if var not in inside]
