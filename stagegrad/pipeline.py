@@ -36,7 +36,7 @@ from stagegrad.passes.growing import room_before_trips
 from stagegrad.passes.into import write_into
 from stagegrad.passes.mapping import over_points
 from stagegrad.passes.narrow import FLOAT32, can_narrow, fit_constants, narrow
-from stagegrad.passes.neighbours import gather_neighbours
+from stagegrad.passes.neighbours import gather_neighbours, written_anew
 from stagegrad.passes.parallel import in_parallel
 from stagegrad.passes.products import trip_products
 from stagegrad.passes.ranges import with_plain_ranges
@@ -108,7 +108,8 @@ def differentiate(module: Module, wrt: Sequence[int], *, several: bool) -> Modul
 
 
 def _reversed(module: Module, wrt: Sequence[int]) -> Module:
-    adjoint = deeply(lambda: _checked(optimise.simplify(_checked(fit_constants(reverse(_checked(as_states(module)), tuple(wrt)))))))
+    prepared = deeply(lambda: _checked(written_anew(_checked(as_states(module)))))
+    adjoint = deeply(lambda: _checked(optimise.simplify(_checked(fit_constants(reverse(prepared, tuple(wrt)))))))
     adjoint = deeply(lambda: _checked(optimise.simplify(_checked(without_unread_writes(adjoint)))))
     return deeply(lambda: _checked(optimise.simplify(_checked(without_filled(adjoint)))))
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import stagegrad
+from tests.complex_step import differences
 
 pytest.importorskip("numba")
 
@@ -290,3 +291,43 @@ def test_the_cells_at_the_ends_of_a_row_come_with_their_row():
         indent = len(lines[side]) - len(lines[side].lstrip())
         around = next(line for line in reversed(lines[:side]) if len(line) - len(line.lstrip()) < indent and line.strip())
         assert around.strip().startswith("for j in range("), around
+
+
+def leapfrog(u, c, count):
+    n, m = u.shape
+    old, now, new = u.copy(), 0.9 * u, np.zeros((n, m))
+    for _ in range(count):
+        for i in range(1, n - 1):
+            for j in range(1, m - 1):
+                around = now[i + 1, j] + now[i - 1, j] + now[i, j + 1] + now[i, j - 1]
+                new[i, j] = 2.0 * now[i, j] - old[i, j] + c * (around - 4.0 * now[i, j]) * now[i, j]
+        old, now, new = now, new, old
+    return np.sum(now * now) + old[1, 1] * new[0, 0]
+
+
+def read_behind(u, c, count):
+    n = len(u)
+    now, new = u.copy(), u * c
+    s = 0.0
+    for k in range(count):
+        s += new[k % n] * now[0]
+        for i in range(1, n):
+            new[i] = now[i] * c + now[i - 1] ** 2
+        s += new[1] * now[n - 1]
+        if s > 0.3:
+            now, new = new, now
+    return s + np.sum(now * new)
+
+
+@pytest.mark.parametrize("target", ["numpy", "numba"])
+def test_arrays_that_a_loop_hands_around_are_recorded_whole(target):
+    grid, line = RNG.normal(size=(5, 6)) * 0.4, RNG.normal(size=7) * 0.4
+    for function, u in ((leapfrog, grid), (read_behind, line)):
+        staged = stagegrad.compile(function, target=target)
+        for count in (0, 1, 4):
+            value, gradient = staged.value_and_grad(u.copy(), 0.2, count)
+            assert value == pytest.approx(function(u.copy(), 0.2, count), rel=1e-12)
+            found = np.concatenate([np.ravel(one) for one in gradient])
+            wanted = differences(function, (u, 0.2, count))
+            np.testing.assert_allclose(found, wanted, rtol=1e-7, atol=1e-9 * max(1.0, np.max(np.abs(wanted))))
+        assert "record" not in staged.source(target)

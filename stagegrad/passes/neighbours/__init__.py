@@ -11,16 +11,18 @@ right one are vector instructions. Each element is the same sum in the same orde
 one where a cell needs nothing of the others but what was there before: so a copy of the grid in which only the inner cells are
 replaced is never made, and an array is not filled with zeros to be added to.
 
-`gather_neighbours` is ``Module -> Module``, for the target "numba". `reading` says what such a loop is, and leaves alone what is not
-certainly one: what reads cells that it has written (Gauss-Seidel), what may count from the end of an array, what leaves a loop early.
+`gather_neighbours` is ``Module -> Module``, for the target "numba"; `written_anew` prepares a function before it is differentiated.
+`reading` says what such a loop is, and leaves alone what is not certainly one: what reads cells that it has written (Gauss-Seidel),
+what may count from the end of an array, what leaves a loop early.
 """
 
 from __future__ import annotations
 
 from stagegrad.ir import Function, Module
+from stagegrad.passes.neighbours.anew import written_anew
 from stagegrad.passes.neighbours.groups import Gathering
 
-__all__ = ["gather_neighbours"]
+__all__ = ["gather_neighbours", "written_anew"]
 
 
 def gather_neighbours(module: Module) -> Module:
