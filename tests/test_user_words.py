@@ -93,7 +93,37 @@ def distributions(x, m, s):
     return total + stats.poisson.logpmf(2, s) + np.sum(stats.poisson.logpmf(np.array([0, 1, 3]), s))
 
 
-RUNS = PROGRAMS.runs({*(f.__name__ for f, _ in PROGRAMS)} - {"places", "distributions"})
+def by_guarded_cases(x, n: int):
+    k = 7
+    match n:
+        case 1 | 2 as k if x * k > 2.0:
+            y = x * k
+        case 3 | 4 as k if x * k > 3.0:
+            y = x * k * 2
+        case 5 as k if k > 9:
+            y = x
+        case j if j > 6 and x > 1.0:
+            y = x**2 * j
+        case m:
+            y = x * m * 0.5
+    return y * x + k * x**3
+
+
+for number in range(9):
+    PROGRAMS += [(by_guarded_cases, (at, number)) for at in (0.7, 1.2)]
+
+
+def test_guards_do_not_double_the_text() -> None:
+    cases = "".join(f"        case {2 * i} | {2 * i + 1} as k if x * k > {i}.0:\n            y = x * {i}.0\n" for i in range(12))
+    source = f"def f(x, n: int):\n    match n:\n{cases}        case _:\n            y = x\n    return y\n"
+    scope: dict[str, Any] = {}
+    exec(compile(source, "<guards>", "exec"), scope)
+    made = stagegrad.compile(scope["f"], target="python", source=source, wrt="x", cache=False)
+    assert made.value_and_grad(2.0, 5) == (scope["f"](2.0, 5), 2.0)
+    assert len(made.source("python").splitlines()) < 120
+
+
+RUNS = PROGRAMS.runs({*(f.__name__ for f, _ in PROGRAMS)} - {"places", "distributions"})  # two are compiled
 
 
 @pytest.mark.parametrize(("function", "arguments", "target"), RUNS, ids=named(RUNS))

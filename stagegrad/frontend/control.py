@@ -33,6 +33,7 @@ from stagegrad.frontend.values import (
     FALSE,
     POISON,
     TRUE,
+    Closure,
     Many,
     Numbers,
     Range,
@@ -451,7 +452,10 @@ class Statements(ListMethods):
             function = self.expr(call.func) if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) else None
             of_functions = isinstance(function, Static) and (function.thing is filter or function.thing is map)
             if of_functions or isinstance(call, ast.GeneratorExp):
-                changed = {*assigned(stmt.body), *rekeyed(stmt.body)} & (reads([stmt.iter]) | self.frame.scope.captured)
+                read = reads([stmt.iter])
+                held = [slot.value for name in read if (slot := self.env.get((self.frame.number, name))) is not None]
+                through = self.frame.scope.captured if any(isinstance(value, Closure | Many | Record) for value in held) else frozenset()
+                changed = {*assigned(stmt.body), *rekeyed(stmt.body)} & (read | through)
                 if changed:
                     message = f"this loop changes `{min(changed)}`, which what it goes over may read"
                     raise self.refusal(stmt.iter, message, "a loop over the items themselves, and the call in it")

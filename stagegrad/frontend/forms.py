@@ -251,12 +251,14 @@ def branches(stmt: ast.Match, subject: ast.expr) -> list[ast.stmt] | ast.pattern
             test, bound = _matching(case.pattern, subject)
         except _Unfit as unfit:
             return unfit.pattern
-        if case.guard is None or not bound:
-            test = ast.BoolOp(ast.And(), [test, case.guard]) if test and case.guard else test or case.guard
-            inner: list[ast.stmt] = [*bound, *case.body]
-        else:
-            inner = [*bound, ast.If(case.guard, list(case.body), found)]
-        found = inner if test is None else [ast.If(test, inner, found)]
+        guard = case.guard
+        for text in reversed(bound if guard else ()):  # bound before the guard is asked, and so for good
+            named = ast.List([ast.NamedExpr(name(text, ast.Store()), subject)], ast.Load())
+            guard = ast.IfExp(ast.Call(known(Static(bool)), [named], []), guard, ast.Constant(False)) if guard else None
+        asked = [part for part in (test, guard) if part is not None]
+        inner: list[ast.stmt] = [*(assignment(text, subject) for text in bound), *case.body]
+        whole = asked[0] if len(asked) == 1 else ast.BoolOp(ast.And(), asked)
+        found = [ast.If(whole, inner, found)] if asked else inner
     for part in found:
         ast.fix_missing_locations(ast.copy_location(part, stmt))
     return found
@@ -268,8 +270,8 @@ class _Unfit(Exception):
         self.pattern = pattern
 
 
-def _matching(pattern: ast.pattern, subject: ast.expr) -> tuple[ast.expr | None, list[ast.stmt]]:
-    """The test that a pattern is (None: it always fits), and what it binds where that holds."""
+def _matching(pattern: ast.pattern, subject: ast.expr) -> tuple[ast.expr | None, list[str]]:
+    """The test that a pattern is (None: it always fits), and the names that are the subject's where that holds."""
     match pattern:
         case ast.MatchValue(value):
             return ast.Compare(subject, [ast.Eq()], [value]), []
@@ -279,7 +281,7 @@ def _matching(pattern: ast.pattern, subject: ast.expr) -> tuple[ast.expr | None,
             return None, []
         case ast.MatchAs(inner, str(text)):
             test, bound = (None, []) if inner is None else _matching(inner, subject)
-            return test, [*bound, assignment(text, subject)]
+            return test, [*bound, text]
         case ast.MatchOr(patterns):
             found = [_matching(part, subject) for part in patterns]
             tests = [test for test, _ in found if test is not None]
