@@ -18,6 +18,8 @@ def _undo_store(sweep: Sweep, stage: Stage, g: Atom, gradients: Gradients, build
     """``a[i] = v``: v receives the element's gradient, and what the element was before receives none."""
     array, value, g = stage.args[0], stage.args[-1], sweep.whole(g, stage.out, builder)
     section = _section(sweep, stage, value, g, builder)
+    if isinstance(value, Var) and section is not None and not section.type.rank and section.type == value.type and value not in gradients:
+        section = sweep.named(section, sweep.gradient_word(value), builder)  # now: behind the next write it would be a copy
     if isinstance(array, Var) and array in sweep.active:
         rest = builder.stage("store", (g, *stage.args[1:-1], _zero(g)), dict(stage.attrs), sweep.gradient_word(array))
         _hand_on(sweep, array, rest, gradients, builder)

@@ -48,9 +48,8 @@ def f_value_and_grad(u0, h, sweeps):
             record -= 1
             u[i] = u_was_tape[record]
             # u[i] = diff1
-            dui2 = du[i]
+            ddiff1 = du[i]
             du[i] = 0.0
-            ddiff1 = dui2
             # diff1 = prod1 - huicub
             dprod1 = ddiff1
             dhuicub = -ddiff1
@@ -121,9 +120,8 @@ def f_value_and_grad(u0, h, sweeps):
             record -= 1
             u[i] = u_was_tape[record]
             # u[i] = diff1
-            dui2 = du[i]
+            ddiff1 = du[i]
             du[i] = 0.0
-            ddiff1 = dui2
             # diff1 = prod1 - huicub
             dprod1 = ddiff1
             dhuicub = -ddiff1

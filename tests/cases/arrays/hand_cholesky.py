@@ -121,9 +121,8 @@ def f_value_and_grad(A, y):
         numoLii2 = z[i]
         z[i] = load1
         # z[i] = numoLii2
-        dzi3 = dz[i]
+        dnumoLii2 = dz[i]
         dz[i] = 0.0
-        dnumoLii2 = dzi3
         # numoLii2 = num / Lii2
         dnum = dnumoLii2 / Lii2
         dLii2 -= numoLii2 * dnumoLii2 / Lii2
@@ -152,18 +151,16 @@ def f_value_and_grad(A, y):
                 sqrts = L[i, i]
                 L[i, i] = L_was
                 # L[i, i] = sqrts
-                dLii3 = dL[i, i]
+                dsqrts = dL[i, i]
                 dL[i, i] = 0.0
-                dsqrts = dLii3
                 # sqrts = sqrt(s)
                 ds = quotient(0.5 * dsqrts, sqrts)
             else:
                 soden = L[i, j]
                 L[i, j] = L_was2
                 # L[i, j] = soden
-                dLij = dL[i, j]
+                dsoden = dL[i, j]
                 dL[i, j] = 0.0
-                dsoden = dLij
                 den = L[j, j]
                 # soden = s / den
                 ds = dsoden / den
@@ -308,9 +305,8 @@ def f_value_and_grad(A, y):
         numoLii2 = z[i]
         z[i] = load1
         # z[i] = numoLii2
-        dzi3 = dz[i]
+        dnumoLii2 = dz[i]
         dz[i] = 0.0
-        dnumoLii2 = dzi3
         # numoLii2 = num / Lii2
         dnum = dnumoLii2 / Lii2
         dLii2 -= numoLii2 * dnumoLii2 / Lii2
@@ -348,18 +344,16 @@ def f_value_and_grad(A, y):
                 sqrts = L[i, i]
                 L[i, i] = L_was
                 # L[i, i] = sqrts
-                dLii3 = dL[i, i]
+                dsqrts = dL[i, i]
                 dL[i, i] = 0.0
-                dsqrts = dLii3
                 # sqrts = sqrt(s)
                 ds = quotient(0.5 * dsqrts, sqrts)
             else:
                 soden = L[i, j]
                 L[i, j] = L_was2
                 # L[i, j] = soden
-                dLij = dL[i, j]
+                dsoden = dL[i, j]
                 dL[i, j] = 0.0
-                dsoden = dLij
                 den = L[j, j]
                 # soden = s / den
                 ds = dsoden / den

@@ -79,10 +79,9 @@ def f_value_and_grad(u0, c, steps):
         du[1:] += dui
         new2[0] = load1
         # new[0] = u02
-        dnewi2 = dnew2[0]
+        du02 = dnew2[0]
         dnew = dnew2
         dnew[0] = 0.0
-        du02 = dnewi2
         # u02 = u[0]
         du[0] += du02
         u = new
@@ -208,10 +207,9 @@ def f_value_and_grad(u0, c, steps):
             # new[1:] = diff1
             dnew2[i + 1] = 0.0
         # new[0] = u02
-        dnewi = dnew2[0]
+        du02 = dnew2[0]
         dnew = dnew2
         dnew[0] = 0.0
-        du02 = dnewi
         # u02 = u[0]
         du = dnew3
         du[0] += du02

@@ -52,9 +52,8 @@ def f_value_and_grad(u0, c, steps):
             uoldim1 = uold[i - 1]
             diff1 = uoldi - uoldim1
             # u[i] = diff2
-            dui = du[i]
+            ddiff2 = du[i]
             du[i] = 0.0
-            ddiff2 = dui
             # diff2 = uoldi - prod1
             duoldi = ddiff2
             dprod1 = -ddiff2
