@@ -162,10 +162,10 @@ def _as_float(atom: Atom) -> Atom:
 
 #: Operations that are smooth where they are defined, and that SymPy knows.
 _SMOOTH = {
-    "copy", "to_float", "add", "sub", "mul", "div", "neg", "square", "cube", "quartic", "reciprocal", "pow", "powi", "pow_positive",
-    "sqrt", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh",
-    "tanh", "asinh", "acosh", "atanh", "hypot", "degrees", "radians", "erf", "erfc", "gauss", "gamma", "digamma", "polygamma", "sigmoid",
-    "cosigmoid", "growth", "logistic", "softplus", "logaddexp", "share",
+    "copy", "to_float", "add", "sub", "mul", "div", "neg", "square", "cube", "quartic", "reciprocal", "pow", "powi", "pow_halves",
+    "pow_positive", "sqrt", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "asin", "acos", "atan",
+    "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "hypot", "degrees", "radians", "erf", "erfc", "gauss", "gamma",
+    "digamma", "polygamma", "sigmoid", "cosigmoid", "growth", "logistic", "softplus", "logaddexp", "share",
 }  # fmt: skip
 #: SymPy's functions that are operations under the same name, and those that have another.
 _SAME = {

@@ -31,8 +31,8 @@ from stagegrad.passes import optimise
 from stagegrad.passes.factors import share_factors
 from stagegrad.passes.filled import without_filled
 from stagegrad.passes.fuse import fuse
-from stagegrad.passes.inlined import inlined
 from stagegrad.passes.growing import room_before_trips
+from stagegrad.passes.inlined import inlined
 from stagegrad.passes.into import write_into
 from stagegrad.passes.mapping import over_points
 from stagegrad.passes.narrow import FLOAT32, can_narrow, fit_constants, narrow
@@ -40,6 +40,7 @@ from stagegrad.passes.neighbours import gather_neighbours, written_anew
 from stagegrad.passes.parallel import in_parallel
 from stagegrad.passes.products import trip_products
 from stagegrad.passes.ranges import with_plain_ranges
+from stagegrad.passes.rebind import rebind
 from stagegrad.passes.sections import by_sections
 from stagegrad.passes.slopes import trip_slopes
 from stagegrad.passes.states import states_in_tapes
@@ -93,7 +94,9 @@ def read_formula(text: str, wrt: str | int | Sequence[str | int] | None = None) 
 
 def stage(module: Module, level: str) -> Module:
     """IR -> IR whose stages are of the chosen level, computed once each, safe from int overflow, and named."""
-    return deeply(lambda: _checked(name_stages(_checked(optimise.guard_ints(optimise.share(_checked(restage(module, level))))))))
+    return deeply(
+        lambda: _checked(name_stages(_checked(optimise.guard_ints(optimise.share(_checked(restage(_checked(rebind(module)), level)))))))
+    )
 
 
 def differentiate(module: Module, wrt: Sequence[int], *, several: bool) -> Module:

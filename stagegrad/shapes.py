@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from itertools import count, zip_longest
+from typing import TypeVar
 
 from stagegrad.ir import Atom, Block, Call, For, Function, If, Lit, Module, Raise, Remark, Stage, Type, Var, While, walk
 from stagegrad.ops import find
@@ -52,7 +53,14 @@ def dimensions(function: Function, *, hopeful: bool = False, apart: bool = False
     asks before the operation has run, or where it may not run at all. Where all is `even`, so is whatever meets and is not known to
     have one element, and functions of the module given are looked into where they are called.
     """
-    found = Dimensions(hopeful=hopeful, apart=apart, even=even)
+    return walked(Dimensions(hopeful=hopeful, apart=apart, even=even), function)
+
+
+Walk = TypeVar("Walk", bound="Dimensions")
+
+
+def walked(found: Walk, function: Function) -> Walk:
+    """A walk, when it has been through a function."""
     for param, axes in zip_longest(function.params, function.axes, fillvalue=""):
         if isinstance(param, Var) and param.type.rank:
             found.of[param] = tuple(found.axis(mark) for mark in axes.ljust(param.type.rank, "?"))
@@ -101,6 +109,16 @@ def _is_number(atom: Atom, number: int) -> bool:
 
 def _natural(atom: Atom) -> int | None:
     return atom.value if isinstance(atom, Lit) and isinstance(atom.value, int) and atom.value >= 0 else None
+
+
+def _spelled_out(parts: list[str], rank: int) -> list[str]:
+    """The parts of a subscript with a ``:`` for each axis that an ellipsis stands for."""
+    stripped = [part.strip() for part in parts]
+    if "..." not in stripped:
+        return parts
+    at = stripped.index("...")
+    others = sum(part not in ("None", "...") for part in stripped)
+    return [*parts[:at], *[":"] * (rank - others), *parts[at + 1 :]]
 
 
 #: Functions within functions are looked into so far.
@@ -241,7 +259,9 @@ class Dimensions:
             if isinstance(loop, While):
                 self.block(loop.test)
             self.scoped(loop.body)
+            outside, self.same_as = self.same_as, self.inside[id(loop.body)]  # a trip that comes to its end has met what is in it
             refuted = {(c.var, k) for c, r in arrays for k in range(c.var.type.rank) if not self.keeps(c.var, r, k)} - own
+            self.same_as = outside
             if not refuted:
                 break
             own |= refuted
@@ -409,11 +429,11 @@ class Dimensions:
         picked = dict(stage.attrs).get("gather") and len(indices) == len(source) and at == every
         if picked and all(index.type.rank == 1 and index.type.kind == "int" for index in indices):
             return self.broadcast([self.shape(index) for index in indices])
-        if dict(stage.attrs).get("gather") or not re.fullmatch(r"\[[^][]*\]", at) or "..." in at:
+        if dict(stage.attrs).get("gather") or not re.fullmatch(r"\[[^][]*\]", at):
             return unknown
         dims: list[Dim] = []
         axes = iter(source)
-        for part in at[1:-1].split(","):
+        for part in _spelled_out(at[1:-1].split(","), len(source)):
             text = part.strip().format(*(str(arg.value) if isinstance(arg, Lit) else f"<{arg}>" for arg in indices))
             if text == "None":
                 dims.append(1)

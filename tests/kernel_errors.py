@@ -39,6 +39,7 @@ TRUTH: dict[str, Callable[..., Any]] = {
     **{name: getattr(np, name) for name in ("exp", "exp2", "expm1", "sinh", "cosh", "tanh", "log", "log2", "log10", "log1p")},
     **{name: getattr(np, name) for name in ("sin", "cos", "tan", "hypot", "maximum", "minimum")},
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "pow": np.power,
+    "pow_halves": np.power,
     "power_times": lambda x, y, factor: factor * np.power(x, y),
     "pow_dx": lambda x, y: _slope(x, y), "pow_dy": lambda x, y, factor: factor * np.power(x, y),
     "over": np.divide, "over_square": lambda a, b: a / np.hypot(a, b) / np.hypot(a, b),
@@ -51,6 +52,8 @@ TRUTH: dict[str, Callable[..., Any]] = {
     "erf": lambda x: _by_mpmath(mpmath.erf, x), "erfc": lambda x: _by_mpmath(mpmath.erfc, x),
     "ndtr": lambda x: _by_mpmath(lambda v: mpmath.erfc(-v / mpmath.sqrt(2)) / 2, x),
 }  # fmt: skip
+#: The exponents of `pow_halves`.
+HALVES = (-2.5, -1.5, -0.5, 0.5, 1.5, 2.5)
 #: These are judged by mpmath, which takes its time.
 SLOW = {"erf", "erfc", "ndtr"}
 
@@ -86,6 +89,8 @@ def operands(name: str, kind: type, count: int) -> tuple[Any, ...]:
         return (x,)
     random = np.random.default_rng(5)
     y = random.permutation(numbers(kind, count, seed=4))
+    if name == "pow_halves":
+        return x, random.choice(HALVES, len(x)).astype(kind)
     if "pow" in name:
         with np.errstate(all="ignore"):
             fitting = random.uniform(-1, 1, len(x)) * np.log(float(np.finfo(kind).max)) / np.log(abs(x.astype(float)))

@@ -212,6 +212,7 @@ REFERENCES: dict[str, Reference] = {
     "polygamma": reference(lambda x: mpmath.polygamma(1, x), lambda x: mpmath.polygamma(2, x), over=(1e-100, 1e100)),
     "pow": Reference(lambda x, y: x**y, (lambda x, y: y * x ** (y - 1), lambda x, y: x**y * mpmath.log(x)), ((1e-30, 1e30), (-9.0, 9.0))),
     "powi": Reference(lambda x, n: x**5, (lambda x, n: 5 * x**4,), ((-1e60, 1e60), (5.0, 5.0))),
+    "pow_halves": Reference(lambda x, y: x**-1.5, (lambda x, y: -1.5 * x**-2.5,), ((1e-120, 1e120), (-1.5, -1.5))),
     "max": reference(max, lambda x, y: mpf(not y > x), lambda x, y: mpf(y > x)),
     "min": reference(min, lambda x, y: mpf(not y < x), lambda x, y: mpf(y < x)),
     "maximum": reference(max, lambda x, y: (1 + mpmath.sign(x - y)) / 2, lambda x, y: (1 + mpmath.sign(y - x)) / 2),
@@ -376,9 +377,13 @@ EXCEPTIONS: dict[tuple[str, int], Function] = {
 }
 
 
+#: Operands that are constants wherever a rule is used.
+CONSTANTS: dict[str, dict[str, float | int]] = {"powi": {"n": 5}, "pow_halves": {"y": -1.5}}
+
+
 def measure(name: str, count: int, seed: int = 1) -> tuple[list[float], list[tuple[float, ...]]]:
     """The worst error in ulp of a rule's value and of each slope, and where it is."""
-    known, rule = REFERENCES[name], runnable(name, {"n": 5} if name == "powi" else None)
+    known, rule = REFERENCES[name], runnable(name, CONSTANTS.get(name))
     worst: list[float] = [0.0] * (1 + len(known.slopes))
     where: list[tuple[float, ...]] = [()] * (1 + len(known.slopes))
     for point in points(known, count, seed):

@@ -92,8 +92,9 @@ def test_recognition_reaches_into_loops_and_branches() -> None:
 
 @pytest.mark.parametrize(
     ("stage", "expected"),
-    [("pow(x.0, 2)", "square"), ("pow(x.0, 3)", "cube"), ("pow(x.0, 7)", "powi"), ("pow(x.0, -1)", "powi"), ("pow(x.0, 2.0)", "powi"),
-     ("pow(x.0, 2.5)", "pow"), ("pow(x.0, y.0)", "pow"), ("pow(2.0, x.0)", "pow_positive"), ("pow(-2.0, x.0)", "pow")],
+    [("pow(x.0, 2)", "square"), ("pow(x.0, 3)", "cube"), ("pow(x.0, 7)", "powi"), ("pow(x.0, -1)", "powi"), ("pow(x.0, 2.0)", "square"),
+     ("pow(x.0, -1.5)", "pow_halves"), ("pow(x.0, 0.5)", "pow_halves"), ("pow(x.0, 3.5)", "pow"), ("pow(x.0, y.0)", "pow"),
+     ("pow(2.0, x.0)", "pow_positive"), ("pow(-2.0, x.0)", "pow")],
 )  # fmt: skip
 def test_a_power_is_spelled_by_what_it_can_be(stage: str, expected: str) -> None:
     assert ops(restage(module(f"%9: float = {stage}"), "user")) == [expected]

@@ -141,7 +141,7 @@ def test_a_state_is_written_once():
     text = stagegrad.compile(relaxed, wrt=("u", "c"), types={"u": "float64[:]", "c": "float64", "count": "int64"}).source("numba")
     trip = text[text.index("for trip in range(count)") : text.index("df = ")]
     assert "u2 = u_tape[trip]\n" in trip
-    assert "u_tape[trippone, i] = " in trip
+    assert "u_tape[trip + 1, i] = " in trip
     assert trip.count("for i in range") == 1
     assert "room(" not in trip and ".copy()" not in trip
 

@@ -196,6 +196,12 @@ def pow(x: float, y: float) -> float:
     return _numpy(np.power, abs(x) if fractional and x in (0.0, -math.inf) else x, y)
 
 
+@vector(power.pow_halves, single=power.pow_halves)
+def pow_halves(x: float, y: float) -> float:
+    """x**y for y = ±0.5, ±1.5 or ±2.5, by a square root; nan where it would be complex."""
+    return pow(x, y)
+
+
 @vector(power.power_times)
 def power_times(x: float, y: float, factor: float) -> float:
     """factor * x**y that overflows only where the whole does; nan where it is complex."""

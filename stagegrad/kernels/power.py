@@ -19,6 +19,33 @@ def pow(x: Lane, y: Lane) -> Lane:
     return _at_ends(x, y, _power(abs(x), y))
 
 
+def pow_halves(x: Lane, y: Lane) -> Lane:
+    """x**y for y = ±0.5, ±1.5 or ±2.5, by one square root; where y is a constant, LLVM keeps one of the cases."""
+    size, rising, form = abs(x), y > 0.0, x.form
+    root = size.call("llvm.sqrt")
+    # The divisor of a negative power is kept away from where it would overflow, or lose digits, before the quotient does.
+    far, shift = 2.0 ** (3 * form.bias // 8), 2.0 ** (form.bias // 2)
+    scale = where(size > far, 1.0 / shift, where(size < 1.0 / far, shift, x.constant(1.0)))
+    power, low = _times_root(size, root, where(rising, 1.0, scale), abs(y).equals(1.5))
+    inverse = 1.0 / power
+    rest = (fma(-power, inverse, 1.0) - low * inverse) * inverse
+    inverse = (inverse + where(abs(rest) < math.inf, rest, 0.0)) * scale
+    found = where(rising, power + low, inverse)
+    found = where(abs(y).equals(0.5), where(rising, root, 1.0 / root), found)
+    found = where(size.equals(0.0) | size.equals(math.inf), where(rising, size, 1.0 / size), found)
+    return where((x < 0.0) & (size < math.inf), math.nan, found)
+
+
+def _times_root(x: Lane, root: Lane, scale: Lane, once: Lane) -> tuple[Lane, Lane]:
+    """x sqrt(x) scale, or that times x if not `once`, in two parts; `root` is sqrt(x) rounded."""
+    scaled = x * scale
+    square, square_low = two_product(scaled, x)
+    factor, factor_low, less = where(once, scaled, square), where(once, 0.0, square_low), where(once, scale, scaled)
+    power, low = two_product(factor, root)
+    low = low + factor_low * root + fma(-root, root, x) * 0.5 * less * root
+    return power, where(abs(low) < math.inf, low, 0.0)
+
+
 def _power(x: Lane, y: Lane) -> Lane:
     """exp(y log x) for positive x, the product to twice the precision; its largest error is that of `scaled`."""
     high, low = _log(x)

@@ -35,7 +35,7 @@ from stagegrad.ir import (
     with_blocks,
 )
 from stagegrad.ops import find, literal
-from stagegrad.rules.power import whole
+from stagegrad.rules.power import HALVES, whole
 
 #: A recogniser looks at one stage, and at what made its operands; it answers with other stages that end in the same value.
 Recogniser: TypeAlias = "Callable[[_Restaging, Stage], list[Stage] | None]"
@@ -173,17 +173,19 @@ _PRODUCTS = {2: "square", 3: "cube", 4: "quartic"}
 
 
 def _whole_power(self: _Restaging, stage: Stage) -> list[Stage] | None:
-    """``i**j`` between ints, ``x**3`` and ``x**n`` with an int n, ``2.0**x``: powers that cannot be complex."""
+    """``i**j`` between ints, ``x**3``, ``x**1.5`` and ``x**n`` with an int n, ``2.0**x``: powers of a kind."""
     if stage.op != "pow":
         return None
     base, exponent = stage.args
     if _discrete(base, exponent):
         return [_becomes(stage, "pow_int", base, exponent)]
-    if _lib(stage):
+    if _lib(stage) and not stage.out.type.rank:  # np.power of numbers answers inf and nan where Python raises
         return None
     number = _number(exponent)
-    if isinstance(number, int) and number in _PRODUCTS:
-        return [_becomes(stage, _PRODUCTS[number], base)]
+    if base.type.kind == "float" and (count := whole(number)) in _PRODUCTS:
+        return [_becomes(stage, _PRODUCTS[count], base)]
+    if number in HALVES and exponent.type.rank == 0:
+        return [_becomes(stage, "pow_halves", base, exponent)]
     if _discrete(exponent) or whole(number) is not None:
         return [_becomes(stage, "powi", base, exponent)]
     return [_becomes(stage, "pow_positive", base, exponent)] if (_number(base) or 0.0) > 0.0 else None

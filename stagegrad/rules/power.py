@@ -13,6 +13,8 @@ from stagegrad.ir import FLOAT, INT, Type
 from stagegrad.ops import Value, each, elementwise, flat, helper
 from stagegrad.rules.arithmetic import Partials
 
+#: Exponents whose powers are products of a number and its square root.
+HALVES = frozenset({-2.5, -1.5, -0.5, 0.5, 1.5, 2.5})
 #: Beyond this size a float exponent no longer tells odd from even, and the general rule is as good.
 _LARGEST_WHOLE = 2.0**53
 
@@ -199,6 +201,17 @@ def _slopes(out: Value, x: Value, y: Value) -> Partials:
 def pow(out: Value, x: Value, y: Value) -> Partials:
     """A power's slope is y * x**(y - 1) in the base and x**y * log(x) in the exponent."""
     return _slopes(out, x, y)
+
+
+@elementwise({"python": "power({x}, {y})", "numba": "{x}**{y}", "numpy": "np.power({x}, {y})", "array": "{x}**{y}",
+              "lanes": "kernels.pow_halves({x}, {y})"},
+             stage="{x}pow{y}", title="power", exact="x**y", display="{x}**{y}", cost=5.0, pole=True, helpers=("power",))  # fmt: skip
+def pow_halves(out: Value, x: Value, y: Value) -> Partials:
+    """The slope of a power of which the exponent is a constant of HALVES; a negative power divides its own result."""
+    exponent = y.literal
+    if exponent is None:
+        return _slopes(out, x, y)
+    return exponent * (out / x if exponent < 0.0 else pow_halves(x, exponent - 1.0)), None
 
 
 @elementwise({"python": "{x}**{y}", "lanes": "kernels.pow({x}, {y})"}, stage="{x}pow{y}", title="power", exact="x**y", cost=20.0)
