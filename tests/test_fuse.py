@@ -405,3 +405,22 @@ def test_the_slope_of_an_extreme_that_was_taken_in_a_branch():
         found, expected = (stagegrad.compile(extreme_in_a_branch, target=target).grad(x, y) for target in ("numba", "numpy"))
         np.testing.assert_allclose(found[0], expected[0], rtol=1e-14)
         np.testing.assert_allclose(found[1], expected[1], rtol=1e-14)
+
+
+def sections_of_what_was_written(x, y, z, c, count):
+    h, n = x.shape[1], z.shape[0]
+    z[:, 2 * h : 3 * h] += x
+    g = y * y + c * z[:, :h]
+    k = y * g + c * z[:, h : h + h]
+    v = np.zeros((n, h))
+    for _ in range(count):
+        v[n // 2 :] = z[:, :h][n // 2 :] * c
+    return np.sum(x * k) + np.sum(v)
+
+
+def test_a_loop_waits_for_the_array_that_tells_its_size(monkeypatch):
+    """Of arrays with one column: writes are put behind what reads an array as it was, but not before what needs a size of theirs."""
+    monkeypatch.setenv("STAGEGRAD_CHECK", "1")
+    staged = stagegrad.compile(sections_of_what_was_written, target="numpy")
+    staged.value_and_grad(np.ones((3, 1)), np.ones((3, 1)), np.ones((3, 4)), 0.3, 2)
+    assert "def sections_of_what_was_written" in staged.source("numba")

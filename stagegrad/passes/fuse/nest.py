@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stagegrad.ir import (
@@ -41,6 +41,7 @@ from stagegrad.passes.fuse.guests import hosts
 from stagegrad.passes.fuse.items import SIZES, Item, binds_of, reads_of
 from stagegrad.passes.fuse.nodes import COMBINED, ZERO, Ahead, Counting, Entry, Node, Ref
 from stagegrad.passes.fuse.order import TITLES, Order, reads
+from stagegrad.passes.fuse.places import Frame, Memory, Slot
 from stagegrad.passes.fuse.schedule import Schedule, delayed
 from stagegrad.passes.fuse.sizes import Known, Sizes
 from stagegrad.passes.fuse.stencil import Filling, Stencil, Writer, counted
@@ -57,30 +58,6 @@ SIZE_WORDS = ("n", "m", "l", "n2", "m2", "l2")
 UNEQUAL = "operands could not be broadcast together"
 
 
-@dataclass(eq=False)
-class Slot:
-    """Something that loops carry: a sum, or an array that they fill; `now` is its newest version."""
-
-    now: Atom
-
-
-@dataclass(frozen=True)
-class _Memory:
-    """Where the elements of a value lie: `axes` are the axes of the value that the array has."""
-
-    slot: Slot
-    axes: tuple[int, ...]
-    note: str = ""
-    in_place: bool = False  # where the elements were that they are made of
-
-
-@dataclass
-class _Frame:
-    """A loop that is being written: what it carries, as (slot, before, inside)."""
-
-    carried: list[tuple[Slot, Atom, Var]] = field(default_factory=list)
-
-
 class Fused:
     """One block on its way into loops."""
 
@@ -90,8 +67,8 @@ class Fused:
         self.top: list[Stmt] = []
         self.out = self.top
         self.slots: list[Slot] = []
-        self.frames: list[_Frame] = []
-        self.memory: dict[Var, _Memory] = {}
+        self.frames: list[Frame] = []
+        self.memory: dict[Var, Memory] = {}
         self.now: dict[Var, Atom] = {}  # what stands for a value from now on
         self.sizes: dict[Dim, Atom] = {}
         self.asked: dict[frozenset[Dim], Stmt] = {}  # the pairs of dimensions that were compared, and what raises if they differ
@@ -104,7 +81,7 @@ class Fused:
         self.loads: list[dict[tuple[Atom, ...], Atom]] = [{}]
 
     def run(self, items: Sequence[Item]) -> Block:
-        items = delayed(self.demanded(self.untitled(items)), self.nodes)
+        items = delayed(self.demanded(self.untitled(items)), self.nodes, self.asked_for_sizes)
         self.wanted = set(variables(self.block.results)).union(*(self.reading(item) for item in items if not isinstance(item, Node)))
         self.scope(items, (), {})
         stmts = Order(self.sides, self.guards).arranged(self.top)
@@ -181,6 +158,12 @@ class Fused:
             self.sized(item, dims)
         else:
             self.out += substitute(Block((item,)), self.now).stmts
+
+    def asked_for_sizes(self, item: Item) -> set[Atom]:
+        """The arrays that are asked for the sizes which the loops of an item have to know."""
+        dims = item.sizes if isinstance(item, Node) else item.axes if isinstance(item, Filling) else ()
+        found = (self.known.get(dim) or self.known.get(left_of(dim)[0]) for dim in dims if not isinstance(dim, int))
+        return {one[0] for one in found if one is not None}
 
     def sized(self, stage: Stage, dims: tuple[Dim, ...]) -> None:
         """A stage that asks for sizes, in terms of arrays that there are."""
@@ -262,7 +245,7 @@ class Fused:
     def trips(self, depth: int, start: Atom, stop: Atom, write: Callable[[Var], None]) -> None:
         """A loop, whose body `write` writes for its index; it carries what that changes."""
         index = self.fresh.var(_LETTERS[depth], INT)
-        frame = _Frame()
+        frame = Frame()
         for slot in self.slots:
             inside = self.fresh.like(slot.now) if isinstance(slot.now, Var) else self.fresh.var("", slot.now.type)
             frame.carried.append((slot, slot.now, inside))
@@ -276,7 +259,7 @@ class Fused:
         self.frames.pop()
         self.close(frame, index, start, stop, body)
 
-    def close(self, frame: _Frame, index: Var, start: Atom, stop: Atom, body: list[Stmt]) -> None:
+    def close(self, frame: Frame, index: Var, start: Atom, stop: Atom, body: list[Stmt]) -> None:
         """The loop as a statement; what it was ready to carry and did not change, it does not carry."""
         carries, results, same = [], [], {}
         for slot, init, inside in frame.carried:
@@ -303,14 +286,14 @@ class Fused:
         for node in group:
             if node.into and not depth:
                 slot = self.carried(self.current(node.stage.args[0]))
-                self.memory[node.out] = _Memory(slot, tuple(range(node.out.type.rank)))
+                self.memory[node.out] = Memory(slot, tuple(range(node.out.type.rank)))
             makes_its_own = node.reduces and node.first_gone == depth
             if node.out not in outside or node.out in self.memory or makes_its_own:
                 continue
             before = self.replaced(node) if not depth else None
             if before is not None:
                 slot = self.carried(self.current(before))
-                self.memory[before] = self.memory[node.out] = _Memory(slot, tuple(range(node.out.type.rank)), in_place=True)
+                self.memory[before] = self.memory[node.out] = Memory(slot, tuple(range(node.out.type.rank)), in_place=True)
             elif depth in node.kept or (not depth and node.out.type.rank):
                 self.room(node, depth)
 
@@ -332,7 +315,7 @@ class Fused:
             return set(item.needs)
         return set() if isinstance(item, Stage) and item.op in SIZES and self.sizes_of(item) is not None else reads(item)
 
-    def room(self, node: Node, depth: int, op: str = "empty_of", value: Atom | None = None) -> _Memory:
+    def room(self, node: Node, depth: int, op: str = "empty_of", value: Atom | None = None) -> Memory:
         """An array for what a node makes from this depth on, made before the nest and carried through the loops that are open."""
         axes = tuple(k for k, axis in enumerate(node.place) if not depth or (isinstance(axis, int) and axis >= depth))
         sizes = [self.size(node.axes[axis]) if isinstance(axis, int) else Lit(1, INT) for axis in (node.place[k] for k in axes)]
@@ -344,7 +327,7 @@ class Fused:
             frame.carried.append((slot, slot.now, inside))
             slot.now = inside
         self.slots.append(slot)
-        self.memory[node.out] = _Memory(slot, axes)
+        self.memory[node.out] = Memory(slot, axes)
         return self.memory[node.out]
 
     def array(self, name: str, type_: Type, sizes: Sequence[Atom], op: str = "empty_of", value: Atom | None = None) -> Var:
@@ -476,7 +459,7 @@ class Fused:
         if not indices:
             self.now[node.out] = value if memory is None else memory.slot.now
 
-    def index(self, node: Node, memory: _Memory, indices: tuple[Atom, ...]) -> tuple[Atom, ...]:
+    def index(self, node: Node, memory: Memory, indices: tuple[Atom, ...]) -> tuple[Atom, ...]:
         found = []
         for k in memory.axes:
             axis = node.place[k]

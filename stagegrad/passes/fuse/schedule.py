@@ -7,7 +7,7 @@ in that loop, and one that is cheap in each loop that reads it, rather than put 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -206,10 +206,14 @@ class Schedule:
         return kept[::-1]
 
 
-def delayed(items: Sequence[Item], nodes: Nodes) -> list[Item]:
-    """The items with writes to arrays behind what still reads these as they were, where that does not need what is written."""
+def delayed(items: Sequence[Item], nodes: Nodes, asked: Callable[[Item], Set[Atom]]) -> list[Item]:
+    """The items with writes to arrays behind what still reads these as they were, where that does not need what is written.
+
+    `asked` are the arrays whose sizes an item needs.
+    """
     kept = list(items)
     bases = {id(item): {nodes.ref(atom).base if isinstance(atom, Var) else atom for atom in reads_of(item)} for item in items}
+    needs = {id(item): bases[id(item)] | asked(item) for item in items}
     last_read = {base: k for k, item in enumerate(items) for base in bases[id(item)]}
     for k, item in enumerate(items):
         written = written_by(item, nodes)
@@ -220,7 +224,7 @@ def delayed(items: Sequence[Item], nodes: Nodes) -> list[Item]:
         waiting: list[Item] = []
         ahead: list[Item] = []
         for end, other in enumerate(kept[place:], place + 1):
-            if other is item or not made.isdisjoint(bases[id(other)]):
+            if other is item or not made.isdisjoint(needs[id(other)]):
                 made.update(binds_of(other))
                 waiting.append(other)
                 continue

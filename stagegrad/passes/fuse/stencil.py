@@ -24,7 +24,8 @@ from stagegrad.passes.fuse.order import reads
 from stagegrad.shapes import Dim, Shape
 
 if TYPE_CHECKING:
-    from stagegrad.passes.fuse.nest import Fused, Slot
+    from stagegrad.passes.fuse.nest import Fused
+    from stagegrad.passes.fuse.places import Slot
 
 #: Pairs of dimensions that must be equal although they have two names.
 Pairs: TypeAlias = "tuple[tuple[Dim, Dim], ...]"
