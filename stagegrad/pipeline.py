@@ -112,9 +112,14 @@ def differentiate(module: Module, wrt: Sequence[int], *, several: bool) -> Modul
 
 def _reversed(module: Module, wrt: Sequence[int]) -> Module:
     prepared = deeply(lambda: _checked(written_anew(_checked(as_states(module)))))
-    adjoint = deeply(lambda: _checked(optimise.simplify(_checked(fit_constants(reverse(prepared, tuple(wrt)))))))
-    adjoint = deeply(lambda: _checked(optimise.simplify(_checked(without_unread_writes(adjoint)))))
-    return deeply(lambda: _checked(optimise.simplify(_checked(without_filled(adjoint)))))
+    adjoint = _simplified(prepared, lambda module: fit_constants(reverse(module, tuple(wrt))))
+    return _simplified(_simplified(adjoint, without_unread_writes), without_filled)
+
+
+def _simplified(module: Module, change: Callable[[Module], Module]) -> Module:
+    """The module changed and simplified; itself, where nothing is changed."""
+    changed = deeply(lambda: _checked(change(module)))
+    return module if changed == module else deeply(lambda: _checked(optimise.simplify(changed)))
 
 
 def gradient_alone(adjoint: Module, name: str) -> Module:
