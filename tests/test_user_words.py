@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,7 +39,24 @@ class Gain:
         return self.by * h * k
 
 
+class Scheme(enum.Enum):
+    EULER = 1.5
+    HEUN = 2.5
+
+
+class Material:
+    __slots__ = ("k",)
+
+    def __init__(self, k):
+        self.k = k
+
+    @property
+    def stiffness(self):
+        return self.k**2
+
+
 GAIN = Gain(3.0)
+SCHEME, STEEL = Scheme.HEUN, Material(3.0)
 
 
 @PROGRAMS.called_with(A)
@@ -82,6 +100,25 @@ def objects_that_are_called(x):
         return g(g(t))
 
     return twice(GAIN, x) + GAIN(x, k=x) + twice(Cell(x, 2.0), x)
+
+
+@PROGRAMS.called_with(1.2)
+def constants_of_other_kinds(x):
+    def order(scheme):
+        match scheme:
+            case Scheme.EULER:
+                return x
+            case Scheme.HEUN:
+                return x * x
+
+    total = order(SCHEME) * order(Scheme.EULER) if SCHEME is not Scheme.EULER and SCHEME == Scheme.HEUN else x
+    return total * SCHEME.value * STEEL.k + STEEL.stiffness * x
+
+
+@PROGRAMS.called_with(X, np.array([0, 1, 1, 2, 0]), 6)
+def sums_by_label(w, label, k: int):
+    few = np.bincount(label, weights=w, minlength=k - 4)
+    return np.sum(np.bincount(label, weights=w, minlength=k) ** 2) + len(np.bincount(label, minlength=k)) * w[0] + few[1] * len(few)
 
 
 @PROGRAMS.called_with(X, 0.1, 1.7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import enum
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -218,6 +219,8 @@ class Arithmetic(Emitter):
         function = _DECIDE[name]
         if isinstance(left, Static) and isinstance(right, Static) and isinstance(left.thing, str) and isinstance(right.thing, str):
             return Lit(function(left.thing, right.thing), BOOL)
+        if isinstance(op, ast.Eq | ast.NotEq) and _is_member(left) and _is_member(right):
+            return Lit((left == right or self._identical(left, right, node)) == isinstance(op, ast.Eq), BOOL)
         if isinstance(op, ast.Eq | ast.NotEq) and _none_or_text(left) != _none_or_text(right):
             self.decided_by_type(node)
             return Lit(isinstance(op, ast.NotEq), BOOL)
@@ -286,6 +289,11 @@ def _constant_key(value: Value) -> str | int | None:
     if isinstance(value, Static) and isinstance(value.thing, str):
         return value.thing
     return value.value if isinstance(value, Lit) and type(value.value) is int else None
+
+
+def _is_member(value: Value) -> bool:
+    """Whether it is a member of an `Enum` that is equal to itself alone."""
+    return isinstance(value, Static) and isinstance(value.thing, enum.Enum) and type(value.thing).__eq__ is object.__eq__
 
 
 def _none_or_text(value: Value) -> bool:

@@ -78,10 +78,6 @@ class Calls(Expressions):
         """A copy of an object of a NamedTuple or a dataclass with other values in some fields."""
         raise NotImplementedError
 
-    def call_function(self, target: types.FunctionType | Closure, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
-        """The value of a call of a function that has a text."""
-        raise NotImplementedError
-
     def call(self, node: ast.Call) -> Value:
         """The value of a call: what is called is found first, as in Python."""
         target = self.usable(self.expr(node.func), node.func)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import enum
 import inspect
 import types
 from collections.abc import Iterable, Iterator
@@ -38,10 +39,27 @@ def held_by(thing: object, name: str) -> object:
     if not isinstance(thing, type) and type(thing).__getattribute__ is not object.__getattribute__:
         return MISSING
     found = inspect.getattr_static(thing, name, MISSING)
+    if isinstance(found, types.MemberDescriptorType) and not isinstance(thing, type):  # a slot, which holds what is put there
+        found = getattr(thing, name, MISSING)
     if type(found) in (int, float, bool, str, tuple, types.FunctionType if isinstance(thing, type) else float):
         return found
     is_array = type(found).__module__ == "numpy" and type(found).__name__ in ("ndarray", "float64", "int64", "bool")
     return found if is_array or is_container(found) else MISSING
+
+
+def of_enum(thing: object, name: str) -> object:
+    """A member of an `Enum`, or the name or value of one; `MISSING` for anything else."""
+    if isinstance(thing, enum.EnumMeta):
+        return thing.__members__.get(name, MISSING)
+    return getattr(thing, name) if isinstance(thing, enum.Enum) and name in ("name", "value") else MISSING
+
+
+def property_of(thing: object, name: str) -> types.FunctionType | None:
+    """The function behind a property of a user's object."""
+    if isinstance(thing, type | types.ModuleType) or type(thing).__getattribute__ is not object.__getattribute__:
+        return None
+    found = inspect.getattr_static(type(thing), name, None)
+    return found.fget if isinstance(found, property) and isinstance(found.fget, types.FunctionType) else None
 
 
 def is_container(thing: object) -> bool:

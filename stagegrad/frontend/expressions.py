@@ -6,6 +6,7 @@ import ast
 import functools
 import math
 import operator
+import types
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -147,6 +148,10 @@ class Expressions(Arithmetic):
         """The value of a call."""
         raise NotImplementedError
 
+    def call_function(self, target: types.FunctionType | Closure, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        """The value of a call of a function that has a text."""
+        raise NotImplementedError
+
     def items(self, nodes: Sequence[ast.expr]) -> list[Value]:
         """The values of a tuple's or a call's parts, starred ones spread out."""
         found: list[Value] = []
@@ -233,6 +238,12 @@ class Expressions(Arithmetic):
                 raise self.refusal(node, message, "a name for each item, or an array")
             case Static(thing) if type(thing).__module__.startswith("numpy") and type(thing).__name__ in ("finfo", "iinfo"):
                 return self.outside(getattr(thing, node.attr, None), node.attr, node)
+            case Static(thing) if (member := constants.of_enum(thing, node.attr)) is not MISSING:
+                return self.outside(member, node.attr, node)
+            case Static(thing) if (getter := constants.property_of(thing, node.attr)) is not None:
+                again = functools.partial(constants.property_of, thing, node.attr)
+                self.compilation.captures.append(Capture(f"{type(thing).__name__}.{node.attr}", getter, again, thing))
+                return self.call_function(getter, [owner], {}, node)
             case Static(thing) if (found := constants.held_by(thing, node.attr)) is not MISSING:
                 self.compilation.capture_attribute(thing, node.attr, found)
                 return self.outside(found, node.attr, node)

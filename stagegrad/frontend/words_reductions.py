@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stagegrad.frontend import prelude_numpy
 from stagegrad.frontend.numpy_words import WORDS, axis_and_keepdims, word
 from stagegrad.frontend.values import Many, Value, describe
-from stagegrad.frontend.words_creation import as_type, common_type
+from stagegrad.frontend.words_creation import as_type, common_type, held
 from stagegrad.frontend.words_products import factors
 from stagegrad.frontend.words_shaping import axis_of, flat, stacked
 from stagegrad.ir import FLOAT, Atom, Attr, Var
@@ -346,7 +347,14 @@ def _vector(low: Arrays, node: ast.AST, value: Value) -> Atom:
 
 @word("bincount")
 def _bincount(low: Arrays, node: ast.AST, x: Value, weights: Any = None, minlength: Any = 0) -> Value:
-    at, least = _vector(low, node, x), low.known(minlength, node)
+    at = _vector(low, node, x)
+    if isinstance(minlength, Var):
+        counts = low.array(_bincount(low, node, at, weights, literal(0)), node)
+        length = low.whole(minlength, node, "`minlength`")
+        more = low.emit("max", [low.arithmetic("sub", length, low.emit("size", [counts], node), node), literal(0)], node)
+        empty = low.emit("zeros_of", [more], node, held(replace(counts.type, rank=0)))
+        return low.emit("concatenate", [counts, empty], node, [("axis", 0)])
+    least = low.known(minlength, node)
     if at.type.kind != "int":
         raise low.refusal(node, f"np.bincount needs ints, and this is {describe(at)}", ".astype(int) behind it")
     if least != 0 and not _is_count(least):
