@@ -41,6 +41,7 @@ from stagegrad.passes.parallel import in_parallel
 from stagegrad.passes.products import trip_products
 from stagegrad.passes.ranges import with_plain_ranges
 from stagegrad.passes.rebind import rebind
+from stagegrad.passes.returned import without_returns
 from stagegrad.passes.sections import by_sections
 from stagegrad.passes.slopes import trip_slopes
 from stagegrad.passes.states import states_in_tapes
@@ -113,7 +114,7 @@ def differentiate(module: Module, wrt: Sequence[int], *, several: bool) -> Modul
 def _reversed(module: Module, wrt: Sequence[int]) -> Module:
     prepared = deeply(lambda: _checked(written_anew(_checked(as_states(module)))))
     adjoint = _simplified(prepared, lambda module: fit_constants(reverse(module, tuple(wrt))))
-    return _simplified(_simplified(adjoint, without_unread_writes), without_filled)
+    return _simplified(_simplified(adjoint, lambda module: without_unread_writes(without_returns(module))), without_filled)
 
 
 def _simplified(module: Module, change: Callable[[Module], Module]) -> Module:

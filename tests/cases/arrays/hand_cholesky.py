@@ -188,6 +188,7 @@ from math import copysign, inf, log, nan, sqrt
 
 import numpy as np
 from numba import njit
+from stagegrad.kernels import blas
 from stagegrad.kernels.workspace import room
 
 
@@ -265,7 +266,7 @@ def f_value_and_grad(A, y):
         yi = y[i]
         Lii = L[i, :i]
         zi = z[:i]
-        Liizi = Lii @ zi
+        Liizi = blas.dot(Lii, zi)
         num = yi - Liizi
         Lii2 = L[i, i]
         numoLii2 = num / Lii2

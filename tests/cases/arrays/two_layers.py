@@ -53,6 +53,7 @@ from math import nan
 import numpy as np
 from numba import njit
 from stagegrad import kernels
+from stagegrad.kernels import blas
 from stagegrad.kernels.loops import plus, wide
 from stagegrad.kernels.workspace import room
 
@@ -70,7 +71,7 @@ def sign(x):
 @njit(error_model="numpy", nogil=True, fastmath={"contract"})
 def f_value_and_grad(w1, b1, w2, b2, x, t):
     wide()
-    xw1 = x @ w1
+    xw1 = blas.dot(x, w1)
     m = w1.shape[1]
     n = b1.shape[0]
     if n != m:
@@ -84,7 +85,7 @@ def f_value_and_grad(w1, b1, w2, b2, x, t):
             xw1pb1_ij = xw1_ij + b1_j
             h_ij = kernels.tanh(xw1pb1_ij)
             h[i, j] = h_ij
-    hw2 = h @ w2
+    hw2 = blas.dot(h, w2)
     m2 = w2.shape[1]
     n2 = b2.shape[0]
     if n2 != m2:
@@ -123,8 +124,8 @@ def f_value_and_grad(w1, b1, w2, b2, x, t):
     # y = hw2 + b2
     dhw2 = dy
     # hw2 = h @ w2
-    dh = dhw2 @ w2.T
-    dw2 = h.T @ dhw2
+    dh = blas.dot(dhw2, w2.T)
+    dw2 = blas.dot(h.T, dhw2)
     m3 = w2.shape[0]
     if m3 != m:
         raise ValueError('operands could not be broadcast together')
@@ -142,5 +143,5 @@ def f_value_and_grad(w1, b1, w2, b2, x, t):
     # xw1pb1 = xw1 + b1
     dxw1 = dxw1pb1
     # xw1 = x @ w1
-    dw1 = xT @ dxw1
+    dw1 = blas.dot(xT, dxw1)
     return f, (dw1, db1, dw2, db2)
