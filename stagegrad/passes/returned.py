@@ -1,9 +1,6 @@
-X
+"""What a backward pass takes out of an element and puts back there stays in it.
 
-    dsum1 = da[i]            dsum1 = da[i]
-    da[i] = 0.0       ->     dv = dsum1
-    dv = dsum1
-    da[i] += dsum1
+``a[i] += v`` hands its gradient to v and keeps it: ``dv = da[i]``, where it was ``dv = da[i]; da[i] = 0.0; da[i] += dv``.
 """
 
 from __future__ import annotations
