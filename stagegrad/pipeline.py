@@ -28,6 +28,7 @@ from stagegrad.ir import FLOAT, Atom, Block, Call, Function, Module, Shape, Stag
 from stagegrad.names import Words, name_stages
 from stagegrad.ops import REGISTRY
 from stagegrad.passes import optimise
+from stagegrad.passes.constants import constants_first
 from stagegrad.passes.factors import share_factors
 from stagegrad.passes.filled import without_filled
 from stagegrad.passes.fuse import fuse
@@ -95,9 +96,8 @@ def read_formula(text: str, wrt: str | int | Sequence[str | int] | None = None) 
 
 def stage(module: Module, level: str) -> Module:
     """IR -> IR whose stages are of the chosen level, computed once each, safe from int overflow, and named."""
-    return deeply(
-        lambda: _checked(name_stages(_checked(optimise.guard_ints(optimise.share(_checked(restage(_checked(rebind(module)), level)))))))
-    )
+    prepared = deeply(lambda: _checked(constants_first(_checked(rebind(module)))))
+    return deeply(lambda: _checked(name_stages(_checked(optimise.guard_ints(optimise.share(_checked(restage(prepared, level))))))))
 
 
 def differentiate(module: Module, wrt: Sequence[int], *, several: bool) -> Module:

@@ -429,7 +429,8 @@ class Arrays(Calls):
             raise self.refusal(node, message, f"`{name}` as a parameter")
         text = _contents(thing)
         self.compilation.captures.append(Capture(f"{name} (its numbers)", text, lambda: _contents(thing), thing))
-        return self.array(self.constant(_nested(thing.tolist()), node), node)
+        made = self.array(self.constant(_nested(thing.tolist()), node), node)
+        return self.named(made, name) if name.isidentifier() else made
 
     # ------------------------------------------------------------------------------------------ rows
 
