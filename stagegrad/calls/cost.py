@@ -22,6 +22,7 @@ from typing import Any
 
 from stagegrad.ir import For, Module, Stage, Var, While, walk
 from stagegrad.memory import shown_bytes
+from stagegrad.rules.gather import ADDERS, SETTERS
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,7 @@ _QUIET = frozenset({
 })  # fmt: skip
 _GROWING = frozenset({"grown", "reserved"})
 #: Calls that write to a section, and the operation that they do on the way.
-_BY_CALL = {"set_row": None, "set_block": None, "add_row": ast.Add, "add_block": ast.Add}
+_BY_CALL = {**dict.fromkeys(SETTERS.values()), **dict.fromkeys(ADDERS.values(), ast.Add)}
 _TALLY = "tally_"
 
 

@@ -131,12 +131,22 @@ _OF_BLOCKS = '''
                 for j in range(block.shape[1]):
                     block[i, j] {sign} x[i % x.shape[0], j % x.shape[1]]
 '''
-for _name, _sign in (("add", "+="), ("set", "=")):
+_OF_MORE = '''
+    def {name}(block, x):
+        """block {sign} x, where x has {rank} axes too."""
+        if x.shape[0] not in (1, block.shape[0]):
+            raise ValueError("operands could not be broadcast together")
+        for i in range(block.shape[0]):
+            {inner}(block[i], x[i % x.shape[0]])
+'''
+#: By the rank of the section that is added to, or set.
+ADDERS = {1: "add_row", 2: "add_block", 3: "add_block3", 4: "add_block4", 5: "add_block5"}
+SETTERS = {1: "set_row", 2: "set_block", 3: "set_block3", 4: "set_block4", 5: "set_block5"}
+for _name, _sign, _words in (("add", "+=", ADDERS), ("set", "=", SETTERS)):
     helper(_OF_ROWS.format(name=_name, sign=_sign))
     helper(_OF_BLOCKS.format(name=_name, sign=_sign))
-#: By the rank of the section that is added to, or set.
-ADDERS = {1: "add_row", 2: "add_block"}
-SETTERS = {1: "set_row", 2: "set_block"}
+    for _rank in range(3, 6):
+        helper(_OF_MORE.format(name=_words[_rank], sign=_sign, rank=_rank, inner=_words[_rank - 1]), _words[_rank - 1])
 
 # ---------------------------------------------------------------------------------------------- a subscript taken apart
 
