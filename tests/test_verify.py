@@ -523,8 +523,11 @@ def test_check_grads_can_fail(monkeypatch):
 # ---------------------------------------------------------------------------------------------- rules
 
 #: The slopes of sinc are a series near 0 and a recurrence elsewhere, which SymPy cannot compare with one formula: these rules are
-#: compared with 50 digits in `test_rules` instead.
-BY_SERIES = {"sinc": "tested", "sinc_dx": "untested"}
+#: compared with 50 digits in `test_rules` instead, as are quantiles, which are quotients of polynomials.
+BY_SERIES = {
+    "sinc": "tested", "sinc_dx": "untested",
+    "ndtri": "untested", "ndtri_dx": "untested", "erfinv": "untested", "erfcinv": "untested",
+}  # fmt: skip
 RULES = [op.name for op in ops.REGISTRY.values() if op.exact]
 
 

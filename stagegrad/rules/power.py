@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from stagegrad.ir import FLOAT, INT, Type
 from stagegrad.ops import Value, each, elementwise, flat, helper
-from stagegrad.rules.arithmetic import Partials
+from stagegrad.rules.arithmetic import Partials, quotient
 
 #: Exponents whose powers are products of a number and its square root.
 HALVES = frozenset({-2.5, -1.5, -0.5, 0.5, 1.5, 2.5})
@@ -211,6 +211,8 @@ def pow_halves(out: Value, x: Value, y: Value) -> Partials:
     exponent = y.literal
     if exponent is None:
         return _slopes(out, x, y)
+    if exponent == 0.5:
+        return quotient(0.5, out), None
     return exponent * (out / x if exponent < 0.0 else pow_halves(x, exponent - 1.0)), None
 
 
