@@ -173,7 +173,7 @@ _PRODUCTS = {2: "square", 3: "cube", 4: "quartic"}
 
 
 def _whole_power(self: _Restaging, stage: Stage) -> list[Stage] | None:
-    """``i**j`` between ints, ``x**3``, ``x**1.5`` and ``x**n`` with an int n, ``2.0**x``: powers of a kind."""
+    """``i**j`` between ints, ``x**3``, ``x**1.5``, ``x**n`` with an int n, ``2.0**x``: powers with a better form than `pow`."""
     if stage.op != "pow":
         return None
     base, exponent = stage.args
@@ -184,7 +184,7 @@ def _whole_power(self: _Restaging, stage: Stage) -> list[Stage] | None:
     number = _number(exponent)
     if base.type.kind == "float" and (count := whole(number)) in _PRODUCTS:
         return [_becomes(stage, _PRODUCTS[count], base)]
-    if number in HALVES and exponent.type.rank == 0:
+    if number in HALVES:
         return [_becomes(stage, "pow_halves", base, exponent)]
     if _discrete(exponent) or whole(number) is not None:
         return [_becomes(stage, "powi", base, exponent)]
