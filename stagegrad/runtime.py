@@ -194,6 +194,8 @@ def _run(module: _Module, path: str) -> Loaded:
     if module.short:
         text, functions = _straight().shortened(text)
         made.__dict__.update({name: _straight().intrinsic_of(function, made.__dict__) for name, function in functions.items()})
+    elif module.target == "numba" and _numba().config.DISABLE_JIT:
+        text = _interpreted(text)
     try:
         code = compile(text, path, "exec")
     except (RecursionError, MemoryError, SyntaxError) as error:
@@ -202,6 +204,11 @@ def _run(module: _Module, path: str) -> Loaded:
     sys.modules[made.__name__] = made
     exec(code, made.__dict__)
     return Loaded(made.__dict__[module.entry], module.text, path)
+
+
+def _interpreted(text: str) -> str:
+    """The module for ``NUMBA_DISABLE_JIT=1``: Numba's ``vectorize`` compiles even then, and cannot call what `njit` left as it is."""
+    return re.sub(r"^(from numba import .*), vectorize$", r"\1; from stagegrad.kernels.spread import vectorize", text, flags=re.MULTILINE)
 
 
 def _digest(text: str, target: str) -> str:

@@ -303,6 +303,27 @@ def test_numba_switched_off_by_its_own_variable():
     assert python(script, NUMBA_DISABLE_JIT="1") == "(3.0, 3.0)"
 
 
+def test_functions_of_one_element_when_numba_is_switched_off(tmp_path):
+    """On arrays, empty ones, narrow ones and beside numbers they are what the numpy target computes, nan included."""
+    program = tmp_path / "elements.py"
+    program.write_text(textwrap.dedent("""\
+        import numpy as np, stagegrad
+
+        def f(x, y):
+            return np.sum(np.clip(x, y, 2.0) * np.maximum(x, y) * np.arctan2(x, 0.5))
+
+        compiled, plain = (stagegrad.compile(f, target=target, cache=False).value_and_grad for target in ("numba", "numpy"))
+        x, y = np.array([[0.0, 1.0, np.nan, 2.0], [2.5, -1.0, 0.5, -0.0]]), np.array([0.0, 1.0, 1.0, np.nan])
+        for a, b in ((x, y), (x, x), (np.float32(x), np.float32(y)), (x[:, :0], y[:0]), (x[:0], y)):
+            for one, other in zip((value := compiled(a, b))[1], plain(a, b)[1]):
+                assert one.dtype == other.dtype and one.shape == other.shape
+                np.testing.assert_allclose(one, other, rtol=1e-6)
+            np.testing.assert_allclose(value[0], plain(a, b)[0], rtol=1e-6)
+        print("right")
+        """))
+    assert python(f"import runpy; runpy.run_path({str(program)!r})", NUMBA_DISABLE_JIT="1") == "right"
+
+
 # ---------------------------------------------------------------------------------------------- threads and processes
 
 
