@@ -1,7 +1,8 @@
 """Facts about a function that several passes ask for; nothing here changes a function.
 
 `active` says which values a gradient passes through; `needed` says which part of a block its results depend on; `memory_of` says
-where arrays lie that are written in place, and `Rows` which of their rows lie apart; `unbound` which values a path may leave undefined.
+where arrays lie that are written in place, and `Rows` which of their rows lie apart; `unbound` which values a path may leave undefined;
+`reachable` which functions of a module are called at all.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from stagegrad.ir import (
     Function,
     If,
     Lit,
+    Module,
     Raise,
     Remark,
     Stage,
@@ -341,3 +343,15 @@ def flows(function: Function) -> Iterator[tuple[Atom, Var]]:
         elif isinstance(stmt, (For, While)):
             for carry, result in zip(stmt.carries, stmt.body.results, strict=True):
                 yield from ((carry.init, carry.var), (result, carry.var), (carry.var, carry.out))
+
+
+def reachable(module: Module) -> Module:
+    """The module without the functions that the main one does not call, directly or through others."""
+    from_main = {module.main.name}
+    pending = [module.main]
+    while pending:
+        for name in {stmt.fn for stmt in walk(pending.pop().body) if isinstance(stmt, Call)}:
+            if name not in from_main:
+                from_main.add(name)
+                pending.append(module[name])
+    return Module(tuple(function for function in module.functions if function.name in from_main))

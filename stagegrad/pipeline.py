@@ -102,7 +102,6 @@ def stage(module: Module, level: str) -> Module:
 
 def differentiate(module: Module, wrt: Sequence[int], *, several: bool) -> Module:
     """Staged IR -> IR of the value and the gradient, ``(f, dx)``, or ``(f, (dx, ...))`` where `several`."""
-    module = deeply(lambda: _checked(inlined(module)))
     adjoint = _reversed(module, wrt)
     named = deeply(lambda: apart(module.main, adjoint.main))
     if named is not module.main:
@@ -328,11 +327,22 @@ class Build:
 
     @cached_property
     def _compiled(self) -> Build:
-        """What compiled code is made of: the same, or a program that asks before its loops and then need not ask in each trip."""
-        if not self.checked or self.program.written:
-            return self
-        found = Build(replace(self.program, module=_checked(guarded(self.program.module))), self.options)
-        return self if found.checked else found
+        """What compiled code is made of: the program with short functions in the loops that call them, or the same program.
+
+        Where not every index is known to be in range, it asks before its loops, if it need not ask in each trip then.
+        """
+        module = deeply(lambda: _checked(inlined(self.program.module)))
+        found = self._of(module) if module is not self.program.module else self
+        if not found.checked or self.program.written:
+            return found
+        asking = found._of(_checked(guarded(module)))
+        return found if asking.checked else asking
+
+    def _of(self, module: Module) -> Build:
+        """The same for a program whose IR was changed; compiled code is made of that."""
+        found = Build(replace(self.program, module=module), self.options)
+        found.__dict__["_compiled"] = found
+        return found
 
     def spelled(self, target: str) -> str:
         """The target whose text is meant: what needs no Numba is "python" for numbers and "numpy" for arrays."""
@@ -345,7 +355,7 @@ class Build:
 
     def columns(self, answer: str, wrt: Choice = None) -> frozenset[int]:
         """The positions of the matrices that may as well lie column after column, as far as a computation's speed is concerned."""
-        return multiplied_alone(self.module(answer, wrt).main)
+        return multiplied_alone(self._compiled.module(answer, wrt).main)
 
     def _laid(self, kinds: Sequence[str], turned: frozenset[int]) -> list[str]:
         return [f"{kind}F" if k in turned else kind for k, kind in enumerate(kinds)]
@@ -398,6 +408,8 @@ class Build:
 
     def into_source(self, wrt: Choice = None) -> Source:
         """The text for Numba that computes value and gradient, the arrays of which it takes behind the arguments."""
+        if self._compiled is not self:
+            return self._compiled.into_source(wrt)
         key = ("into", _key(wrt), frozenset[int]())
         if key not in self._map_sources:
             module = self.module("value_and_grad", wrt)

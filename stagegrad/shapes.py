@@ -32,28 +32,32 @@ _REDUCED = frozenset({
 })  # fmt: skip
 
 
-def shapes(function: Function, *, certain: bool = False) -> dict[Var, Shape]:
-    """The dimensions of every array of a function.
+def shapes(function: Function, *, certain: bool = False, module: Module | None = None) -> dict[Var, Shape]:
+    """The dimensions of every array of a function, of the module if that is given.
 
     Two that meet in an arm or in the body of a loop count as equal everywhere, which is enough to know for whoever asks about
     arrays that meet; where `certain`, they do so only if they meet in every run.
     """
-    found = dimensions(function)
+    found = dimensions(function, module=module)
     if not certain:
         found.same_as = found.ever
     return {var: tuple(map(found.equal, dims)) for var, dims in found.of.items()}
 
 
-def dimensions(function: Function, *, hopeful: bool = False, apart: bool = False, even: Module | None = None) -> Dimensions:
+def dimensions(
+    function: Function, *, hopeful: bool = False, apart: bool = False, even: bool = False, module: Module | None = None
+) -> Dimensions:
     """The dimensions of every array of a function as each was found, and which of them turned out to be equal.
+
+    Short functions of the module, if that is given, are looked into where they are called.
 
     Where two that had other names are equal, an operation that meets both would have raised otherwise: whoever does without the
     operation has to ask. The `hopeful` take it that sections which meet, ``x[1:] * y[1:]``, are equal too, and none has just one
     element; they have to ask as well. Where sizes stay `apart`, none is equal to another for what they meet in: that is for whoever
     asks before the operation has run, or where it may not run at all. Where all is `even`, so is whatever meets and is not known to
-    have one element, and functions of the module given are looked into where they are called.
+    have one element.
     """
-    return walked(Dimensions(hopeful=hopeful, apart=apart, even=even), function)
+    return walked(Dimensions(hopeful=hopeful, apart=apart, even=even, module=module), function)
 
 
 Walk = TypeVar("Walk", bound="Dimensions")
@@ -75,7 +79,7 @@ def reshaped(function: Function, module: Module) -> set[Var]:
     and that raises.
     """
     carried = (carry.var for stmt in walk(function.body) if isinstance(stmt, (For, While)) for carry in stmt.carries)
-    return dimensions(function, even=module).changing if any(var.type.rank for var in carried) else set()
+    return dimensions(function, even=True, module=module).changing if any(var.type.rank for var in carried) else set()
 
 
 def section(stage: Stage, of: dict[Var, Shape]) -> Shape | None:
@@ -121,8 +125,8 @@ def _spelled_out(parts: list[str], rank: int) -> list[str]:
     return [*parts[:at], *[":"] * (rank - others), *parts[at + 1 :]]
 
 
-#: Functions within functions are looked into so far.
-_DEEP = 3
+#: Functions within functions are looked into so far, and functions of so many statements.
+_DEEP, _LONG = 3, 200
 #: Numbers for the sizes of sections, which no walk through a function hands out.
 _SECTIONS = count(-1, -1)
 
@@ -146,7 +150,8 @@ class Dimensions:
     same_as: dict[Dim, Dim] = field(default_factory=dict)
     hopeful: bool = False
     apart: bool = False
-    even: Module | None = None
+    even: bool = False
+    module: Module | None = None
     calling: tuple[str, ...] = ()
     changing: set[Var] = field(default_factory=set)  # what loops carry and reshape
     ever: dict[Dim, Dim] = field(default_factory=dict)  # as `same_as`, of all blocks together
@@ -182,7 +187,7 @@ class Dimensions:
 
     def equal(self, dim: Dim) -> Dim:
         """The first of the dimensions that a dimension has turned out to be equal to."""
-        names = self.same_as if self.even is None else self.ever
+        names = self.same_as if not self.even else self.ever
         while dim in names:
             dim = names[dim]
         return dim
@@ -223,21 +228,36 @@ class Dimensions:
 
     def call(self, call: Call) -> None:
         """What a function returns has the dimensions that it gives to arguments like these, if it may be looked into."""
-        if self.even is None or call.fn in self.calling or len(self.calling) == _DEEP:
+        callee = self._looked_into(call)
+        if callee is None:
             for out in call.outs:
                 self.fresh(out)
             return
-        callee = self.even[call.fn]
-        given = {param: self.shape(arg) for param, arg in zip(callee.params, call.args, strict=True) if param.type.rank}
-        bound = zip(callee.params, call.args, strict=True)
-        sizes = {param: self.sizes[arg] for param, arg in bound if isinstance(arg, Var) and arg in self.sizes}
-        inner = Dimensions(given, sizes, numbers=self.numbers, several=set(self.several), ever=dict(self.ever), even=self.even)
-        inner.calling = (*self.calling, call.fn)
+        inner = self._inside(callee, call)
         inner.block(callee.body)
         self.several |= inner.several
+        if not self.even:
+            self.same_as, self.ever = inner.same_as, inner.ever  # what met in the function has met
         for out, result in zip(call.outs, callee.body.results, strict=True):
             if out.type.rank:
                 self.of[out] = tuple(map(inner.equal, inner.shape(result)))
+
+    def _looked_into(self, call: Call) -> Function | None:
+        """The function that is called, if it is known, returns an array, and is not too much to walk through for each call."""
+        if self.module is None or call.fn in self.calling or len(self.calling) == _DEEP or not any(out.type.rank for out in call.outs):
+            return None
+        callee = self.module[call.fn]
+        return callee if self.even or sum(1 for _ in walk(callee.body)) <= _LONG else None
+
+    def _inside(self, callee: Function, call: Call) -> Dimensions:
+        """A walk through a function that is called, with what is known of the arguments."""
+        pairs = [*zip(callee.params, call.args, strict=True)]
+        given = {param: self.shape(arg) for param, arg in pairs if param.type.rank}
+        sizes = {param: self.sizes[arg] for param, arg in pairs if isinstance(arg, Var) and arg in self.sizes}
+        same_as = {} if self.even else dict(self.same_as)
+        inner = Dimensions(given, sizes, numbers=self.numbers, several=set(self.several), same_as=same_as, ever=dict(self.ever))
+        inner.apart, inner.even, inner.module, inner.calling = self.apart, self.even, self.module, (*self.calling, call.fn)
+        return inner
 
     def join(self, out: Var, first: Atom, second: Atom) -> None:
         """A value that comes from one of two: what both have in common; what is undefined is an empty array in the text."""
@@ -254,7 +274,7 @@ class Dimensions:
             self.of[carry.var] = self.shape(carry.init)
         ever = dict(self.ever)
         while True:
-            if self.even is not None:
+            if self.even:
                 self.ever = dict(ever)
             if isinstance(loop, While):
                 self.block(loop.test)
@@ -277,7 +297,7 @@ class Dimensions:
 
     def keeps(self, var: Var, result: Atom, axis: int) -> bool:
         before, behind = self.equal(self.of[var][axis]), self.equal(self.shape(result)[axis])
-        return before == behind or (self.even is not None and self.may_agree(before, behind))
+        return before == behind or (self.even and self.may_agree(before, behind))
 
     def may_agree(self, dim: Dim, other: Dim) -> bool:
         """Are two sizes equal for all that is known, and is the other one never 1, so that it is noticed if they are not?"""
@@ -323,7 +343,7 @@ class Dimensions:
         attrs = dict(stage.attrs)
         if stage.op in _REDUCED:
             return self.reduced(self.shape(args[0]), attrs.get("axis"), bool(attrs.get("keepdims")))
-        if self.even is not None and stage.op == "matmul":
+        if self.even and stage.op == "matmul":
             self.met([self.shape(args[0])[-1], self.shape(args[1])[max(args[1].type.rank - 2, 0)]])
         match stage.op:
             case "arange" if _is_number(args[0], 0) and _is_number(args[2], 1) and isinstance(args[1], Var):
@@ -401,7 +421,7 @@ class Dimensions:
         if not self.is_several(first):
             shifted = all("-" in str(dim) and "@" not in str(dim) for dim in found)
             fit = shifted or (first in self.spans and all(self.as_long(other, first) for other in others))
-            if self.even is not None or (self.hopeful and fit):
+            if self.even or (self.hopeful and fit):
                 for other in others:
                     self.unite(first, other)
                 return first

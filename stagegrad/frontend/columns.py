@@ -194,7 +194,7 @@ class Columns(Ufuncs):
 
     def _walked(self, block: Block, there: Iterable[Var], even: Module | None) -> Dimensions:
         """What is known of the sizes in these statements."""
-        found = dimensions(Function("before", tuple(self.given), Block((), ())), even=even)
+        found = dimensions(Function("before", tuple(self.given), Block((), ())), even=even is not None, module=even)
         for var in there:
             found.fresh(var)
         found.block(block)

@@ -59,13 +59,15 @@ from stagegrad.ir import (
     Type,
     Var,
     While,
+    bound,
     walk,
 )  # fmt: skip
 
 if TYPE_CHECKING:
     from stagegrad.frontend.python import Compilation
 
-_INLINED = 12  # stages: a longer function is called
+#: Stages: a longer function is called. One of arrays costs more than its call, and its text is read once rather than at each call.
+_INLINED, _INLINED_ARRAYS = 12, 6
 
 Inputs = dict[Key, Value]
 
@@ -490,7 +492,8 @@ def _is_short(node: FunctionNode, function: Function) -> bool:
         return False
     straight = all(isinstance(stmt, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.FunctionDef) or _is_text(stmt) for stmt in stmts)
     parts = list(walk(function.body))
-    return straight and len(parts) <= _INLINED and not any(isinstance(part, For | While) for part in parts)
+    most = _INLINED_ARRAYS if any(var.type.rank for var in bound(function.body)) else _INLINED
+    return straight and len(parts) <= most and not any(isinstance(part, For | While) for part in parts)
 
 
 def _is_text(stmt: ast.stmt) -> bool:

@@ -1,4 +1,4 @@
-"""Functions of arrays that a loop calls -> their statements in the loop, so that it is known there what becomes of the arrays.
+"""Functions of arrays -> their statements where they are called, so that it is known what becomes of the arrays.
 
     def rate(u, c):                          for k in range(steps):
         du = zeros_like(u)                       du = zeros_like(u)
@@ -17,11 +17,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from stagegrad.analysis import reachable
 from stagegrad.ir import (
     Atom,
     Block,
     Call,
-    For,
     Fresh,
     Function,
     Lit,
@@ -29,7 +29,6 @@ from stagegrad.ir import (
     Stage,
     Stmt,
     Var,
-    While,
     bound,
     clone,
     rename,
@@ -43,38 +42,34 @@ _LONG, _TOO_LONG = 60, 400
 
 
 def inlined(module: Module) -> Module:
-    """The module whose main function has short functions of arrays in its loops, rather than calls of them."""
-    main = module.main
-    names = {stmt.fn for loop in main.body.stmts if isinstance(loop, (For, While)) for stmt in _calls(Block((loop,)))}
-    suited = {name: module[name] for name in names if _is_suited(module[name], main)}
-    if not suited:
-        return module
-    found = _Inlining(main, suited)
-    body = replace(main.body, stmts=tuple(new for stmt in main.body.stmts for new in found.outer(stmt)))
-    return Module((replace(main, body=body), *module.functions[1:]))
+    """The module with what short functions of arrays do where they are called; those that nobody calls any more are gone."""
+    done = {function.name: function for function in module.functions}
+    for function in reversed(module.functions):  # who calls stands before who is called
+        names = {call.fn for call in _calls(function.body)} - {function.name, module.main.name}
+        suited = {name: done[name] for name in names if _is_suited(done[name])}
+        if suited:
+            done[function.name] = replace(function, body=_Inlining(function, suited).block(function.body))
+    found = Module(tuple(done.values()))
+    return module if found == module else reachable(found)
 
 
 def _calls(block: Block) -> list[Call]:
     return [stmt for stmt in walk(block) if isinstance(stmt, Call)]
 
 
-def _is_suited(function: Function, main: Function) -> bool:
+def _is_suited(function: Function) -> bool:
     """Is a function a short one of arrays, which calls no other?"""
     arrays = any(var.type.rank for var in function.params) and any(result.type.rank for result in function.body.results)
     count = sum(1 for _ in walk(function.body))
-    return arrays and count <= _LONG and function is not main and not function.given and not _calls(function.body)
+    return arrays and count <= _LONG and not function.given and not _calls(function.body)
 
 
 class _Inlining:
-    """One walk through the main function."""
+    """One walk through a function that calls them."""
 
-    def __init__(self, main: Function, suited: dict[str, Function]) -> None:
-        self.fresh, self.suited = Fresh(main), suited
-        self.length = sum(1 for _ in walk(main.body))
-
-    def outer(self, stmt: Stmt) -> list[Stmt]:
-        """A statement of the main function's own: what is called in its loops is put there."""
-        return [with_blocks(stmt, self.block)] if isinstance(stmt, (For, While)) else [stmt]
+    def __init__(self, caller: Function, suited: dict[str, Function]) -> None:
+        self.fresh, self.suited = Fresh(caller), suited
+        self.length = sum(1 for _ in walk(caller.body))
 
     def block(self, block: Block) -> Block:
         stmts = list[Stmt]()

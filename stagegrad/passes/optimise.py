@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from stagegrad.analysis import needed
+from stagegrad.analysis import needed, reachable
 from stagegrad.ir import (
     INT,
     Atom,
@@ -91,23 +91,7 @@ def simplify(module: Module) -> Module:
             before, function = function, _tidy(function, _Tidy(share_all=False))
             function = replace(function, body=needed(function.body, keep_effects=True))
         functions.append(function)
-    return _reachable(Module(tuple(functions)))
-
-
-def _reachable(module: Module) -> Module:
-    """Drops the functions that the main one does not call, directly or through others."""
-    from_main = {module.main.name}
-    pending = [module.main]
-    while pending:
-        for name in _called(pending.pop().body):
-            if name not in from_main:
-                from_main.add(name)
-                pending.append(module[name])
-    return Module(tuple(function for function in module.functions if function.name in from_main))
-
-
-def _called(block: Block) -> set[str]:
-    return {stmt.fn for stmt in walk(block) if isinstance(stmt, Call)}
+    return reachable(Module(tuple(functions)))
 
 
 def _tidy(function: Function, tidy: _Tidy) -> Function:

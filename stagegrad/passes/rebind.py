@@ -19,14 +19,14 @@ _EVERYTHING = re.compile(r"\[(:|\.\.\.)(, :)*\]")
 
 def rebind(module: Module) -> Module:
     """The module whose arrays are made anew where all of an array is written to."""
-    return Module(tuple(map(_rebound, module.functions)))
+    return Module(tuple(_rebound(function, module) for function in module.functions))
 
 
-def _rebound(function: Function) -> Function:
+def _rebound(function: Function, module: Module) -> Function:
     if not any(isinstance(stmt, Stage) and _writes_all(stmt) for stmt in walk(function.body)):
         return function
     function = replace(function, body=_as_wholes(function.body))
-    fitting = walked(_Fitting(), function).fitting
+    fitting = walked(_Fitting(module=module), function).fitting
     names: dict[Var, Var] = {}
     body = _anew(function.body, fitting, names)
     return rename_function(replace(function, body=body), names)

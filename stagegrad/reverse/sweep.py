@@ -85,8 +85,8 @@ class Sweep:
         handed = function.params if self.infinite and function is not family.module.main else ()
         self.unbounded: set[Atom] = unbounded(function.body, handed)
         self.made = {stmt.out: stmt for stmt in walk(function.body) if isinstance(stmt, Stage)}
-        self.shapes: dict[Var, Shape] = shapes(function)
-        self.certain: dict[Var, Shape] = dimensions(function).of  # equal only for what has met before
+        self.shapes: dict[Var, Shape] = shapes(function, module=family.module)
+        self.certain: dict[Var, Shape] = dimensions(function, module=family.module).of  # equal only for what has met before
         self.reshaped = reshaped(function, family.module)
         self.scopes = scopes(function)
         self.function = function
