@@ -5,7 +5,7 @@ from __future__ import annotations
 from stagegrad.ir import Atom, Block, Call, Carry, For, If, Stage, Var, While, walk
 
 
-def versions(loop: For, carry: Carry) -> set[Atom]:
+def versions(loop: For | While, carry: Carry) -> set[Atom]:
     """An array as it enters a trip, and all that the trip's writes make of it."""
     found: set[Atom] = {carry.var}
     joins = _joins(loop.body)

@@ -7,6 +7,9 @@ from itertools import takewhile
 from stagegrad.ir import BOOL, Atom, Block, For, Fresh, Function, If, Lit, Raise, Stage, Var, While, walk
 from stagegrad.shapes import Dim, dimensions
 
+#: What makes an array with as many cells along its axes as its operands say.
+_MADE_OF_SIZES = frozenset({"zeros", "zeros_of", "ones_of", "empty_of"})
+
 
 class Facts:
     """What is known of the sizes of a function's arrays."""
@@ -18,6 +21,13 @@ class Facts:
         for stmt in takewhile(lambda stmt: not isinstance(stmt, (For, While)), function.body.stmts):
             if isinstance(stmt, Raise):
                 self.learn(stmt.test)
+        self.longer = {
+            (size[1], self.dims.equal(dim)): size[2]
+            for made in self.makers.values()
+            if made.op in _MADE_OF_SIZES
+            for arg, dim in zip(made.args, self.dims.shape(made.out), strict=True)
+            if (size := self.size(arg)) is not None
+        }  # two dimensions, and how many cells the second has more: ``zeros(n + 2)`` has two more than n
 
     def learn(self, test: Atom) -> None:
         """Sizes that are compared before all loops, ``if len(x) != len(y): raise``, are equal in these."""

@@ -20,6 +20,9 @@ from stagegrad.shapes import Dim
 #: The tests that a statement inside branches stands behind, and whether they hold there.
 Guards: TypeAlias = "tuple[tuple[Atom, bool], ...]"
 
+#: What a loop runs over: a dimension, how many cells it has, and how many of them are left out at either end.
+_Range: TypeAlias = "tuple[Dim, Stage | Var, tuple[int, int]]"
+
 _WRITES = ("store", "accumulate")
 _SIZES = frozenset({"extent", "size"})
 
@@ -63,7 +66,7 @@ class _Reading:
         stmts = self.collect(self.loop, 0)
         if stmts is None or len({*self.leaves}) > 1 or not all(self.statement(stmt, ()) for stmt in stmts):
             return None
-        ranges = [found for loops in self.levels.values() if (found := self.common(loops)) is not None]
+        ranges = [found for depth, loops in self.levels.items() if (found := self.common(loops, self.wanted(depth))) is not None]
         sizes = [size for _, found, _ in ranges if (size := self.outside(found)) is not None]
         if len(sizes) < len(self.levels):
             return None
@@ -115,24 +118,45 @@ class _Reading:
         writing = [loop for loop in self.levels[depth] if any(carry.var.type.rank for carry in loop.carries)]
         return 1 if literal_is((writing or self.levels[depth])[0].step, 1) else -1
 
-    def common(self, loops: Sequence[For]) -> tuple[Dim, Var, tuple[int, int]] | None:
+    def wanted(self, depth: int) -> set[Dim]:
+        """The dimensions that arrays have along the axis of a loop in which they are written to."""
+        return {
+            self.facts.of(self.loop.carries[k].var)[axis]
+            for k, known in self.arrays.items()
+            for axis, index in enumerate(known.places[0] if known.last is not None else ())
+            if isinstance(index, Var) and self.counted.get(index, (-1, 0))[0] == depth
+        }
+
+    def common(self, loops: Sequence[For], wanted: set[Dim]) -> _Range | None:
         """What all loops along an axis run over."""
-        found = [self.range(loop) for loop in loops]
+        found = [self.range(loop, wanted) for loop in loops]
         first = found[0]
         alike = first is not None and all(other is not None and (other[0], other[2]) == (first[0], first[2]) for other in found)
         return first if alike else None
 
-    def range(self, level: For) -> tuple[Dim, Var, tuple[int, int]] | None:
-        """The axis that a loop runs along, and how many cells it leaves out at either end."""
+    def range(self, level: For, wanted: set[Dim]) -> _Range | None:
+        """The axis that a loop runs along, and how many cells it leaves out at either end.
+
+        What is written to may be longer than what the loop counts: ``u = zeros(n + 2)`` and ``for i in range(1, n + 1)``.
+        """
         first, last, more = (level.start, level.stop, 0) if literal_is(level.step, 1) else (level.stop, level.start, 1)
         size = self.facts.size(last)
         if size is None or not isinstance(first, Lit) or not isinstance(first.value, int):
             return None
-        before, behind = first.value + more, -(size[2] + more)
-        return (size[1], size[0], (before, behind)) if before >= 0 and behind >= 0 else None
+        count, dim, ahead = size
+        whole: Stage | Var = count
+        other = next(iter(wanted)) if len(wanted) == 1 else dim
+        if other != dim and (dim, other) in self.facts.longer:
+            by = self.facts.longer[dim, other]
+            whole = Stage(self.facts.fresh.var("", INT), "add", (count, Lit(by, INT)))
+            dim, ahead = other, ahead - by
+        before, behind = first.value + more, -(ahead + more)
+        return (dim, whole, (before, behind)) if before >= 0 and behind >= 0 else None
 
-    def outside(self, size: Var) -> Stage | Var | None:
+    def outside(self, size: Stage | Var) -> Stage | Var | None:
         """A size as it is known outside of the nest."""
+        if isinstance(size, Stage):
+            return size if self.inside.isdisjoint(size.args) else None
         if size not in self.inside:
             return size
         made = self.facts.makers[size]
