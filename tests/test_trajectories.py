@@ -118,6 +118,26 @@ def test_errors_are_numpy_s(function, steps):
             staged.value_and_grad(x.copy(), 0.3, steps)
 
 
+def met_at_the_end(x, c, steps: int):
+    u = np.zeros((steps + 1, 5))
+    u[0] = x
+    for k in range(steps):
+        u[k + 1] = u[k] * c
+        u[k + 1, 0] = 1.0
+    return np.sum(u[steps] * x)
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+@pytest.mark.parametrize("size", [1, 4, 5, 6])
+def test_a_start_that_fits_no_row_is_refused_also_where_both_are_equal_for_what_they_meet_in_later(size, steps):
+    x, staged = np.linspace(0.1, 0.5, size), stagegrad.compile(met_at_the_end, target="numpy", cache=False)
+    if size in (1, 5):
+        agree(met_at_the_end, x, steps)
+        return
+    with pytest.raises(ValueError, match="could not broadcast"):
+        staged.value_and_grad(x, 0.3, steps)
+
+
 def agree(function: Any, x: Any, steps: int, where: str = "") -> None:
     if function is by_rows:
         steps += 1

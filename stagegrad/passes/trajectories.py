@@ -78,7 +78,7 @@ class _Trajectories:
 
     def __init__(self, function: Function) -> None:
         self.of, self.fresh, self.words = function, Fresh(function), Words(reserved(function))
-        self.dims: Dimensions = dimensions(function)
+        self.dims: Dimensions = dimensions(function, apart=True)  # what is not written any more would have raised
         self.makers = {stmt.out: stmt for stmt in walk(function.body) if isinstance(stmt, Stage)}
         self.reads = count_reads(function.body)
 
