@@ -23,6 +23,7 @@ from stagegrad.frontend import imports
 from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow
 from stagegrad.frontend.forms import branches, known
 from stagegrad.frontend.growth import rekeyed
+from stagegrad.frontend.known_items import KnownItems
 from stagegrad.frontend.list_methods import ListMethods
 from stagegrad.frontend.loops import TEST, Item, LoopLowering
 from stagegrad.frontend.operators import BINARY
@@ -46,8 +47,6 @@ from stagegrad.frontend.values import (
 )  # fmt: skip
 from stagegrad.ir import Atom, Lit, Raise, Var
 from stagegrad.ops import literal
-
-_UNROLLED = 1000  # trips, of loops inside one another together: loops over longer tuples are refused
 
 
 class Statements(ListMethods):
@@ -436,10 +435,8 @@ class Statements(ListMethods):
                     with self.holding(over):
                         return self._loop(stmt, Range(literal(0), count, literal(1)), item)
                 case Many(items):
-                    if len(items) * self.trips > _UNROLLED:
-                        raise self.refusal(stmt.iter, f"a loop over {len(items)} values is too long to write out", "a loop over a range")
                     with self.holding(over):
-                        return self._unrolled(stmt, items)
+                        return KnownItems(self, stmt, items).run()
                 case _:
                     raise self.unknown(stmt.iter, f"only a range, a tuple or an array can be looped over, and this is {describe(over)}",
                                        "for i in range(...)")  # fmt: skip
@@ -459,45 +456,6 @@ class Statements(ListMethods):
                 if changed:
                     message = f"this loop changes `{min(changed)}`, which what it goes over may read"
                     raise self.refusal(stmt.iter, message, "a loop over the items themselves, and the call in it")
-
-    def _unrolled(self, stmt: ast.For, items: tuple[Value, ...]) -> Flow:
-        outer, region = self.region, self.new_region(None)
-        before, self.trips = self.trips, self.trips * max(1, len(items))
-        self.region = region
-        self.raise_flag(RETURNED, FALSE)
-        try:
-            flow = self._trips(stmt, items, 0)
-        finally:
-            self.region, self.trips = outer, before
-        if flow is Flow.DEAD:
-            return flow
-        return self.otherwise(stmt, self.came_back(self.flag(RETURNED)), self.flag(region.broke))
-
-    def _trips(self, stmt: ast.For, items: tuple[Value, ...], start: int) -> Flow:
-        """One trip after the other; DEAD if one of them always raises."""
-        region = self.region
-        for position in range(start, len(items)):
-            self.raise_flag(region.exit, FALSE)
-            self.assign(stmt.target, items[position], stmt.target)
-            if self.ending(None, lambda: self.body(stmt.body)) is Flow.DEAD:
-                return Flow.DEAD
-            until = self.flag(region.until)
-            if until == TRUE:
-                break
-            if until != FALSE and position + 1 < len(items):
-                return self._more_trips(stmt, items, position + 1, until)
-        return Flow.FALL
-
-    def _more_trips(self, stmt: ast.For, items: tuple[Value, ...], start: int, until: Atom) -> Flow:
-        region = self.region
-
-        def more() -> Flow:
-            self.raise_flag(region.until, FALSE)
-            self.raise_flag(RETURNED, FALSE)
-            return self._trips(stmt, items, start)
-
-        left = Arm([], {**self.env, region.until: Slot(TRUE)})
-        return self.merge(until, left, self.arm(more), None, stmt, guards=True)
 
     def came_back(self, returned: Atom, endless: bool = False) -> Flow:
         """How a loop ends, given the flag that says whether it was left by `return`; the loop around it must end then, too."""

@@ -24,7 +24,7 @@ from stagegrad.ir import BOOL, FLOAT, INT, Atom, Lit, Var
 from stagegrad.ops import literal
 
 #: The longest tuple that a position which is not constant picks from; an array is better beyond.
-_MOST_ITEMS = 64
+MOST_ITEMS = 64
 
 
 class Expressions(Arithmetic):
@@ -109,7 +109,7 @@ class Expressions(Arithmetic):
         """A dict comprehension over items whose number is known: the list of its pairs, as a dict."""
         first, *rest = node.generators
         over = self.usable(self.expr(first.iter), first.iter)
-        if isinstance(over, Range) and (places := over.known()) is not None and len(places) <= _MOST_ITEMS:
+        if isinstance(over, Range) and (places := over.known()) is not None and len(places) <= MOST_ITEMS:
             over = Many(tuple(map(literal, places)))
         first = ast.comprehension(first.target, known(over), first.ifs, first.is_async)
         pairs = ast.copy_location(ast.ListComp(ast.Tuple([node.key, node.value], ast.Load()), [first, *rest]), node)
@@ -304,9 +304,9 @@ class Expressions(Arithmetic):
                 return ragged
         atoms = [item for item in items if isinstance(item, (Var, Lit))]
         alike = len({atom.type for atom in atoms}) == 1 and len(atoms) == len(items) and not atoms[0].type.rank
-        if not alike or len(items) > _MOST_ITEMS:
+        if not alike or len(items) > MOST_ITEMS:
             reason = f"the position is known only when the program runs, and the {display} has "
-            reason += f"more than {_MOST_ITEMS} items" if alike else "items that are not numbers of one type"
+            reason += f"more than {MOST_ITEMS} items" if alike else "items that are not numbers of one type"
             raise self.refusal(node, reason, "an array: np.array(...), or a loop over the items")
         return self.emit("item", [place, *atoms], node, [("display", display)] if display == "list" else ())
 

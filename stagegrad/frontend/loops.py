@@ -486,11 +486,16 @@ class LoopLowering:
             outs.append(out)
         bound: Atom = TRUE
         if isinstance(carried.bound, Var):
-            bound = low.fresh.like(carried.bound)
-            carries.append(Carry(carried.bound, entry.bound if entry else FALSE, bound))
+            out = low.fresh.like(carried.bound)
+            carries.append(Carry(carried.bound, entry.bound if entry else FALSE, out))
             results.append(end.bound if end and not dead else FALSE)
+            bound = TRUE if results[-1] == TRUE and self._certainly_runs() else out
         span = end.span if end else entry.span if entry else None
         return Slot(fill(carried.skeleton, iter(outs)), bound, span)
+
+    def _certainly_runs(self) -> bool:
+        """Whether there is a trip, whatever the arguments are."""
+        return self.over is not None and bool(self.over.known())
 
     def _inside(self, body: Arm, atom: Atom, type: Type) -> Atom:
         found: list[Atom] = []

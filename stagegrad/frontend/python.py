@@ -23,6 +23,7 @@ from stagegrad.frontend.calls import plain_function
 from stagegrad.frontend.deep import TOO_DEEP, deeply
 from stagegrad.frontend.emitter import ONE_TYPE
 from stagegrad.frontend.functions import CalleeNeedsInt, CalleeNeedsKnown, Effects, Inputs, Lowering, Specialisation
+from stagegrad.frontend.known_items import Decisions, Reconsidered
 from stagegrad.frontend.memory import Memory, shared
 from stagegrad.frontend.program import Capture, Program
 from stagegrad.frontend.scope import Frame, Live, Scope, Unit, parameters
@@ -121,12 +122,21 @@ def _not_a_function(thing: object) -> tuple[str, None, str]:
 
 def _lower(function: types.FunctionType, source: str | None, specs: Mapping[str, Spec] | None) -> Program:
     ints: frozenset[str] = frozenset()
+    decisions = Decisions()
     while True:
-        compilation = Compilation(function, source, specs)
+        compilation = Compilation(function, source, specs, decisions)
         try:
             main, module = compilation.module(ints)
         except NeedInt as need:
             ints |= {param.name for param in need.params}
+            continue
+        except Reconsidered as again:
+            decisions = again.decisions
+            continue
+        except (UnsupportedError, NeedsTypes):
+            if not decisions.kept:
+                raise
+            ints, decisions = frozenset(), Decisions(written_out=None)
             continue
         captures = {(capture.name, id(capture.owner)): capture for capture in compilation.captures}
         signature = signature_of(function)
@@ -150,6 +160,7 @@ class Compilation:
     function: types.FunctionType
     source: str | None
     specs: Mapping[str, Spec] | None = None
+    decisions: Decisions = field(default_factory=Decisions)
     guesses: bool = False  # whether a parameter's type is a guess
     waits: bool = False  # whether a problem may be due to such a guess
     problems: list[Problem] = field(default_factory=list)

@@ -1,4 +1,4 @@
-MANY = (0.5,) * 2000
+MANY = tuple(1 / (k + 1) for k in range(2000))
 
 
 def f(x):
