@@ -19,6 +19,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stagegrad.ir import (
+    INT,
     Atom,
     Block,
     Carry,
@@ -44,6 +45,8 @@ ZERO = literal(0.0)
 
 #: Operations that never raise, whatever they are given.
 _QUIET = frozenset({"add", "sub", "mul", "neg", "square", "cube", "abs", "max", "min", "tanh", "copy", "to_float", "lt", "le", "gt", "ge"})
+#: Sizes, and what is computed of them; what is too large for an int is refused, before the loop or behind it.
+_SIZES = _QUIET | {"extent", "size", "count", "add_int", "sub_int", "mul_int"}
 
 
 def one_pass(sweep: Sweep, loop: For | While, gradients: Gradients, later: Sequence[Stmt]) -> tuple[list[Stmt], list[Stmt]] | None:
@@ -148,8 +151,13 @@ def _leads_to(atom: Atom, start: Var, makers: dict[Var, Stmt]) -> bool:
 
 
 def _known_before(sweep: Sweep, loop: For | While, gradients: Sequence[Atom], later: Sequence[Stmt], early: Builder) -> list[Atom] | None:
-    """The gradients, computed before the loop; None where they depend on what the loop computes."""
-    makers = {stmt.out: stmt for stmt in later if isinstance(stmt, Stage)}
+    """The gradients, computed before the loop; None where they depend on what the loop computes.
+
+    Sizes that the function asks for behind the loop, ``total / len(x)``, can as well be asked for before it.
+    """
+    sizes = (stmt for stmt in sweep.function.body.stmts if isinstance(stmt, Stage) and stmt.out.type == INT)
+    makers = {stmt.out: stmt for stmt in sizes if stmt.op in _SIZES}
+    makers |= {stmt.out: stmt for stmt in later if isinstance(stmt, Stage)}
     before = sweep.outside_of(loop)
     if not before:
         return None
