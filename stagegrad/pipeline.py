@@ -30,6 +30,7 @@ from stagegrad.ops import REGISTRY
 from stagegrad.passes import optimise
 from stagegrad.passes.constants import constants_first
 from stagegrad.passes.factors import share_factors
+from stagegrad.passes.few import few_as_numbers
 from stagegrad.passes.filled import without_filled
 from stagegrad.passes.fuse import fuse
 from stagegrad.passes.growing import room_before_trips
@@ -43,6 +44,7 @@ from stagegrad.passes.products import trip_products
 from stagegrad.passes.ranges import with_plain_ranges
 from stagegrad.passes.rebind import rebind
 from stagegrad.passes.returned import without_returns
+from stagegrad.passes.scratch import scratch_before_loops
 from stagegrad.passes.sections import by_sections
 from stagegrad.passes.slopes import trip_slopes
 from stagegrad.passes.states import states_in_tapes
@@ -146,7 +148,7 @@ def spell(module: Module, target: str, *, cache: bool, checked: bool = False, fr
         module = deeply(lambda: _checked(with_plain_ranges(_checked(share_factors(_checked(gather_neighbours(module)))))))
         module = deeply(lambda: _checked(room_before_trips(_checked(trip_slopes(_checked(trip_products(module)))))))
     if target == "numba" and not parallel:
-        module = deeply(lambda: _checked(by_sections(module)))
+        module = deeply(lambda: _checked(scratch_before_loops(_checked(by_sections(module)))))
     module = deeply(lambda: _checked(write_into(module, into)))
     freely: frozenset[str] | None = None
     if target == "numba" and parallel:
@@ -327,12 +329,14 @@ class Build:
 
     @cached_property
     def _compiled(self) -> Build:
-        """What compiled code is made of: the program with short functions in the loops that call them, or the same program.
+        """What compiled code is made of: the program with short functions where they are called, and numbers for arrays of a few.
 
         Where not every index is known to be in range, it asks before its loops, if it need not ask in each trip then.
         """
         module = deeply(lambda: _checked(inlined(self.program.module)))
-        found = self._of(module) if module is not self.program.module else self
+        if not self.program.written:
+            module = deeply(lambda: _checked(few_as_numbers(module)))
+        found = self._of(module) if module != self.program.module else self
         if not found.checked or self.program.written:
             return found
         asking = found._of(_checked(guarded(module)))

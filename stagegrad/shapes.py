@@ -306,8 +306,20 @@ class Dimensions:
     def stage(self, stage: Stage) -> None:
         if stage.out.type.rank:
             self.of[stage.out] = self.made(stage)
-        else:
-            self.number(stage)
+            return
+        if stage.op == "matmul":
+            self.multiplied(self.shape(stage.args[0])[-1], self.shape(stage.args[1])[-1])
+        self.number(stage)
+
+    def multiplied(self, columns: Dim, rows: Dim) -> None:
+        """Where rows are multiplied by columns, both have as many elements: nothing is repeated."""
+        if self.even:
+            self.met([columns, rows])
+            return
+        first, second = self.equal(columns), self.equal(rows)
+        known = isinstance(first, int) and isinstance(second, int)
+        if first != second and not known and not self.apart:
+            self.unite(*((second, first) if isinstance(second, int) else (first, second)))
 
     def number(self, stage: Stage) -> None:
         """Notes a number that is a size, or a size less a constant."""
@@ -343,8 +355,8 @@ class Dimensions:
         attrs = dict(stage.attrs)
         if stage.op in _REDUCED:
             return self.reduced(self.shape(args[0]), attrs.get("axis"), bool(attrs.get("keepdims")))
-        if self.even and stage.op == "matmul":
-            self.met([self.shape(args[0])[-1], self.shape(args[1])[max(args[1].type.rank - 2, 0)]])
+        if stage.op == "matmul":
+            self.multiplied(self.shape(args[0])[-1], self.shape(args[1])[max(args[1].type.rank - 2, 0)])
         match stage.op:
             case "arange" if _is_number(args[0], 0) and _is_number(args[2], 1) and isinstance(args[1], Var):
                 return (self.size(args[1]),)

@@ -99,3 +99,22 @@ def test_a_reader_sees_the_functions_that_were_called() -> None:
     types = {"u": "float64[:]", "c": "float64", "steps": "int"}
     text = stagegrad.compile(runge_kutta, types=types, target="numpy").source("numpy")
     assert "k3 = rate(upck2, c)" in text and "rate_backward(" in text and "unbroadcast(" not in text, text
+
+
+def test_a_parameter_that_is_bound_anew() -> None:
+    def damped(z, k: float):
+        z = z * 0.5 + 1.0
+        z = np.sin(z) * k + z
+        w = z * z - np.cos(z)
+        return z - 0.1 * w + k
+
+    def f(u, steps: int):
+        e = damped(u, 2.0)
+        for _ in range(steps):
+            e = damped(e, 3.0) * 0.5
+        return np.mean(e)
+
+    u = np.array([0.3, 0.8, -0.2])
+    compiled = stagegrad.compile(f)
+    assert compiled(u, 2) == pytest.approx(f(u, 2), rel=1e-14)
+    np.testing.assert_allclose(compiled.grad(u, 2), differences(f, (u, 2)), rtol=1e-7, atol=1e-9)

@@ -24,7 +24,7 @@ LAYERS = (
     ("names", "passes.versions"),
     (
         *("frontend", "forward", "reverse", "emit"),
-        *("passes.unread", "passes.filled", "passes.trajectories", "passes.inlined", "passes.rebind", "passes.returned"),
+        *("passes.unread", "passes.filled", "passes.trajectories", "passes.inlined", "passes.few", "passes.rebind", "passes.returned"),
         *("passes.constants", "passes.optimise", "passes.factors", "passes.fuse", "passes.mapping", "passes.narrow", "passes.into"),
         *("passes.states", "passes.wholes", "passes.ranges", "passes.sections", "passes.slopes", "passes.products", "passes.growing"),
     ),

@@ -68,7 +68,7 @@ class _Inlining:
     """One walk through a function that calls them."""
 
     def __init__(self, caller: Function, suited: dict[str, Function]) -> None:
-        self.fresh, self.suited = Fresh(caller), suited
+        self.fresh, self.suited = Fresh(caller, *suited.values()), suited  # what is new is no parameter of theirs either
         self.length = sum(1 for _ in walk(caller.body))
 
     def block(self, block: Block) -> Block:
