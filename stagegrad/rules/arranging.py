@@ -1,6 +1,6 @@
 """Operations that repeat, turn round, shift or surround the elements of an array, and that deal with diagonals.
 
-Numba has these for vectors, or not at all: a helper does them along any axis there, with the axis moved to the front.
+Numba has these for vectors, or not at all, and is slow to compile `np.swapaxes`: a helper does them there, block by block of the elements.
 """
 
 from __future__ import annotations
@@ -21,25 +21,61 @@ def _flat_or(vector: str, others: str) -> Template:
     return lambda attrs, types: vector if types[0].rank == 1 else others
 
 
-def _rearranged(name: str, length: str, source: str, doc: str) -> None:
-    """A helper whose result along an axis is `length` long and has at `i` what x has at `source`."""
+_RANKS = range(1, 6)
+
+helper(
+    '''
+    def roll_along(x, n, axis):
+        """np.roll(x, n, axis)."""
+        block = max(x.shape[axis], 1)
+        head = n % block
+        for k in range(axis + 1, x.ndim):
+            block *= max(x.shape[k], 1)
+            head *= x.shape[k]
+        values, out = np.ascontiguousarray(x).reshape(x.size), np.empty(x.size, x.dtype)
+        for start in range(0, x.size, block):
+            for k in range(head):
+                out[start + k] = values[start + block - head + k]
+            for k in range(head, block):
+                out[start + k] = values[start + k - head]
+        return out.reshape(x.shape)
+    '''
+)
+
+
+def _blocks(name: str, rank: int, first: str, doc: str) -> None:
+    """A helper for arrays of a rank that writes each block of elements n times; a block is what lies in the axes from `first` on."""
+    sizes = ", ".join(f"x.shape[{k}] * n if axis == {k} else x.shape[{k}]" for k in range(rank))
     helper(
         f'''
-        def {name}_along(x, n, axis):
+        def {name}_{rank}(x, n, axis):
             """{doc}"""
-            rows = np.swapaxes(x, 0, axis)
-            size = rows.shape[0]
-            out = np.empty(({length},) + rows.shape[1:], x.dtype)
-            for i in range(out.shape[0]):
-                out[i] = rows[{source}]
-            return np.swapaxes(out, 0, axis)
+            block = 1
+            for k in range({first}, {rank}):
+                block *= x.shape[k]
+            values, out = np.ascontiguousarray(x).reshape(x.size), np.empty(({sizes},), x.dtype)
+            flat = out.reshape(out.size)
+            for row in range(x.size // max(block, 1)):
+                for i in range(n):
+                    for k in range(block):
+                        flat[(row * n + i) * block + k] = values[row * block + k]
+            return out
         '''
     )
 
 
-_rearranged("repeat", "size * n", "i // n", "np.repeat(x, n, axis).")
-_rearranged("tile", "size * n", "i % size", "An array n times in a row along an axis, as np.tile does it.")
-_rearranged("roll", "size", "(i - n) % size", "np.roll(x, n, axis).")
+for _rank in _RANKS:
+    _blocks("repeat", _rank, "axis + 1", "np.repeat(x, n, axis).")
+    _blocks("tile", _rank, "axis", "An array n times in a row along an axis, as np.tile does it.")
+
+
+def _by_rank(name: str) -> Template:
+    """How a helper that there is for each rank is called."""
+    return lambda attrs, types: f"{name}_{types[0].rank}({{x}}, {{n}}, {{axis}})"
+
+
+def _helpers(name: str) -> tuple[str, ...]:
+    return tuple(f"{name}_{rank}" for rank in _RANKS)
 
 
 def _parted(g: Value, x: Value, n: Value, axis: int, *, inner: bool) -> Value:
@@ -50,8 +86,7 @@ def _parted(g: Value, x: Value, n: Value, axis: int, *, inner: bool) -> Value:
 
 
 @general({"python": _flat_or("np.repeat({x}, {n})", "np.repeat({x}, {n}, {axis})"),
-          "numba": _flat_or("np.repeat({x}, {n})", "repeat_along({x}, {n}, {axis})")},
-         first, stage="{x}rep", helpers=("repeat_along",))  # fmt: skip
+          "numba": _by_rank("repeat")}, first, stage="{x}rep", helpers=_helpers("repeat"))  # fmt: skip
 def repeat(g: Value, out: Value, x: Value, n: Value, *, axis: int) -> tuple[Value, None]:
     """Every element n times, one after another; its gradient is the sum of theirs (`np.repeat`)."""
     return sum_(_parted(g, x, n, axis, inner=True), axis=axis + 1), None
@@ -64,7 +99,7 @@ def _tiles(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
     return f"np.tile({{x}}, ({', '.join('{n}' if k == axis else '1' for k in range(rank))}))"
 
 
-@general({"python": _tiles, "numba": "tile_along({x}, {n}, {axis})"}, first, stage="{x}tiled", helpers=("tile_along",))
+@general({"python": _tiles, "numba": _by_rank("tile")}, first, stage="{x}tiled", helpers=_helpers("tile"))
 def tile(g: Value, out: Value, x: Value, n: Value, *, axis: int) -> tuple[Value, None]:
     """An array n times in a row along an axis; its gradient is the sum of theirs (`np.tile`)."""
     return sum_(_parted(g, x, n, axis, inner=False), axis=axis), None
@@ -110,7 +145,6 @@ def _padded(rank: int) -> None:
     )
 
 
-_RANKS = range(1, 6)
 for _rank in _RANKS:
     _padded(_rank)
 
@@ -125,7 +159,7 @@ def _pads_of_numba(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
     return f"pad_{rank}({{x}}, {{value}}, {', '.join(f'{{n{k}}}' for k in range(2 * rank))})"
 
 
-@general({"python": _pads, "numba": _pads_of_numba}, first, stage="{x}pad", helpers=tuple(f"pad_{rank}" for rank in _RANKS))
+@general({"python": _pads, "numba": _pads_of_numba}, first, stage="{x}pad", helpers=_helpers("pad"))
 def pad(g: Value, out: Value, x: Value, value: Value, *n: Value) -> tuple[Value, Value, list[None]]:
     """An array with a margin of one number; n are the widths, before and after, axis by axis (`np.pad`)."""
     bounds: list[Operand] = []

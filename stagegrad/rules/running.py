@@ -309,26 +309,42 @@ helper(
         return found
     ''',
 )
-helper(
-    '''
-    def diff_along(x, axis):
-        """np.diff(x, axis=axis)."""
-        last = np.diff(np.ascontiguousarray(np.swapaxes(x, axis, x.ndim - 1)))
-        return np.ascontiguousarray(np.swapaxes(last, axis, x.ndim - 1))
-    '''
-)
+
+
+def _differences(rank: int) -> None:
+    """The helper for arrays of a rank; Numba's own `np.diff` knows the last axis only, and takes long to compile."""
+    sizes = ", ".join(f"x.shape[{k}] - (axis == {k} and x.shape[{k}] > 0)" for k in range(rank))
+    helper(
+        f'''
+        def diff_{rank}(x, axis):
+            """np.diff(x, axis=axis)."""
+            out = np.empty(({sizes},), x.dtype)
+            rows, found = lanes(x, axis), lanes(out, axis)
+            for i in range(found.shape[0]):
+                for j in range(found.shape[1]):
+                    for k in range(found.shape[2]):
+                        found[i, j, k] = rows[i, j + 1, k] - rows[i, j, k]
+            return out
+        ''',
+        "lanes",
+    )
+
+
+_RANKS = range(1, 6)
+for _rank in _RANKS:
+    _differences(_rank)
 
 
 def _diff(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
     return "np.diff({x})" if attrs["axis"] == types[0].rank - 1 else "np.diff({x}, axis={axis})"
 
 
-def _diff_by_axis(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
-    """Numba takes differences along the last axis."""
-    return "np.diff({x})" if attrs["axis"] == types[0].rank - 1 else "diff_along({x}, {axis})"
+def _diff_by_rank(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
+    return f"diff_{types[0].rank}({{x}}, {{axis}})"
 
 
-@general({"python": _diff, "numba": _diff_by_axis}, same, stage="diff{x}", title="differences", linear=True, helpers=("diff_along",))
+@general({"python": _diff, "numba": _diff_by_rank}, same, stage="diff{x}", title="differences", linear=True,
+         helpers=tuple(f"diff_{rank}" for rank in _RANKS))  # fmt: skip
 def diff(g: Value, out: Value, x: Value, *, axis: int) -> Pulled:
     """A difference hands its gradient to the later element, and takes it from the earlier (`np.diff`)."""
     return diff_back(g, x, axis=axis)
