@@ -89,8 +89,9 @@ class Op:
         """The spelling for a target ("python", "numba" or "numpy"): the first of the entries that fit, most special first.
 
         Elementwise on arrays: "array:numba" (or "array:numpy"), "array", "numpy"; on scalars the target's own, where what ``lib`` says
-        NumPy computed is spelled as NumPy does. Else "python". With `lanes`, scalars are spelled by the entry "lanes" where there is one:
-        the vector kernel, for a loop that becomes vector instructions.
+        NumPy computed is spelled as NumPy does; on ints "ints", where a nan that may come of floats would be no int. Else "python".
+        With `lanes`, scalars are spelled by the entry "lanes" where there is one: the vector kernel, for a loop that becomes
+        vector instructions.
         """
         given = attrs or {}
         keys: tuple[str, ...] = ("lanes", target) if lanes else (target,)
@@ -98,6 +99,7 @@ class Op:
             by_numpy = given.get("lib") == "numpy" or any(type.bits == 32 for type in types)
             on_arrays = any(type.rank for type in types)
             keys = (f"array:{target}", "array", "numpy") if on_arrays else keys if target == "numba" else ("numpy",) if by_numpy else ()
+            keys = (*keys, "ints") if {(type.kind, type.rank) for type in types} == {("int", 0)} else keys
         found = next((self.spelling[key] for key in keys if key in self.spelling), None) or self.spelling["python"]
         return found if isinstance(found, str) else found(given, types)
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import stagegrad
+from tests.complex_step import differences
 
 INF, NAN = math.inf, math.nan
 Point = tuple[float, float, float, float, float]
@@ -66,6 +67,7 @@ def same(found: Any, expected: Any) -> bool:
     return bool(np.allclose(found, expected, rtol=1e-14, atol=1e-300, equal_nan=True))
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("target", ["python", "numba"])
 @pytest.mark.parametrize("text", ROWS)
 def test_each_element_follows_the_table(text: str, target: str) -> None:
@@ -78,3 +80,20 @@ def test_each_element_follows_the_table(text: str, target: str) -> None:
         assert same(found, value), (x, y, found)
         assert same(x_slope, [dx]), (x, y, x_slope)
         assert same(y_slope, [dy]), (x, y, y_slope)
+
+
+def at_clamped_positions(x, p, large):
+    last = len(x) - 1
+    total = np.sum(x[np.minimum(p + 1, last)] * x[np.clip(p - 1, 0, last)])
+    for i in range(len(x)):
+        total += x[np.minimum(i + 1, last)] * x[np.clip(i - 1, 0, last)] * x[np.maximum(i - 1, 0)]
+        total += x[i] * (np.maximum(large[i], 0) % 7)
+    return total + np.sum(np.minimum(large, 2**60) % 5 * x)
+
+
+@pytest.mark.parametrize("target", ["numpy", "numba"])
+def test_what_is_chosen_of_ints_is_an_int(target: str) -> None:
+    x, p, large = np.array([0.3, 0.5, -1.0]), np.array([2, 0, 1]), np.array([2**53 + 1, 2**55 + 3, 5])
+    value, slope = stagegrad.compile(at_clamped_positions, wrt="x", target=target, cache=False).value_and_grad(x, p, large)
+    assert value == pytest.approx(at_clamped_positions(x, p, large), rel=1e-14)
+    np.testing.assert_allclose(slope, differences(lambda x: at_clamped_positions(x, p, large), (x,)), rtol=1e-9)

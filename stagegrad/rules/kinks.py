@@ -165,7 +165,7 @@ def min(out: Value, x: Value, y: Value) -> Partials:
     return where(y < x, 0.0, 1.0), where(y < x, 1.0, 0.0)
 
 
-@elementwise({"python": "maximum({x}, {y})", "numpy": "np.maximum({x}, {y})",
+@elementwise({"python": "maximum({x}, {y})", "ints": "max({x}, {y})", "numpy": "np.maximum({x}, {y})",
               "lanes": "kernels.maximum({x}, {y})"}, stage="max{x}{y}", exact="Max(x, y)",
              helpers=("maximum",), integer=True)  # fmt: skip
 def maximum(out: Value, x: Value, y: Value) -> Partials:
@@ -173,7 +173,7 @@ def maximum(out: Value, x: Value, y: Value) -> Partials:
     return where(x < y, 0.0, larger(x, y)), where(y < x, 0.0, larger(y, x))
 
 
-@elementwise({"python": "minimum({x}, {y})", "numpy": "np.minimum({x}, {y})",
+@elementwise({"python": "minimum({x}, {y})", "ints": "min({x}, {y})", "numpy": "np.minimum({x}, {y})",
               "lanes": "kernels.minimum({x}, {y})"}, stage="min{x}{y}", exact="Min(x, y)",
              helpers=("minimum",), integer=True)  # fmt: skip
 def minimum(out: Value, x: Value, y: Value) -> Partials:
@@ -181,7 +181,7 @@ def minimum(out: Value, x: Value, y: Value) -> Partials:
     return where(x > y, 0.0, larger(y, x)), where(y > x, 0.0, larger(x, y))
 
 
-@elementwise({"python": "clip({x}, {lo}, {hi})", "numpy": "np.clip({x}, {lo}, {hi})",
+@elementwise({"python": "clip({x}, {lo}, {hi})", "ints": "min(max({x}, {lo}), {hi})", "numpy": "np.clip({x}, {lo}, {hi})",
               "array:numba": "np.minimum(np.maximum({x}, {lo}), {hi})"}, stage="clip{x}", exact="Min(Max(x, lo), hi)",
              display="clip({x}, {lo}, {hi})", helpers=("clip",), integer=True)  # fmt: skip
 def clip(out: Value, x: Value, lo: Value, hi: Value) -> Partials:
