@@ -26,7 +26,7 @@ LAYERS = (
         *("frontend", "forward", "reverse", "emit"),
         *("passes.unread", "passes.filled", "passes.trajectories", "passes.inlined", "passes.few", "passes.rebind", "passes.returned"),
         *("passes.constants", "passes.optimise", "passes.factors", "passes.fuse", "passes.mapping", "passes.narrow", "passes.into"),
-        *("passes.states", "passes.wholes", "passes.ranges", "passes.sections", "passes.slopes", "passes.products", "passes.growing"),
+        *("passes.states", "passes.wholes", "passes.ranges", "passes.sections", "passes.scratch", "passes.slopes", "passes.products", "passes.growing"),
     ),
     ("straight",),
     ("runtime", "export", "calls.boundary", "calls.tracebacks", "calls.tracing", "kernels", "passes.parallel", "passes.neighbours"),
