@@ -30,7 +30,7 @@ from stagegrad.ops import REGISTRY
 from stagegrad.passes import optimise
 from stagegrad.passes.constants import constants_first
 from stagegrad.passes.factors import share_factors
-from stagegrad.passes.few import few_as_numbers
+from stagegrad.passes.few import few_as_numbers, small_arrays, unrolled
 from stagegrad.passes.filled import without_filled
 from stagegrad.passes.fuse import fuse
 from stagegrad.passes.growing import room_before_trips
@@ -100,6 +100,18 @@ def stage(module: Module, level: str) -> Module:
     """IR -> IR whose stages are of the chosen level, computed once each, safe from int overflow, and named."""
     prepared = deeply(lambda: _checked(constants_first(_checked(rebind(module)))))
     return deeply(lambda: _checked(name_stages(_checked(optimise.guard_ints(optimise.share(_checked(restage(prepared, level))))))))
+
+
+def _direct(module: Module, *, in_place: bool) -> Module:
+    """The user's IR with short functions where they are called, and numbers for arrays of a few elements, unless it writes to arguments."""
+    module = module if (found := inlined(module)) == module else optimise.share(found)
+    if in_place:
+        return module
+    small, longer = few_as_numbers(module), unrolled(module)
+    if longer == module:
+        return small
+    further = few_as_numbers(optimise.share(longer))
+    return further if small_arrays(further) < small_arrays(small) else small
 
 
 def differentiate(module: Module, wrt: Sequence[int], *, several: bool) -> Module:
@@ -333,9 +345,7 @@ class Build:
 
         Where not every index is known to be in range, it asks before its loops, if it need not ask in each trip then.
         """
-        module = deeply(lambda: _checked(inlined(self.program.module)))
-        if not self.program.written:
-            module = deeply(lambda: _checked(few_as_numbers(module)))
+        module = deeply(lambda: _checked(_direct(self.program.module, in_place=bool(self.program.written))))
         found = self._of(module) if module != self.program.module else self
         if not found.checked or self.program.written:
             return found

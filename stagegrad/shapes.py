@@ -396,6 +396,12 @@ class Dimensions:
                 return (self.shape(args[1])[1],)
             case "transpose":
                 return self.shape(args[0])[::-1]
+            case "concatenate" if stage.out.type.rank == 1:
+                joined = [self.equal(self.shape(arg)[0]) for arg in args]
+                whole = [dim for dim in joined if isinstance(dim, int)]
+                return (sum(whole) if len(whole) == len(joined) else self.unknown(),)
+            case "cross" if stage.out.type.rank == 1:
+                return (3 if any(self.equal(self.shape(arg)[-1]) == 3 for arg in args) else self.unknown(),)
             case "solve":
                 return self.shape(args[1])
             case "load":

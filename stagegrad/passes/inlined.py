@@ -59,7 +59,7 @@ def _calls(block: Block) -> list[Call]:
 
 def _is_suited(function: Function) -> bool:
     """Is a function a short one of arrays, which calls no other?"""
-    arrays = any(var.type.rank for var in function.params) and any(result.type.rank for result in function.body.results)
+    arrays = any(result.type.rank for result in function.body.results)
     count = sum(1 for _ in walk(function.body))
     return arrays and count <= _LONG and not function.given and not _calls(function.body)
 

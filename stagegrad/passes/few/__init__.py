@@ -41,11 +41,12 @@ from stagegrad.ir import (
 )  # fmt: skip
 from stagegrad.ops import find, literal
 from stagegrad.passes.few.moves import Sizes, moved, position
-from stagegrad.passes.few.uses import Uses, is_elementwise, is_row, is_suited
+from stagegrad.passes.few.unroll import unrolled
+from stagegrad.passes.few.uses import Uses, is_elementwise, is_few, is_row, is_suited
 from stagegrad.shapes import Dim, Dimensions, dimensions
 
-#: A vector of more elements stays one, and so does a matrix; a function that would become longer than that stays as it was.
-_MOST, _MOST_OF_MATRIX, _TOO_LONG = 8, 16, 800
+#: A function that would become longer stays as it was.
+_TOO_LONG = 800
 
 #: Said of an array that has another size than what it meets.
 _UNEQUAL = "operands could not be broadcast together"
@@ -68,8 +69,9 @@ def _changed(function: Function, module: Module) -> Function:
         return function
 
 
-def _is_few(sizes: Sizes) -> bool:
-    return 0 < math.prod(sizes) <= (_MOST if len(sizes) == 1 else _MOST_OF_MATRIX)
+def small_arrays(module: Module) -> int:
+    """How many stages make an array that may be a small one."""
+    return sum(isinstance(stmt, Stage) and is_suited(stmt.out.type) for function in module.functions for stmt in walk(function.body))
 
 
 class _GivenUp(Exception):
@@ -158,7 +160,7 @@ class _Few:
             if not isinstance(dim, int):
                 return None
             known.append(dim)
-        return tuple(known) if _is_few(tuple(known)) else None
+        return tuple(known) if is_few(tuple(known)) else None
 
     def atom(self, old: Atom) -> Atom:
         """A value as it is now: whoever reads it as an array gets one, made of its numbers."""
@@ -327,7 +329,7 @@ class _Few:
             sizes: Sizes | None = tuple(size for size in shape if isinstance(size, int))
         else:
             sizes = self.sizes(stage.args[0]) if stage.op.endswith("_like") else _literals(stage.args)
-        if sizes is None or not _is_few(sizes) or out.type.kind != "float" or not self.uses.serve(out):
+        if sizes is None or not is_few(sizes) or out.type.kind != "float" or not self.uses.serve(out):
             return False
         if stage.op == "array_of":
             if any(arg.type.kind != "float" and not isinstance(arg, Lit) for arg in stage.args):
@@ -377,13 +379,15 @@ class _Few:
             return self.keep(stage.out, found.sizes, [together[k] for k in found.sources])
         if stage.op in ("matmul", "outer"):
             return self._product(stage)
+        if stage.op == "cross":
+            return self._cross(stage)
         return is_elementwise(stage) and self._elementwise(stage)
 
     def _elementwise(self, stage: Stage) -> bool:
         """The same operation of every element."""
         operands = [held for arg in stage.args if (held := self.items(arg)) is not None]
         sizes = _broadcast([operand.sizes for operand in operands])
-        if len(operands) < len(stage.args) or sizes is None or not _is_few(sizes):
+        if len(operands) < len(stage.args) or sizes is None or not is_few(sizes):
             return False
         items = list[Atom]()
         for number, out in enumerate(self.elements(stage.out, sizes)):
@@ -399,12 +403,25 @@ class _Few:
         inner = 1 if stage.op == "outer" else left.sizes[-1]
         across = len(right.items) if stage.op == "outer" else right.sizes[1] if len(right.sizes) == 2 else 1
         sizes = (*left.sizes, *right.sizes) if stage.op == "outer" else (*left.sizes[:-1], *right.sizes[1:])
-        if inner * across != len(right.items) or not _is_few(sizes):
+        if inner * across != len(right.items) or not is_few(sizes):
             return False
         rows = [left.items[k : k + inner] for k in range(0, len(left.items), inner)]
         cells = [(row, right.items[k::across]) for row in rows for k in range(across)]
         elements = self.elements(stage.out, sizes)
         return self.keep(stage.out, sizes, [self._dot(x, y, stage, out) for (x, y), out in zip(cells, elements, strict=True)])
+
+    def _cross(self, stage: Stage) -> bool:
+        """The cross product of two vectors of three elements."""
+        left, right = map(self.items, stage.args)
+        if left is None or right is None or not left.sizes == right.sizes == (3,):
+            return False
+        items = list[Atom]()
+        for k, out in enumerate(self.elements(stage.out, (3,))):
+            i, j = (k + 1) % 3, (k + 2) % 3
+            minuend = self.made("mul", (left.items[i], right.items[j]), stage)
+            subtrahend = self.made("mul", (left.items[j], right.items[i]), stage)
+            items.append(self.made("sub", (minuend, subtrahend), stage, out))
+        return self.keep(stage.out, (3,), items)
 
     # ------------------------------------------------------------------------------------------ branches and loops
 
@@ -491,3 +508,6 @@ def _source(number: int, sizes: Sizes, own: Sizes) -> int:
     for index, size in zip(position(number, sizes)[len(sizes) - len(own) :], own, strict=True):
         found = found * size + (index if size > 1 else 0)
     return found
+
+
+__all__ = ["few_as_numbers", "small_arrays", "unrolled"]

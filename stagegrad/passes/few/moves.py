@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,9 @@ def position(number: int, sizes: Sizes) -> tuple[int, ...]:
 
 def moved(stage: Stage, sizes: Callable[[Atom], Sizes | None]) -> Moved | None:
     """What a stage does if it only moves elements; None if it does more, or if the program alone knows where they go."""
-    held = sizes(stage.args[0])
+    if stage.op in ("concatenate", "stack"):
+        return _together(stage, sizes)
+    held = sizes(stage.args[0]) if stage.op in ("load", "store", "transpose") else None
     if held is None:
         return None
     numbers = _numbered(held)
@@ -59,6 +61,23 @@ def moved(stage: Stage, sizes: Callable[[Atom], Sizes | None]) -> Moved | None:
             axes = dict(stage.attrs).get("axes")
             return _found(numbers.transpose(axes if isinstance(axes, tuple) else None))  # type: ignore[arg-type]
     return None
+
+
+def _together(stage: Stage, sizes: Callable[[Atom], Sizes | None]) -> Moved | None:
+    """Arrays one after the other, or side by side."""
+    import numpy as np
+
+    parts: list[NDArray[Any]] = []
+    for arg in stage.args:
+        if (held := sizes(arg)) is None:
+            return None
+        parts.append(_numbered(held) + sum(part.size for part in parts))
+    axis = dict(stage.attrs).get("axis", 0)
+    try:
+        found = _found(getattr(np, stage.op)(parts, axis=axis))
+    except ValueError:  # the program raises it
+        return None
+    return replace(found, operands=tuple(range(len(parts))))
 
 
 def _numbered(sizes: Sizes) -> NDArray[Any]:

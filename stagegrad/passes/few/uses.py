@@ -6,19 +6,30 @@ again if it were kept as such; so arrays that are created, and those that loops 
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from stagegrad.ir import Atom, Call, For, Function, If, Lit, Stage, Stmt, Type, Var, While, uses, variables, walk
 from stagegrad.ops import find
 
 #: What is done with numbers as well: `elementwise` operations aside.
-SERVED = frozenset({"copy", "duplicate", "transpose", "matmul", "outer", "sum", "norm", "size", "extent", "zeros_like", "ones_like"})
+SERVED = frozenset({"copy", "duplicate", "transpose", "matmul", "outer", "sum", "norm", "size", "extent", "zeros_like", "ones_like",
+                    "concatenate", "stack", "cross"})  # fmt: skip
+
+
+#: A vector of more elements stays one, and so does a matrix.
+_MOST, _MOST_OF_MATRIX = 8, 16
 
 
 def is_suited(type: Type) -> bool:
     """Is it an array that may be numbers, if it has few elements?"""
     return type.rank in (1, 2) and (type.kind == "bool" or (type.kind == "float" and type.bits == 64))
+
+
+def is_few(sizes: Sequence[int]) -> bool:
+    """Has an array of these sizes so few elements that they are better numbers?"""
+    return 0 < math.prod(sizes) <= (_MOST if len(sizes) == 1 else _MOST_OF_MATRIX)
 
 
 def is_elementwise(stage: Stage) -> bool:
