@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from stagegrad.emit.counts import plus, shifted, trips_of_list
 from stagegrad.emit.inline import Plan, is_condition, plan
 from stagegrad.emit.lanes import SHARED, in_lanes, in_turn
 from stagegrad.emit.sharing import IN_PLACE
@@ -136,6 +137,10 @@ class _Writer:
         op = find(stmt.op)
         if stmt.op == "trip_count":
             return Text(f"len({self._range(*stmt.args)})")
+        if (summed := shifted(stmt, self.plan.inlined)) is not None:
+            return plus(self.text(summed[0]), summed[1])
+        if (trips := trips_of_list(stmt, self.target, self.plan.inlined)) is not None:
+            stmt = replace(stmt, args=(trips,))
         attrs = dict(stmt.attrs)
         template = op.template(self.target, attrs, [arg.type for arg in stmt.args], lanes=stmt.out in self.by_kernels)
         if SHARED in stmt.attrs and stmt.out in self.in_lanes:

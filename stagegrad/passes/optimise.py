@@ -103,6 +103,7 @@ class _Tidy:
 
     def __init__(self, share_all: bool) -> None:
         self.share_all = share_all
+        self.sizes: set[Atom] = set()  # of arrays: they are not negative
 
     def block(self, block: Block, mapping: dict[Var, Atom], known: dict[Key, Var]) -> Block:
         kept: list[Stmt] = []
@@ -142,8 +143,12 @@ class _Tidy:
         if folded is not None:
             mapping[stage.out] = folded
             return []
+        if stage.op == "trip_count" and stage.args[1] in self.sizes and stage.args[::2] == (literal(0), literal(1)):
+            mapping[stage.out] = stage.args[1]  # a loop through an array has as many trips as there are elements
+            return []
         op = find(stage.op)
         if op.kind == "structural" and stage.op != "load":
+            self.sizes |= {stage.out} if stage.op in ("size", "extent", "count") else set()
             return [stage]
         key = (stage.op, stage.args, stage.attrs)
         before = known.get(key)

@@ -10,7 +10,7 @@ CASES = [(0.5, 1.5, 5), (2.0, -1.0, 1), (2.0, -1.0, 0)]
 # --- reverse python
 def f_value_and_grad(x, y, n):
     # forward pass
-    b_tape = [0.0] * len(range(n))
+    b_tape = [0.0] * n
     a = x
     b = y
     for trip in range(n):

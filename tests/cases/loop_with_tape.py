@@ -10,7 +10,7 @@ CASES = [(3.7, 0.3, 8), (2.5, 0.1, 1), (2.5, 0.1, 0), (2.5, 0.1, -3)]
 # --- reverse python
 def f_value_and_grad(r, x0, n):
     # forward pass
-    x_tape = [0.0] * len(range(n))
+    x_tape = [0.0] * n
     x = x0
     for i in range(n):
         x_tape[i] = x

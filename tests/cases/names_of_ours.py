@@ -13,7 +13,7 @@ CASES = [(1.5, 0.3, 2.0, 0.7, 5), (3.0, 9.0, 2.0, 0.7, 50)]
 # --- reverse python
 def f_value_and_grad(x, dx, trips, x_tape, n):
     # forward pass
-    tape_tape = [0.0] * len(range(n))
+    tape_tape = [0.0] * n
     tape = dx
     trips2 = 0
     for i in range(n):

@@ -13,7 +13,7 @@ CASES = [(1.3, 6), (0.7, 1), (0.7, 0)]
 # --- reverse python
 def f_value_and_grad(x, n):
     # forward pass
-    power_tape = [0.0] * len(range(n))
+    power_tape = [0.0] * n
     power = 1.0
     total = 0.0
     for i in range(n):

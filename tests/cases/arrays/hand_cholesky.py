@@ -76,7 +76,7 @@ def f_value_and_grad(A, y):
             record += 1
     z = np.zeros(n)
     total = 0.0
-    z_was_tape = np.empty(len(range(n)))
+    z_was_tape = np.empty(n)
     for i in range(n):
         yi = y[i]
         Lii = L[i, :i]
@@ -143,7 +143,7 @@ def f_value_and_grad(A, y):
         dy[i] += dyi
     dA = np.zeros_like(A)
     for i in range(n - 1, -1, -1):
-        for j in range(i + 1 - 1, -1, -1):
+        for j in range(i, -1, -1):
             record -= 1
             L_was = L_was_tape[record]
             L_was2 = L_was_tape2[record]
@@ -188,7 +188,7 @@ from math import copysign, inf, log, nan, sqrt
 
 import numpy as np
 from numba import njit
-from stagegrad.kernels import blas
+from stagegrad.kernels.loops import plus
 from stagegrad.kernels.workspace import room
 
 
@@ -261,21 +261,26 @@ def f_value_and_grad(A, y):
     if n > y.shape[0]:
         raise IndexError('index out of range')
     total = 0.0
-    z_was_tape = room(len(range(n)))
+    z_was_tape = room(n)
     for i in range(n):
         yi = y[i]
         Lii = L[i, :i]
         zi = z[:i]
-        Liizi = blas.dot(Lii, zi)
-        num = yi - Liizi
         Lii2 = L[i, i]
-        numoLii2 = num / Lii2
         z_was_tape[i] = z[i]
+        logLii2 = log(Lii2)
+        Liizi = 0.0
+        m = Lii.shape[0]
+        for i2 in range(m):
+            Lii_i = Lii[i2]
+            zi_i = zi[i2]
+            Liizi = plus(Liizi, Lii_i * zi_i)
+        num = yi - Liizi
+        numoLii2 = num / Lii2
         z[i] = numoLii2
         zi2 = z[i]
         zi2sqr = zi2**2
         halfzi2sqr = 0.5 * zi2sqr
-        logLii2 = log(Lii2)
         sum1 = halfzi2sqr + logLii2
         total += sum1
     f = total
@@ -337,7 +342,7 @@ def f_value_and_grad(A, y):
         add_row(dL[i, :i], dLii)
     dA = np.zeros_like(A)
     for i in range(n - 1, -1, -1):
-        for j in range(i + 1 - 1, -1, -1):
+        for j in range(i, -1, -1):
             record -= 1
             L_was = L_was_tape[record]
             L_was2 = L_was_tape2[record]

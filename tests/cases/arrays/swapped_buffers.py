@@ -108,6 +108,9 @@ def f_value_and_grad(u0, c, steps):
     if branch1 & (new.shape[0] <= 0):
         raise IndexError('index out of range')
     trips = len(range(steps))
+    n2 = u0.shape[0]
+    m = max(n2 - 1, 0)
+    diff1 = room(m)
     new_was_tape = room((trips, max(new.shape[0] - 1, 0)))
     new_was_tape2 = room(trips)
     for s in range(steps):
@@ -119,7 +122,6 @@ def f_value_and_grad(u0, c, steps):
         for i in range(m):
             new_ = new[i + 1]
             new_was_tape[s, i] = new_
-        diff1 = room(m)
         for i in range(m):
             u_ = u[i + 1]
             cui_i = c * u_
