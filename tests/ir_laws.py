@@ -11,17 +11,40 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
-from stagegrad.emit import Source, write
-from stagegrad.forward import forward
+from stagegrad import emit, names
+from stagegrad import forward as forwards
+from stagegrad import reverse as reverses
+from stagegrad.emit import Source
 from stagegrad.ir import Module, check
 from stagegrad.ir_text import parse, show
-from stagegrad.names import name_stages
-from stagegrad.passes.optimise import share, simplify
-from stagegrad.reverse import reverse
+from stagegrad.passes import optimise
 from tests import random_ir
 from tests.interpret import Interpreter
+
+#: The steps that were taken last, with what they were taken from: the laws look at the same modules at several points.
+_taken: dict[tuple[Any, ...], tuple[Module, Any]] = {}
+
+
+def _once(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A step that is taken but once for each module."""
+
+    def taken(module: Module, *rest: Any) -> Any:
+        key = (step, id(module), *rest)
+        if key not in _taken:
+            if len(_taken) > 1000:
+                _taken.clear()
+            _taken[key] = module, step(module, *rest)
+        return _taken[key][1]
+
+    return taken
+
+
+made = lru_cache(maxsize=100)(random_ir.module)
+name_stages, share, simplify = _once(names.name_stages), _once(optimise.share), _once(optimise.simplify)
+reverse, forward, write = _once(reverses.reverse), _once(forwards.forward), _once(emit.write)
 
 
 def outcome(function: Callable[..., Any], args: Sequence[Any]) -> tuple[str, Any]:
@@ -175,7 +198,7 @@ LAWS = (law_values, law_text, law_round_trip, law_reverse, law_differences, law_
 
 def hold(seed: int, laws: Sequence[Callable[[Module, Sequence[Any], int], None]] = LAWS, **options: Any) -> None:
     """The laws hold of the module that a seed makes, at two points."""
-    module = random_ir.module(seed, **options)
+    module = made(seed, **options)
     for turn in range(2):
         for law in laws:
             law(module, random_ir.arguments(module, seed + turn), seed)

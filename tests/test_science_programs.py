@@ -11,15 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from tests.user_programs import Programs, compare, named
+from tests.user_programs import Programs, compare
 
 PROGRAMS = Programs()
 called_with = PROGRAMS.called_with
 _rng = np.random.default_rng(5)
-
-#: Programs that Numba takes more than two seconds for; what they have that others do not is in the text for NumPy as well.
-SLOW_TO_COMPILE = {"ewald", "ray_bounces", "kalman_of_records", "lattice_boltzmann", "adaptive_simpson", "cell_list", "shallow_water"}
-SLOW_TO_COMPILE |= {"box_of_particles", "bilateral_filter"}
 
 
 # ---------------------------------------------------------------------------------------------- iterations that stop by themselves
@@ -310,9 +306,10 @@ def kalman_of_records(belief: Belief, zs, q, r):
     return belief.x[0] + np.trace(belief.p)
 
 
-RUNS = PROGRAMS.runs(SLOW_TO_COMPILE)
+#: Numba takes more than two seconds for most of the others.
+COMPILED = {"vincenty", "recursive_filter"}
 
 
-@pytest.mark.parametrize(("function", "arguments", "target"), RUNS, ids=named(RUNS))
+@pytest.mark.parametrize(("function", "arguments", "target"), PROGRAMS.runs(COMPILED))
 def test_program(function: Callable[..., Any], arguments: tuple[Any, ...], target: Any) -> None:
     compare(function, arguments, target)

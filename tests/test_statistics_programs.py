@@ -19,8 +19,6 @@ from tests.user_programs import Programs, compare
 _rng = np.random.default_rng(5)
 PROGRAMS = Programs()
 called_with = PROGRAMS.called_with
-#: Numba takes seconds for their whole-array lines, and others of their kind are compiled elsewhere.
-ONLY_NUMPY = {"sinkhorn", "hidden_markov_posterior", "gaussian_process", "libor_market_model", "policy_gradient", "filter_of_a_record"}
 
 
 # ---------------------------------------------------------------------------------------------- loops that end by a tolerance
@@ -226,10 +224,10 @@ def policy_gradient(logits, values, actions, rewards, done, gamma=0.99, lam=0.95
     return -won + 0.5 * (gain**2).mean() + 0.01 * (np.exp(log_p) * log_p).sum(1).mean()
 
 
-RUNS = PROGRAMS.runs(ONLY_NUMPY)
+COMPILED = {"root_by_brent", "american_put_on_a_trinomial_tree"}
 
 
-@pytest.mark.parametrize(("function", "arguments", "target"), RUNS, ids=[f"{run[0].__name__}-{run[2]}" for run in RUNS])
+@pytest.mark.parametrize(("function", "arguments", "target"), PROGRAMS.runs(COMPILED))
 def test_program(function: Callable[..., Any], arguments: tuple[Any, ...], target: Any) -> None:
     compare(function, arguments, target)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import stagegrad
-from tests.user_programs import Programs, compare, named
+from tests.user_programs import Programs, compare
 
 PROGRAMS = Programs()
 X = np.array([0.7, -0.4, 1.3, 0.2, 0.9])
@@ -185,10 +185,10 @@ def correlation_of_two(x):
     return np.corrcoef(x, x**2)[0, 1]
 
 
-RUNS = PROGRAMS.runs(set())
+COMPILED = {"appended_in_cases", "loops_in_cases"}
 
 
-@pytest.mark.parametrize(("function", "arguments", "target"), RUNS, ids=named(RUNS))
+@pytest.mark.parametrize(("function", "arguments", "target"), PROGRAMS.runs(COMPILED))
 def test_program(function: Callable[..., Any], arguments: tuple[Any, ...], target: Any) -> None:
     compare(function, arguments, target)
 

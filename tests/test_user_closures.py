@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import stagegrad
-from tests.user_programs import Programs, compare, named
+from tests.user_programs import Programs, compare
 
 PROGRAMS = Programs()
 X = np.array([0.7, -1.3, 2.1])
@@ -151,10 +151,10 @@ def in_comprehensions(x):
     return sum(a) * s + sum(items) * len(items)
 
 
-RUNS = PROGRAMS.runs({*(f.__name__ for f, _ in PROGRAMS)} - {"in_loops"})
+COMPILED = {"in_loops"}
 
 
-@pytest.mark.parametrize(("function", "arguments", "target"), RUNS, ids=named(RUNS))
+@pytest.mark.parametrize(("function", "arguments", "target"), PROGRAMS.runs(COMPILED))
 def test_closures(function: Callable[..., Any], arguments: tuple[Any, ...], target: str) -> None:
     compare(function, arguments, target)
 

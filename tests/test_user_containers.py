@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import stagegrad
-from tests.user_programs import Programs, compare, compare_second, named
+from tests.user_programs import Programs, compare, compare_second
 
 PROGRAMS = Programs()
 X = np.array([0.7, -1.3, 2.1, 0.4, -0.6])
@@ -193,10 +193,10 @@ def accumulated(x):
     return total + sum(itertools.accumulate(x, lambda s, t: s * 0.5 + t, initial=1.0))
 
 
-RUNS = PROGRAMS.runs({*(f.__name__ for f, _ in PROGRAMS)} - {"stack", "by_a_key", "side_by_side_and_behind"})
+COMPILED = {"stack"}
 
 
-@pytest.mark.parametrize(("function", "arguments", "target"), RUNS, ids=named(RUNS))
+@pytest.mark.parametrize(("function", "arguments", "target"), PROGRAMS.runs(COMPILED))
 def test_containers(function: Callable[..., Any], arguments: tuple[Any, ...], target: str) -> None:
     compare(function, arguments, target)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import stagegrad
-from tests.user_programs import Programs, compare, compare_second, named
+from tests.user_programs import Programs, compare, compare_second
 
 PROGRAMS = Programs()
 X = np.array([0.7, -0.4, 1.3, 0.2, 0.9])
@@ -147,10 +147,10 @@ def results_in_arrays(scale, x, a):
     return np.sum(b) + np.sum(c**3) + np.sum(m**2) + np.add.reduce(b) * np.maximum.reduce(c)
 
 
-RUNS = PROGRAMS.runs({"functions_of_functions", "generators"})
+COMPILED = {"by_match"}
 
 
-@pytest.mark.parametrize(("function", "arguments", "target"), RUNS, ids=named(RUNS))
+@pytest.mark.parametrize(("function", "arguments", "target"), PROGRAMS.runs(COMPILED))
 def test_program(function: Callable[..., Any], arguments: tuple[Any, ...], target: Any) -> None:
     compare(function, arguments, target)
 

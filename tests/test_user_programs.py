@@ -15,29 +15,17 @@ import numpy as np
 import pytest
 
 import stagegrad
-from tests.user_programs import compare
+from tests.user_programs import Programs, compare
 
-#: Programs that Numba takes long to compile, and that would teach nothing beyond what shorter ones of their kind do.
-SLOW_TO_COMPILE = {"barrier_option", "determinant_by_shrinking", "elimination_that_may_fail", "a_dict_of_arrays_as_state", "insertion_sort"}
-PROGRAMS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+PROGRAMS = Programs()
 X = np.array([0.7, -0.4, 1.3, 0.2, 0.9])
 _rng = np.random.default_rng(11)
-
-
-def called_with(*arguments: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Adds a program with its arguments."""
-
-    def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        PROGRAMS.append((function, arguments))
-        return function
-
-    return add
 
 
 # ---------------------------------------------------------------------------------------------- arrays that change their size in a loop
 
 
-@called_with(100.0, 105.0, 0.2, 0.03, 1.0, 80.0, 6)
+@PROGRAMS.called_with(100.0, 105.0, 0.2, 0.03, 1.0, 80.0, 6)
 def barrier_option(s0, strike, sigma, r, years, barrier, n: int):
     dt = years / n
     u = np.exp(sigma * np.sqrt(dt))
@@ -52,7 +40,7 @@ def barrier_option(s0, strike, sigma, r, years, barrier, n: int):
     return v[0]
 
 
-@called_with(X, 0.1)
+@PROGRAMS.called_with(X, 0.1)
 def down_to_one(x, r):
     v = np.maximum(x, 0.0)
     while len(v) > 1:
@@ -61,7 +49,7 @@ def down_to_one(x, r):
     return v[0]
 
 
-@called_with(np.outer(X, X) + np.eye(5))
+@PROGRAMS.called_with(np.outer(X, X) + np.eye(5))
 def determinant_by_shrinking(a):
     d = 1.0
     while a.shape[0] > 1:
@@ -70,7 +58,7 @@ def determinant_by_shrinking(a):
     return d * a[0, 0]
 
 
-@called_with(X, 3)
+@PROGRAMS.called_with(X, 3)
 def history_by_append(x, n: int):
     s = x * 2.0
     for _ in range(n):
@@ -78,7 +66,7 @@ def history_by_append(x, n: int):
     return np.sum(s * s)
 
 
-@called_with(X, 2)
+@PROGRAMS.called_with(X, 2)
 def a_triangle_for_each_trip(x, n: int):
     total = 0.0
     for k in range(n):
@@ -96,7 +84,7 @@ def _coarser(v):
     return out
 
 
-@called_with(np.concatenate([X, X[:3]]))
+@PROGRAMS.called_with(np.concatenate([X, X[:3]]))
 def halved_by_a_helper(x):
     s = 1.0
     while len(x) > 1:
@@ -105,7 +93,7 @@ def halved_by_a_helper(x):
     return x[0] * s
 
 
-@called_with(X, np.array([1.0, 2.0, 3.0]), 0, 0.3)
+@PROGRAMS.called_with(X, np.array([1.0, 2.0, 3.0]), 0, 0.3)
 def arrays_that_never_meet(x, y, together: int, s):
     z = np.sum(x * y) if together else 0.0
     for _ in range(3):
@@ -117,7 +105,7 @@ def arrays_that_never_meet(x, y, together: int, s):
 # ---------------------------------------------------------------------------------------------- the value of the trip before
 
 
-@called_with(X)
+@PROGRAMS.called_with(X)
 def differences_from_the_last(x):
     total = 0.0
     for k, v in enumerate(x):
@@ -130,7 +118,7 @@ def differences_from_the_last(x):
     return total * last
 
 
-@called_with(X, X + 1.0, 3)
+@PROGRAMS.called_with(X, X + 1.0, 3)
 def the_array_of_the_trip_before(x, y, n: int):
     total = 0.0
     for i in range(n):
@@ -143,7 +131,7 @@ def the_array_of_the_trip_before(x, y, n: int):
 # ---------------------------------------------------------------------------------------------- dicts, lists and records as state
 
 
-@called_with({"a": 1.5, "b": np.array([1.0, 2.0]), "inner": {"c": 0.3}})
+@PROGRAMS.called_with({"a": 1.5, "b": np.array([1.0, 2.0]), "inner": {"c": 0.3}})
 def a_dict_as_state(p):
     state = {"x": p["a"], "v": 0.0}
     for _ in range(4):
@@ -152,7 +140,7 @@ def a_dict_as_state(p):
     return state["x"] + state["v"] * p["b"].sum()
 
 
-@called_with(X, 4)
+@PROGRAMS.called_with(X, 4)
 def a_dict_of_arrays_as_state(x, n: int):
     state = {"position": x, "speed": np.zeros_like(x), "time": 0}
     for _ in range(n):
@@ -164,7 +152,7 @@ def a_dict_of_arrays_as_state(x, n: int):
     return state["position"] @ state["speed"] + state["time"]
 
 
-@called_with(X)
+@PROGRAMS.called_with(X)
 def a_dict_that_is_filled(x):
     out = {}
     out["a"] = x[0] * 2.0
@@ -173,7 +161,7 @@ def a_dict_that_is_filled(x):
     return out["a"] * out["b"] ** 2
 
 
-@called_with(X, 3)
+@PROGRAMS.called_with(X, 3)
 def a_list_of_the_last_values(x, n: int):
     last = [0.0] * 3
     last[0] = x[0]
@@ -184,7 +172,7 @@ def a_list_of_the_last_values(x, n: int):
     return last[0] + sum(last)
 
 
-@called_with(X[:4], X[:3])
+@PROGRAMS.called_with(X[:4], X[:3])
 def product_of_polynomials(p, q):
     r = [0.0] * (len(p) + len(q) - 1)
     for i, a in enumerate(p):
@@ -193,7 +181,7 @@ def product_of_polynomials(p, q):
     return sum(c**2 for c in r) + r[-1]
 
 
-@called_with(X)
+@PROGRAMS.called_with(X)
 def insertion_sort(x):
     items = [2.0 * v for v in x]
     for i in range(1, len(items)):
@@ -205,7 +193,7 @@ def insertion_sort(x):
     return items[0] + 2.0 * items[1] + 3.0 * items[2] ** 2
 
 
-@called_with(X, 3)
+@PROGRAMS.called_with(X, 3)
 def a_list_that_grows_and_changes(x, n: int):
     items = [x[0]]
     for i in range(n):
@@ -224,7 +212,7 @@ def _sum_and_last(items, k):
     return total * len(items) + items[-1]
 
 
-@called_with(X, 3)
+@PROGRAMS.called_with(X, 3)
 def a_helper_is_given_lists_with_room_and_without(x, n: int):
     full, roomy = [x[0]] * n, [x[1]]
     for i in range(n):
@@ -234,7 +222,7 @@ def a_helper_is_given_lists_with_room_and_without(x, n: int):
     return _sum_and_last(full, 2.0) + _sum_and_last(roomy, 3.0)
 
 
-@called_with(X, X + 1.0)
+@PROGRAMS.called_with(X, X + 1.0)
 def pairs_of_one_length(x, y):
     return sum(k * a * b for k, (a, b) in enumerate(zip(x, y, strict=True), start=1))
 
@@ -251,21 +239,21 @@ class Spring:
     rest: float = 1.0
 
 
-@called_with(Particle(X, X + 1.0), 0.1)
+@PROGRAMS.called_with(Particle(X, X + 1.0), 0.1)
 def a_named_tuple_with_other_fields(particle, dt):
     for _ in range(3):
         particle = particle._replace(position=particle.position + dt * particle.speed, time=particle.time + dt)
     return particle.position.sum() * particle.time
 
 
-@called_with(Spring(0.3, 0.4), 0.1)
+@PROGRAMS.called_with(Spring(0.3, 0.4), 0.1)
 def a_dataclass_with_other_fields(spring, dt):
     for _ in range(3):
         spring = dataclasses.replace(spring, stiffness=spring.stiffness + dt * spring.rest)
     return spring.stiffness * spring.rest
 
 
-@called_with(X[:2])
+@PROGRAMS.called_with(X[:2])
 def lists_change_places(x):
     a, b = [x[0], x[1]], [1.0, 2.0]
     for _ in range(3):
@@ -273,7 +261,7 @@ def lists_change_places(x):
     return a[0] * b[1]
 
 
-@called_with(_rng.normal(size=(3, 3)), X[:3])
+@PROGRAMS.called_with(_rng.normal(size=(3, 3)), X[:3])
 def elimination_that_may_fail(a, b):
     a, b = a.copy(), b.copy()
     n = len(b)
@@ -293,10 +281,10 @@ def elimination_that_may_fail(a, b):
     return np.sum(b**2)
 
 
-RUNS = [(*program, "numpy") for program in PROGRAMS] + [(*p, "numba") for p in PROGRAMS if p[0].__name__ not in SLOW_TO_COMPILE]
+COMPILED = {"down_to_one", "history_by_append", "the_array_of_the_trip_before", "a_dict_that_is_filled", "product_of_polynomials"}
 
 
-@pytest.mark.parametrize(("function", "arguments", "target"), RUNS, ids=[f"{run[0].__name__}-{run[2]}" for run in RUNS])
+@pytest.mark.parametrize(("function", "arguments", "target"), PROGRAMS.runs(COMPILED))
 def test_program(function: Callable[..., Any], arguments: tuple[Any, ...], target: Any) -> None:
     compare(function, arguments, target)
 

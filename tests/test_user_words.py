@@ -14,7 +14,7 @@ import scipy.stats
 from scipy import stats
 
 import stagegrad
-from tests.user_programs import Programs, compare, named
+from tests.user_programs import Programs, compare
 
 PROGRAMS = Programs()
 X = np.array([0.7, 1.3, 2.1, 0.4, 0.6])
@@ -160,10 +160,7 @@ def test_guards_do_not_double_the_text() -> None:
     assert len(made.source("python").splitlines()) < 120
 
 
-RUNS = PROGRAMS.runs({*(f.__name__ for f, _ in PROGRAMS)} - {"places", "distributions"})  # two are compiled
-
-
-@pytest.mark.parametrize(("function", "arguments", "target"), RUNS, ids=named(RUNS))
+@pytest.mark.parametrize(("function", "arguments", "target"), PROGRAMS.runs(compiled=()))
 def test_words(function: Callable[..., Any], arguments: tuple[Any, ...], target: str) -> None:
     compare(function, arguments, target)
 

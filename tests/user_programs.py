@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
+import pytest
 
 import stagegrad
 from tests.complex_step import differences, flat, leaves
@@ -26,14 +27,13 @@ class Programs(list[Program]):
 
         return add
 
-    def runs(self, slow: set[str]) -> list[Any]:
-        """Each program on each target, but for those that Numba takes long to compile."""
-        return [(*program, "numpy") for program in self] + [(*p, "numba") for p in self if p[0].__name__ not in slow]
-
-
-def named(runs: list[Any]) -> list[str]:
-    """What the tests are called."""
-    return [f"{run[0].__name__}-{run[-1]}" for run in runs]
+    def runs(self, compiled: Collection[str]) -> list[Any]:
+        """Parameters of a test: each program on each target; Numba compiles those that are named, and the text of the others runs."""
+        on_numpy = [pytest.param(*program, "numpy", id=f"{program[0].__name__}-numpy") for program in self]
+        return on_numpy + [
+            pytest.param(*program, "numba", id=f"{name}-numba", marks=() if name in compiled else pytest.mark.uncompiled)
+            for name, program in ((program[0].__name__, program) for program in self)
+        ]
 
 
 def compare(function: Callable[..., Any], arguments: tuple[Any, ...], target: Any) -> None:

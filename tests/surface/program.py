@@ -24,6 +24,7 @@ from stagegrad.frontend.specs import Leaf
 from stagegrad.ir import Block, Fresh, Function, Module, Type, Var
 from stagegrad.ops import Builder, literal
 from tests.surface import NAMES, Array, Entry, Shape
+from tests.uncompiled import interpreted
 
 _KIND = {"f": "float", "i": "int", "b": "bool"}
 
@@ -105,10 +106,11 @@ def _weighted(gradients: Module, case: Case) -> Module:
 
 @cache
 def compiled(case: Case, order: int, target: str) -> Callable[..., Any]:
-    """The generated function of an order on a target; Numba compiles it at its first call."""
-    source = pipeline.spell(module(case, order), target, cache=False)
+    """The generated function of an order on a target; Numba compiles it at its first call, but for the target "uncompiled"."""
+    source = pipeline.spell(module(case, order), "numba" if target == "uncompiled" else target, cache=False)
+    text = interpreted(source.text) if target == "uncompiled" else runtime.without_disk_cache(source.text)
     scope: dict[str, Any] = {"__name__": "surface"}
-    exec(compile(runtime.without_disk_cache(source.text), f"<{target}>", "exec"), scope)
+    exec(compile(text, f"<{target}>", "exec"), scope)
     return scope[source.entry]  # type: ignore[no-any-return]  # the text defines it
 
 
