@@ -13,7 +13,7 @@ from stagegrad.frontend.emitter import Emitter
 from stagegrad.frontend.operators import COMPARISONS
 from stagegrad.frontend.scope import MISSING
 from stagegrad.frontend.stages import Poisoned
-from stagegrad.frontend.values import FALSE, TRUE, Closure, Many, Range, Record, Static, Unfit, Value, describe, leaves
+from stagegrad.frontend.values import FALSE, TRUE, Closure, Many, Numbers, Range, Record, Static, Unfit, Value, describe, leaves
 from stagegrad.ir import BOOL, FLOAT, INT, Atom, Lit, Type, Var
 from stagegrad.ops import literal
 
@@ -78,6 +78,10 @@ class Arithmetic(Emitter):
         """A list of one number, repeated as often as is known at run time only."""
         raise NotImplementedError
 
+    def joined_lists(self, left: Value, right: Value, node: ast.AST) -> Value | None:
+        """``left + right`` for lists of which one is of computed length; None for anything else."""
+        raise NotImplementedError
+
     # ------------------------------------------------------------------------------------------ operators
 
     def operate(self, op: str, left: Value, right: Value, node: ast.AST) -> Value:
@@ -89,6 +93,8 @@ class Arithmetic(Emitter):
         if op == "add" and isinstance(left, Many) and isinstance(right, Many) and left.display == right.display != "iterator":
             items = left.items + right.items
             return Many(items) if left.display == "tuple" else self.new_list(items)
+        if op == "add" and (joined := self.joined_lists(left, right, node)) is not None:
+            return joined
         if any(map(self.is_array, (left, right))) or not op:
             return self.on_arrays(op, left, right, node)
         if op == "mul" and (many := _repetition(left, right)):
@@ -99,6 +105,9 @@ class Arithmetic(Emitter):
         if op == "mul" and (single := _repeated_at_run_time(left, right)):
             return self.repeated(*single, node)
         if op == "mul" and (repeated := next((side for side in (left, right) if isinstance(side, Many)), None)):
+            if any(isinstance(item, Many | Numbers) for item in repeated.items):
+                message = "this list would hold one list several times: what is written to it in one place is seen in all"
+                raise self.refusal(node, message, "[[0.0] * m for _ in range(n)]")
             message = f"a number is needed here, and this is {describe(repeated)}; repeating it with * is not supported"
             raise self.refusal(node, message, "an array: np.zeros(n), np.full(n, x)")
         if op == "mod" and isinstance(left, Static) and isinstance(left.thing, str):

@@ -163,10 +163,15 @@ class Arrays(Calls):
         links = [node]
         while isinstance(links[-1].value, ast.Subscript):
             links.append(links[-1].value)
-        value: Value | Section = self.usable(self.expr(links[-1].value), links[-1])
-        for link in reversed(links):
+        found, rest = self.first_links(self.usable(self.expr(links[-1].value), links[-1]), links[::-1])
+        value: Value | Section = found
+        for link in rest:
             value = self.part(value, link)
         return self.read_section(value, node) if isinstance(value, Section) else value
+
+    def first_links(self, value: Value, links: Sequence[ast.Subscript]) -> tuple[Value, Sequence[ast.Subscript]]:
+        """What the first links of a chain of subscripts denote together, and those behind them."""
+        return value, links
 
     def part(self, value: Value | Section, link: ast.Subscript) -> Value | Section:
         """One link of a chain of subscripts."""

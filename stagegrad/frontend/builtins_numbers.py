@@ -167,6 +167,8 @@ _OPERATORS: dict[object, Handler] = {
     getattr(operator, name): partial(_operator, op=op)
     for name, op in {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "floordiv": "floordiv", "mod": "mod", "pow": "pow"}.items()
 }
+
+
 def _counted(low: Calls, args: list[Value], node: ast.Call, name: str) -> Value:
     """``math.comb(n, k)`` and its kin, for ints: at once where they are constants."""
     low.expect(args, 2, 2, f"math.{name}", node)

@@ -78,7 +78,17 @@ class Columns(Ufuncs):
     def item_at(self, owner: Numbers, place: Atom, node: ast.AST) -> Value:
         """The item at a position that is counted from the front."""
         atoms = [self._row(column, leaf.type, place, node) for column, leaf in zip(owner.columns, leaves(owner.item), strict=True)]
-        return fill(owner.item, iter(atoms))
+        return self._with_counts(fill(owner.item, iter(atoms)), node)
+
+    def _with_counts(self, value: Value, node: ast.AST) -> Value:
+        """An item, the lists in it as long as their arrays: a list in a list has no room behind its last item."""
+        match value:
+            case Numbers(columns=(first, *_)):
+                return replace(value, count=self.emit("extent", [first], node, (("axis", 0),)))
+            case Many(items) | Record(items=items):
+                return replace(value, items=tuple(self._with_counts(item, node) for item in items))
+            case _:
+                return value
 
     def _row(self, column: Atom, type: Type, place: Atom, node: ast.AST) -> Atom:
         found = self.emit("load", [column, place], node, _at_row(type))
@@ -163,7 +173,7 @@ class Columns(Ufuncs):
         for column in exact.columns:
             at: list[tuple[str, Attr]] = [("at", f"[{text.format(*(f'{{{k}}}' for k in range(len(bounds))))}]"), ("rank", column.type.rank)]
             found.append(self.emit("load", [column, *bounds], node, at))
-        return replace(exact, columns=tuple(found), count=self.length(found[0], node))
+        return replace(exact, columns=tuple(found), count=self.length(found[0], node), ident=self.new_ident())
 
     # ------------------------------------------------------------------------------------------ sizes before a loop
 

@@ -89,13 +89,15 @@ class Statements(ListMethods):
 
     def _statement(self, stmt: ast.stmt) -> Flow:
         match stmt:
+            case ast.Assign() if self.exchanged(stmt):
+                pass
             case ast.Assign():
-                value = self.expr(stmt.value)
+                value = self.assigned_value(stmt.targets[0], stmt.value) if len(stmt.targets) == 1 else self.expr(stmt.value)
                 for target in stmt.targets:
                     value = self.assign(target, value, stmt)
             case ast.AnnAssign():
                 if stmt.value is not None:
-                    self.assign(stmt.target, self.expr(stmt.value), stmt)
+                    self.assign(stmt.target, self.assigned_value(stmt.target, stmt.value), stmt)
             case ast.AugAssign():
                 self._augment(stmt)
             case ast.Expr():
@@ -158,8 +160,7 @@ class Statements(ListMethods):
                 return value
             case ast.Subscript():
                 if not self.store(target, value, stmt) and not self.replace_item(target, value, stmt):
-                    message = "assignment to an item is not supported here: it must be an array, or a list or dict made in this function"
-                    raise self.unknown(target, message, "an array, or a name for each item")
+                    raise self.unknown(target, *self.not_replaced(target))
                 return value
             case ast.Attribute():
                 raise self.refusal(target, "assignment to an attribute is not supported", "a local name, returned at the end")
@@ -187,7 +188,9 @@ class Statements(ListMethods):
         if isinstance(stmt.target, ast.Subscript) and self.augment_item(stmt, stmt.target):
             return
         target = stmt.target
-        if isinstance(target, ast.Subscript) and (isinstance(self.held_by(target), Numbers) or self.row_of(target) or self.item_of(target)):
+        if isinstance(target, ast.Subscript) and (
+            isinstance(self.held_by(target), Numbers) or self.rows_of(target) or self.item_of(target)
+        ):
             self._augment_known(stmt, target)
             return
         if not isinstance(stmt.target, ast.Name):

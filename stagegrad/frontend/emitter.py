@@ -9,6 +9,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from stagegrad.frontend.scope import Frame
@@ -19,7 +20,6 @@ from stagegrad.frontend.values import (
     TRUE,
     Key,
     Many,
-    Numbers,
     Record,
     Slot,
     Unfit,
@@ -354,10 +354,9 @@ class _Phis:
         if skeleton is None or isinstance(skeleton, Unfit):
             return skeleton or Unfit()
         hidden = key[1].startswith("$")
-        name = "" if hidden or isinstance(skeleton, Many | Numbers | Record) else self._word(key)
-        atoms = [
-            self.atom(a, b, leaf.type, name, hidden) for a, b, leaf in zip(leaves(pair[0]), leaves(pair[1]), leaves(skeleton), strict=True)
-        ]
+        names = chain(["" if hidden or isinstance(skeleton, Many | Record) else self._word(key)], repeat(""))
+        parts = zip(leaves(pair[0]), leaves(pair[1]), leaves(skeleton), strict=True)
+        atoms = [self.atom(a, b, leaf.type, name, hidden) for name, (a, b, leaf) in zip(names, parts, strict=False)]
         return fill(skeleton, iter(atoms))
 
     def _word(self, key: Key) -> str:

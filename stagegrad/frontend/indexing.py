@@ -1,7 +1,8 @@
 """Subscripts as text with holes: what ``a[i, 1:, None]`` reads, for any mixture of ints, slices, `...`, None and index arrays.
 
 A `Step` is one subscript, or ``.T``; several steps in a row, ``a[1:][i]``, make one index. Steps that take single elements along the
-first axes are joined with the step behind them: ``a[i][j]`` is ``a[i, j]``.
+first axes are joined with the step behind them: ``a[i][j]`` is ``a[i, j]``. A step that takes all of what the one before it gives is
+left out: ``a[1:][...]`` is ``a[1:]``.
 """
 
 from __future__ import annotations
@@ -35,12 +36,19 @@ class Step:
         return not self.suffix and not self.gather and all(part == _HOLE for part in self.parts)
 
     @property
+    def takes_all(self) -> bool:
+        """Whether it is ``[:]`` or ``[...]``: the same elements in the same memory."""
+        return self.rank > 0 and not self.suffix and all(part in (":", "...") for part in self.parts)
+
+    @property
     def text(self) -> str:
         return self.suffix or f"[{', '.join(self.parts)}]"
 
 
 def joined(steps: Sequence[Step], step: Step) -> tuple[Step, ...]:
     """The chain with one more link, written as one subscript where that means the same."""
+    if steps and step.takes_all and not steps[-1].gather and not steps[-1].suffix:
+        return tuple(steps)
     if steps and steps[-1].takes_elements and not step.suffix and not step.gather:
         last = steps[-1]
         return (*steps[:-1], Step(last.parts + step.parts, last.atoms + step.atoms, step.rank))

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from stagegrad.frontend.decisions import Reconsidered
 from stagegrad.frontend.emitter import RETURNED, Arm, Flow
 from stagegrad.frontend.expressions import MOST_ITEMS
 from stagegrad.frontend.loops import LoopLowering
@@ -31,29 +32,6 @@ MOST_TRIPS = 1000
 _MOST_COMPUTED = 8
 #: Ints among the items of a kept loop are smaller.
 _LARGE = 2**31
-
-#: A loop in a text: where it stands, and its target.
-Place: TypeAlias = tuple[Span, Span]
-
-
-@dataclass(frozen=True)
-class Decisions:
-    """Which loops over known items are kept, and which must be written out: all of them if these are None."""
-
-    kept: frozenset[Place] = frozenset()
-    written_out: frozenset[Place] | None = frozenset()
-
-    def may_keep(self, place: Place) -> bool:
-        """Whether nothing is known against keeping a loop."""
-        return self.written_out is not None and place not in self.written_out
-
-
-class Reconsidered(Exception):
-    """A loop is better lowered in the other way: the function is lowered again."""
-
-    def __init__(self, decisions: Decisions) -> None:
-        super().__init__(str(decisions))
-        self.decisions = decisions
 
 
 class KnownItems:
@@ -151,8 +129,9 @@ class KnownItems:
         return flow
 
     def _to_be_written_out(self) -> Reconsidered:
-        assert self.decisions.written_out is not None
-        return Reconsidered(Decisions(self.decisions.kept - {self.place}, self.decisions.written_out | {self.place}))
+        old = self.decisions
+        assert old.written_out is not None
+        return Reconsidered(replace(old, kept=old.kept - {self.place}, written_out=old.written_out | {self.place}))
 
     def _picked(self, items: Sequence[Value], index: Atom) -> Value:
         """The item at a position, column by column."""

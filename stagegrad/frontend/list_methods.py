@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from stagegrad.frontend.growth import OF_DICTS, OF_LISTS
-from stagegrad.frontend.lists import Lists, OtherNumbers, each_of, is_list, of_one_kind, same_leaves
+from stagegrad.frontend.lists import OtherNumbers, each_of, is_list, of_one_kind, same_leaves
 from stagegrad.frontend.sorting import sorted_items
+from stagegrad.frontend.tables import Tables
 from stagegrad.frontend.values import FALSE, Key, Many, Numbers, Record, Slot, Static, Value, describe, idents, leaves, undefined
 from stagegrad.frontend.words_creation import as_type
 from stagegrad.ir import INT, Atom, Lit, Type, Var
@@ -22,7 +23,7 @@ from stagegrad.ops import literal
 NOTHING = Static(None)
 
 
-class ListMethods(Lists):
+class ListMethods(Tables):
     """Lowers calls of methods of lists and dicts."""
 
     now: ast.stmt | None = None  # the statement that is being lowered; None in the test of a loop

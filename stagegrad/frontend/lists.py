@@ -39,7 +39,7 @@ from stagegrad.frontend.values import (
     named_anew,
     undefined,
 )
-from stagegrad.ir import FLOAT, Atom, Lit, Var
+from stagegrad.ir import FLOAT, Atom, Lit, Type, Var
 from stagegrad.ops import literal
 
 
@@ -105,7 +105,7 @@ class Lists(Columns):
     def _longer(self, key: Key, target: Value, value: Value, node: ast.AST) -> Value:
         """A list with one more item."""
         assert isinstance(target, Many | Numbers)
-        if not self._is_alone(target.ident, self.env):
+        if not self.is_alone(target.ident, self.env):
             message = "this list has another name as well, or is not this function's own: what append does to it would be seen there"
             raise self.refusal(node, message, f"a list of its own: {key[1]} = []")
         self.shared(value)
@@ -115,7 +115,7 @@ class Lists(Columns):
         if not any(loop.get(key) == target.ident for loop in self.growing):  # a list of this trip has no room from before the loop
             more = self.arithmetic("add", target.count, literal(1), node)
             target = self.moved(target, more, node)
-        item = self._item_for(target, value, node)
+        item = self._item_for(target, self.fitting_row(target, value, node), node)
         longer = self.with_item(target, target.count, item, node, self.word(self.frame, key[1]))
         return replace(longer, count=self.arithmetic("add", target.count, literal(1), node), exact=False, item=_joined(target.item, item))
 
@@ -161,7 +161,7 @@ class Lists(Columns):
         if isinstance(numbers := self.held_by(target), Numbers):
             self._replace_number(target, numbers, value, node)
             return True
-        if self._replace_in_row(target, value, node):
+        if self.replace_in_row(target, value, node):
             return True
         if (spread := self._as_numbers(target, value, node)) is not None:
             self._replace_number(target, spread, value, node)
@@ -218,49 +218,34 @@ class Lists(Columns):
         self.require_own(key, owner, node)
         if isinstance(target.slice, ast.Slice):
             raise self.refusal(target, "a section of a list cannot be assigned to", "an array: np.array(...)")
-        item = self._apart_from(owner, self.as_item(self.usable(value, node), node))
+        value = self.fitting_row(owner, self.usable(value, node), node)
+        item = self._apart_from(owner, self.as_item(value, node))
+        if owner.holds is not None and not owner.holds.rank:
+            self.require_kind(key, owner.holds, item, node)
         together = of_one_kind(owner.item, item)
         if together is None or not same_leaves(together, owner.item):
             raise self.refusal(node, f"this list holds {each_of(owner.item)}, and what is put into it is {describe(item)}", "[0.0] * n")
         self.require_fit(owner, item, node)
-        place = self._index_in(owner, target.slice, node)
+        place = self.index_in(owner, target.slice, node)
         changed = self.with_item(owner, place, item, node, self.word(self.frame, target.value.id))
         self.env[key] = replace(self.env[key], value=replace(changed, item=together))
 
-    def _index_in(self, owner: Numbers, index: ast.expr, node: ast.AST) -> Atom:
+    def index_in(self, owner: Numbers, index: ast.expr, node: ast.AST) -> Atom:
         """The place of an item that is written to."""
         place = self.whole(self.atom(self.expr(index), index), index, "an index")
         return place if owner.exact else self._place_in(owner, place, node)
 
-    def row_of(self, target: ast.Subscript) -> tuple[Key, Numbers] | None:
-        """The variable and what it holds, for ``name[i][j]`` where that is a list of lists whose lengths are known at run time only."""
-        if not isinstance(target.value, ast.Subscript):
-            return None
-        owner = self.held_by(target.value)
-        if not isinstance(owner, Numbers) or not isinstance(owner.item, Numbers) or not isinstance(target.value.value, ast.Name):
-            return None
-        return (self.frame.number, target.value.value.id), owner
-
-    def _replace_in_row(self, target: ast.Subscript, value: Value, node: ast.AST) -> bool:
+    def replace_in_row(self, target: ast.Subscript, value: Value, node: ast.AST) -> bool:
         """``name[i][j] = value``; False where it is something else."""
-        found = self.row_of(target)
-        if found is None or not isinstance(target.value, ast.Subscript):
-            return False
-        key, owner = found
-        row = owner.item
-        assert isinstance(row, Numbers)
-        self.require_own(key, owner, node)
-        self.require_own(key, row, node)
-        if row.holds is None or row.holds.rank or isinstance(target.slice, ast.Slice) or isinstance(target.value.slice, ast.Slice):
-            raise self.refusal(target, "only numbers in a list of lists of them can be assigned to", "an array: np.zeros((n, m))")
-        number = self.atom(self.usable(value, node), node)
-        if number.type != row.holds and (row.holds.kind != "float" or number.type.kind == "float"):
-            raise self.refusal(node, f"this list holds {row.holds.kind}s, and what is put into it is {describe(number)}", "0.0")
-        places = [self._index_in(owner, target.value.slice, node), self._index_in(row, target.slice, node)]
-        args = [owner.columns[0], *places, self.converted(number, row.holds, node)]
-        column = self.emit("store", args, node, (("at", "[{0}, {1}]"), ("rank", 0)), self.word(self.frame, key[1]))
-        self.env[key] = replace(self.env[key], value=replace(owner, columns=(column, *owner.columns[1:])))
-        return True
+        raise NotImplementedError
+
+    def fitting_row(self, owner: Numbers, value: Value, node: ast.AST) -> Value:
+        """A value that is put into a list: a list in an array, if the others in it are."""
+        raise NotImplementedError
+
+    def require_kind(self, key: Key, type: Type, number: Value, node: ast.AST) -> None:
+        """Refuses to put a number into a list of others."""
+        raise NotImplementedError
 
     def _place_in(self, owner: Numbers, place: Atom, node: ast.AST) -> Atom:
         """Where in the array an item lies: the array may have room behind the last one."""
@@ -306,12 +291,12 @@ class Lists(Columns):
 
     def require_own(self, key: Key, owner: Many | Record | Numbers, node: ast.AST) -> None:
         """Refuses to change what another name may hold as well."""
-        if not self._is_alone(owner.ident, {other: slot for other, slot in self.env.items() if other != key}):
+        if not self.is_alone(owner.ident, {other: slot for other, slot in self.env.items() if other != key}):
             kind = "list" if isinstance(owner, Numbers) else owner.display
             message = f"this {kind} has another name as well, or is not this function's own: what is written to it would be seen there"
             raise self.refusal(node, message, f"a {kind} of its own, or a name for each item")
 
-    def _is_alone(self, ident: int, others: Mapping[Key, Slot]) -> bool:
+    def is_alone(self, ident: int, others: Mapping[Key, Slot]) -> bool:
         """Whether it is the function's own, and neither held by another variable nor what a loop goes over."""
         held = (found for slot in others.values() if isinstance(slot.value, HOLDERS) for found in idents(slot.value))
         return is_own(ident) and not any(ident & other for other in (*held, *self.busy))
@@ -505,7 +490,7 @@ def each_of(item: Value) -> str:
     return f"{describe(item).split()[-1]}s" if isinstance(item, Lit) and not item.type.rank else f"what is each {describe(item)}"
 
 
-def is_list(value: Value) -> bool:
+def is_list(value: Value | None) -> bool:
     """Whether it is a list whose length is known."""
     return isinstance(value, Many) and value.display == "list"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
-from itertools import chain, count
+from itertools import chain, count, repeat
 from typing import TYPE_CHECKING, TypeAlias
 
 from stagegrad.frontend.emitter import RESULT, RETURNED, Arm, Flow
@@ -180,9 +180,10 @@ class LoopLowering:
             env.pop(carried.key, None)
             return
         entry = self.low.env.get(carried.key)
-        low, many = self.low, isinstance(carried.skeleton, Many | Numbers | Record | Range | Closure | Ref)
+        low, many = self.low, isinstance(carried.skeleton, Many | Record | Range | Closure | Ref)
         types = [leaf.type for leaf in leaves(carried.skeleton)]
-        carried.vars = [low.fresh.var("" if many else carried.word, type) for type in types]
+        words = chain(["" if many else carried.word], repeat(""))  # of a list in arrays, the first is what it is called
+        carried.vars = [low.fresh.var(word, type) for word, type in zip(words, types, strict=False)]
         for var, init in zip(carried.vars, leaves(entry.value) if entry else (), strict=False):
             guess = low.guess_of(init)
             if var.type == FLOAT and guess is not None:

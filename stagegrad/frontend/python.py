@@ -20,10 +20,10 @@ from dataclasses import dataclass, field, replace
 from stagegrad.errors import ArgumentError, NeedsTypes, Problem, StagegradSourceError, UnsupportedError
 from stagegrad.frontend.annotations import stated
 from stagegrad.frontend.calls import plain_function
+from stagegrad.frontend.decisions import Decisions, Reconsidered
 from stagegrad.frontend.deep import TOO_DEEP, deeply
 from stagegrad.frontend.emitter import ONE_TYPE
 from stagegrad.frontend.functions import CalleeNeedsInt, CalleeNeedsKnown, Effects, Inputs, Lowering, Specialisation
-from stagegrad.frontend.known_items import Decisions, Reconsidered
 from stagegrad.frontend.memory import Memory, shared
 from stagegrad.frontend.program import Capture, Program
 from stagegrad.frontend.scope import Frame, Live, Scope, Unit, parameters
@@ -136,7 +136,7 @@ def _lower(function: types.FunctionType, source: str | None, specs: Mapping[str,
         except (UnsupportedError, NeedsTypes):
             if not decisions.kept:
                 raise
-            ints, decisions = frozenset(), Decisions(written_out=None)
+            ints, decisions = frozenset(), replace(decisions, kept=frozenset(), written_out=None)
             continue
         captures = {(capture.name, id(capture.owner)): capture for capture in compilation.captures}
         signature = signature_of(function)

@@ -159,6 +159,7 @@ class Scope:
     outer: Names = frozenset()  # the names of functions around it that it assigns to
     changes: Names = frozenset()  # these, and those that functions inside it assign to
     locals: Names = frozenset()
+    in_rows: Names = frozenset()  # the names of what it writes to by more than one index: ``name[i][j] = ...``
     captured: Names = frozenset()
     after: dict[ast.stmt, Names] = field(default_factory=dict)
     head: dict[ast.stmt, Names] = field(default_factory=dict)
@@ -170,6 +171,7 @@ class Scope:
         self.outer = outer_names(inner)
         self.locals = (frozenset(assigned(inner)) | {arg.arg for arg in parameters(self.node)}) - self.outer
         self.changes = changed_around(self.node)
+        self.in_rows = frozenset(_written_in_rows(inner))
         self.captured = frozenset(name for node in nested(inner) for name in free_names(node)) & self.locals
         self._before(inner, frozenset(), frozenset(), frozenset(), True)
 
@@ -220,6 +222,17 @@ class Scope:
             self.after[loop], self.head[loop] = after, head
             self.body[loop] = inside | (header if isinstance(loop, ast.While) else frozenset())
         return head | header
+
+
+def _written_in_rows(stmts: Iterable[ast.stmt]) -> Iterator[str]:
+    """The names of what statements write to by more than one index."""
+    for node in _own(stmts):
+        match node:
+            case ast.Subscript(ast.Subscript() as inner, ctx=ast.Store()):
+                while isinstance(inner, ast.Subscript):
+                    inner = inner.value  # type: ignore[assignment]  # the loop ends with what is no subscript
+                if isinstance(inner, ast.Name):
+                    yield inner.id
 
 
 def _certain(stmt: ast.stmt) -> list[str]:

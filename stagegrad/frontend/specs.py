@@ -28,7 +28,8 @@ MOST_LEAVES = 500
 class Leaf:
     """A number or an array. In a result, `like` is the position of the argument (among all leaves) that this is the gradient of.
 
-    `axes` marks the axes of an array that have one element, which broadcasting may repeat: "1n" has one row of any other number.
+    `axes` marks the axes of an array that have one element, which broadcasting may repeat: "1n" has one row of any other number. A
+    last axis of two to four may be marked as well, "n3": the coordinates of points, whose rows compiled code keeps as numbers.
     """
 
     type: Type
@@ -212,8 +213,32 @@ _CALLABLE = (types.FunctionType, types.BuiltinFunctionType, type, types.ModuleTy
 
 
 @lru_cache(maxsize=1024)
-def _marked(leaf: Leaf, single: tuple[bool, ...]) -> Leaf:
-    return dataclasses.replace(leaf, axes="".join("1" if one else "n" for one in single))
+def _marked(leaf: Leaf, marks: str) -> Leaf:
+    return dataclasses.replace(leaf, axes=marks)
+
+
+def _marks(shape: tuple[int, ...]) -> str:
+    marks = "".join("1" if size == 1 else "n" for size in shape)
+    return f"{marks[:-1]}{shape[-1]}" if len(shape) > 1 and shape[-1] in _FEW else marks
+
+
+#: The sizes of a last axis that make a program of its own, where rows are what it computes with.
+_FEW = range(2, 5)
+
+
+def without_sizes(specs: Specs) -> Specs:
+    """The same, but of each axis it is only said whether it has one element."""
+    return {name: _without_sizes(spec) for name, spec in specs.items()}
+
+
+def _without_sizes(spec: Spec) -> Spec:
+    match spec:
+        case Leaf(axes=axes) if axes and axes[-1] not in "1n":
+            return _marked(spec, f"{axes[:-1]}n")
+        case Tree(parts=parts):
+            return dataclasses.replace(spec, parts=tuple(map(_without_sizes, parts)))
+        case _:
+            return spec
 
 
 @dataclass(frozen=True)
@@ -247,7 +272,7 @@ class Reader:
         found = _ARRAYS.get(((dtype.kind, dtype.itemsize), value.ndim)) if plain else None
         if found is None:
             raise self._refused(path, value)
-        return _marked(found, tuple(size == 1 for size in value.shape)) if value.ndim else found
+        return _marked(found, _marks(value.shape)) if value.ndim else found
 
     def _container(self, value: Any, path: str) -> Spec | None:
         cls = type(value)
@@ -399,7 +424,7 @@ def word_of(spec: Spec) -> str:
     match spec:
         case Leaf(type, axes=axes):
             width = {"float": str(type.bits), "int": "64"}.get(type.kind, "")
-            marks = axes.replace("n", ":") or ":" * type.rank
+            marks = re.sub("[^1]", ":", axes) or ":" * type.rank
             return f"{type.kind}{width}" + (f"[{', '.join(marks)}]" if type.rank else "")
         case Known():
             return getattr(spec.value, "__name__", None) or repr(spec.value)
