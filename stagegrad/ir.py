@@ -215,7 +215,7 @@ class Function:
     doc: str = ""
     origin: str = "python"
     span: Span | None = field(default=None, compare=False)
-    axes: tuple[str, ...] = ()  # of each parameter, a mark for each axis: "1" has one element, "n" any other number, "?" either
+    axes: tuple[str, ...] = ()  # of each parameter, a mark for each axis: "1" has one element, "3" three, "n" not one, "?" any number
     given: tuple[int, ...] = ()  # the positions of array parameters whose memory is the function's own: results are written there
 
 

@@ -20,7 +20,7 @@ from stagegrad.emit.columns import multiplied_alone
 from stagegrad.emit.namesakes import apart
 from stagegrad.errors import ArgumentError, NameChoiceError, UnsupportedError
 from stagegrad.frontend import formula, python
-from stagegrad.frontend.deep import TOO_DEEP
+from stagegrad.frontend.deep import TOO_DEEP, require_shallow
 from stagegrad.frontend.deep import deeply_or_refused as deeply
 from stagegrad.frontend.program import Program
 from stagegrad.frontend.specs import Leaf, Spec, Tree, gradient_of, is_number, leaves, word_of
@@ -30,7 +30,7 @@ from stagegrad.ops import REGISTRY
 from stagegrad.passes import optimise
 from stagegrad.passes.constants import constants_first
 from stagegrad.passes.factors import share_factors
-from stagegrad.passes.few import few_as_numbers, small_arrays, unrolled
+from stagegrad.passes.few import few_as_numbers, reads_rows, small_arrays, unrolled
 from stagegrad.passes.filled import without_filled
 from stagegrad.passes.fuse import fuse
 from stagegrad.passes.growing import room_before_trips
@@ -116,6 +116,7 @@ def _direct(module: Module, *, in_place: bool) -> Module:
 
 def differentiate(module: Module, wrt: Sequence[int], *, several: bool) -> Module:
     """Staged IR -> IR of the value and the gradient, ``(f, dx)``, or ``(f, (dx, ...))`` where `several`."""
+    deeply(lambda: require_shallow(module, wrt))
     adjoint = _reversed(module, wrt)
     named = deeply(lambda: apart(module.main, adjoint.main))
     if named is not module.main:
@@ -133,7 +134,7 @@ def _reversed(module: Module, wrt: Sequence[int]) -> Module:
 def _simplified(module: Module, change: Callable[[Module], Module]) -> Module:
     """The module changed and simplified; itself, where nothing is changed."""
     changed = deeply(lambda: _checked(change(module)))
-    return module if changed == module else deeply(lambda: _checked(optimise.simplify(changed)))
+    return module if deeply(lambda: changed == module) else deeply(lambda: _checked(optimise.simplify(changed)))
 
 
 def gradient_alone(adjoint: Module, name: str) -> Module:
@@ -338,6 +339,11 @@ class Build:
     def checked(self) -> bool:
         """Whether compiled code must ask if an index is in range: what a program without arrays of its own indexes is a tape."""
         return self.arrays and not in_range(self.primal)
+
+    @cached_property
+    def reads_rows(self) -> bool:
+        """Whether the program computes with rows of its arguments, which compiled code keeps as numbers if they are short."""
+        return self.options.chosen_target == "numba" and reads_rows(self.program.module)
 
     @cached_property
     def _compiled(self) -> Build:

@@ -174,9 +174,9 @@ class Dimensions:
             self.ever[other] = dim
 
     def axis(self, mark: str) -> Dim:
-        """The dimension of a parameter's axis: "1" for one element, "n" for any other number, "?" where it is not known."""
-        if mark == "1":
-            return 1
+        """The dimension of a parameter's axis: "1" for one element, "3" for three, "n" for any number but one, "?" for any number."""
+        if mark.isdigit():
+            return int(mark)
         dim = self.unknown()
         if mark == "n":
             self.several.add(dim)

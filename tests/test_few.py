@@ -343,6 +343,52 @@ def test_random_programs(start: int) -> None:
     assert changed > 15
 
 
+def pulled(pos, m, h: float, steps: int):
+    pos = pos.copy()
+    n, axes = pos.shape
+    for _ in range(steps):
+        force = np.zeros_like(pos)
+        for i in range(n):
+            for j in range(n):
+                if i != j:
+                    d = pos[j] - pos[i]
+                    force[i] += m[j] * d / (np.sum(d * d) + 0.1) ** 1.5
+            for k in range(axes):
+                force[i, k] -= 0.1 * pos[i, k]
+        pos += h * force
+    return np.sum(pos**2)
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3, 5])
+def test_rows_of_points(axes: int) -> None:
+    """How many coordinates points have is part of the program where it is two to four, and their rows are numbers then."""
+    args = (DRAW(-1.0, 1.0, (4, axes)), DRAW(0.5, 1.0, 4), 0.05, 2)
+    compiled = stagegrad.compile(pulled)
+    value, gradient = compiled.value_and_grad(*fresh(args))
+    assert value == pytest.approx(pulled(*fresh(args)), rel=1e-13)
+    assert compiled(*fresh(args)) == pytest.approx(value, rel=1e-13)
+    found = np.concatenate([np.ravel(one) for one in gradient])
+    np.testing.assert_allclose(found, differences(pulled, args), rtol=1e-6, atol=1e-8)
+    assert ("d_1 = " in compiled.source("numba")) is (axes in (2, 3))
+
+
+def test_points_of_two_sizes_take_turns() -> None:
+    compiled = stagegrad.compile(pulled, target="numba")
+    for axes in (3, 5, 3, 2, 5, 3):
+        args = (DRAW(-1.0, 1.0, (3, axes)), np.ones(3), 0.05, 1)
+        assert compiled(*fresh(args)) == pytest.approx(pulled(*fresh(args)), rel=1e-13)
+
+
+def test_other_programs_are_not_made_for_each_size() -> None:
+    def total(x):
+        return np.sum(x[:, 0] * x[1, 1])
+
+    compiled = stagegrad.compile(total, target="numpy")
+    for axes in (2, 3, 4, 7):
+        assert compiled(np.ones((3, axes))) == 3.0
+    assert len(compiled._builds) == 1
+
+
 def test_names_that_are_taken() -> None:
     def f(p, n: int):
         p_0 = 2.0

@@ -212,7 +212,7 @@ class _Tests:
         dtype = self.scope.hold(f"{leaf.type.kind}{leaf.type.bits}", dtype_of(leaf.type))
         found = [f"type({named}) is {self.scope.hold('ndarray', numpy.ndarray)}", f"{word}.dtype {'==' if self.loose else 'is'} {dtype}"]
         found += [f"{word}.ndim == {leaf.type.rank}"]
-        found += [f"{word}.shape[{k}] {'==' if mark == '1' else '!='} 1" for k, mark in enumerate(leaf.axes)]
+        found += [f"{word}.shape[{k}] {'!= 1' if mark == 'n' else f'== {mark}'}" for k, mark in enumerate(leaf.axes)]
         if not case.boundary.numba:
             return found
         apart, turned = position in case.boundary.apart, position in case.boundary.turned

@@ -42,7 +42,7 @@ from stagegrad.ir import (
 from stagegrad.ops import find, literal
 from stagegrad.passes.few.moves import Sizes, moved, position
 from stagegrad.passes.few.unroll import unrolled
-from stagegrad.passes.few.uses import Uses, is_elementwise, is_few, is_row, is_suited
+from stagegrad.passes.few.uses import Uses, is_elementwise, is_few, is_row, is_suited, reads_rows
 from stagegrad.shapes import Dim, Dimensions, dimensions
 
 #: A function that would become longer stays as it was.
@@ -341,27 +341,27 @@ class _Few:
         return self.keep(out, sizes, [literal(_FILLED[stage.op])] * math.prod(sizes))
 
     def _row_read(self, stage: Stage) -> bool:
-        """Reads the elements of a matrix's row, if it has few."""
+        """Reads the elements of a row of a larger array, if it has few."""
         sizes = self.sizes(stage.out)
         if sizes is None or self._is_numbers(stage.args[0]) or not self.uses.serve(stage.out):
             return False
-        matrix, row = map(self.atom, stage.args)
-        self._ask(matrix, self.found.of[stage.out], sizes, first=1)
-        return self.keep(stage.out, sizes, [self._read(matrix, (row, number)) for number in range(sizes[0])])
+        array, *row = map(self.atom, stage.args)
+        self._ask(array, self.found.of[stage.out], sizes, first=len(row))
+        return self.keep(stage.out, sizes, [self._read(array, (*row, number)) for number in range(sizes[0])])
 
     def _row_written(self, stage: Stage) -> bool:
-        """Writes numbers to the elements of a matrix's row."""
-        matrix, value = stage.args[0], stage.args[-1]
-        if not is_row(stage, stage.args[1:-1]) or not self._is_numbers(value) or matrix not in self.found.of:
+        """Writes numbers to the elements of a row of a larger array."""
+        whole, value, at = stage.args[0], stage.args[-1], stage.args[1:-1]
+        if not is_row(stage, at) or not self._is_numbers(value) or whole not in self.found.of or self._is_numbers(whole):
             return False
-        assert isinstance(matrix, Var) and isinstance(value, Var)
-        held, array, row = self.numbers[value], self.atom(matrix), self.atom(stage.args[1])
-        if matrix.type.kind != "float" or matrix.type.bits != 64:
+        assert isinstance(whole, Var) and isinstance(value, Var)
+        if whole.type.kind != "float" or whole.type.bits != 64:
             return False
-        self._ask(array, self.found.of[matrix][1:], held.sizes, first=1)
+        held, array, row = self.numbers[value], self.atom(whole), tuple(map(self.atom, at))
+        self._ask(array, self.found.of[whole][len(at) :], held.sizes, first=len(at))
         for number, item in enumerate(held.items, 1):
             out = stage.out if number == len(held.items) else self.fresh.like(stage.out)
-            self.emit(Stage(out, "store", (array, row, literal(number - 1), item), _at(2), "", stage.span))
+            self.emit(Stage(out, "store", (array, *row, literal(number - 1), item), _at(len(at) + 1), "", stage.span))
             array = out
         return True
 
@@ -510,4 +510,4 @@ def _source(number: int, sizes: Sizes, own: Sizes) -> int:
     return found
 
 
-__all__ = ["few_as_numbers", "small_arrays", "unrolled"]
+__all__ = ["few_as_numbers", "reads_rows", "small_arrays", "unrolled"]

@@ -9,13 +9,13 @@ An index that a loop computes keeps an array from being numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from stagegrad.ir import Atom, Block, For, Fresh, Function, Lit, Module, Stage, Stmt, Var, clone, substitute, walk, with_blocks
 from stagegrad.ops import literal
 from stagegrad.passes.few.uses import is_few, is_suited
-from stagegrad.shapes import shapes
+from stagegrad.shapes import Shape, dimensions, shapes
 
 #: More trips stay a loop.
 _MOST_TRIPS = 4
@@ -27,9 +27,10 @@ def unrolled(module: Module) -> Module:
 
 
 def _unrolled(function: Function, module: Module) -> Function:
-    if not any(isinstance(stmt, For) and _trips(stmt) for stmt in walk(function.body)):
+    if not any(isinstance(stmt, For) for stmt in walk(function.body)):
         return function
     fresh, sizes = Fresh(function), shapes(function, module=module)
+    fixed = dimensions(function, module=module).of
 
     def is_small(array: Var) -> bool:
         dims = [dim for dim in sizes.get(array, ()) if isinstance(dim, int)]
@@ -40,6 +41,9 @@ def _unrolled(function: Function, module: Module) -> Function:
         known: dict[Var, Atom] = {}
         for given in block.stmts:
             stmt = with_blocks(_renamed(given, known), within)
+            if isinstance(stmt, Stage) and stmt.op == "extent" and (size := _extent(stmt, fixed)) is not None:
+                known[stmt.out] = literal(size)
+                continue
             trips = _trips(stmt) if isinstance(stmt, For) else None
             if isinstance(stmt, For) and trips is not None and _counts_through(stmt, is_small):
                 made, results = _written_out(stmt, trips, fresh)
@@ -50,6 +54,13 @@ def _unrolled(function: Function, module: Module) -> Function:
         return Block(tuple(stmts), tuple(known.get(atom, atom) if isinstance(atom, Var) else atom for atom in block.results))
 
     return replace(function, body=within(function.body))
+
+
+def _extent(stage: Stage, sizes: Mapping[Var, Shape]) -> int | None:
+    """How many elements an array has along an axis, if its type says it."""
+    array, axis = stage.args[0], dict(stage.attrs).get("axis", 0)
+    size = sizes[array][axis] if isinstance(array, Var) and array in sizes and isinstance(axis, int) else None
+    return size if isinstance(size, int) else None
 
 
 def _renamed(stmt: Stmt, known: dict[Var, Atom]) -> Stmt:

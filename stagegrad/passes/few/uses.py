@@ -10,7 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from stagegrad.ir import Atom, Call, For, Function, If, Lit, Stage, Stmt, Type, Var, While, uses, variables, walk
+from stagegrad.ir import Atom, Call, For, Function, If, Lit, Module, Stage, Stmt, Type, Var, While, uses, variables, walk
 from stagegrad.ops import find
 
 #: What is done with numbers as well: `elementwise` operations aside.
@@ -95,7 +95,16 @@ def _is_written_down(stage: Stage, indices: tuple[Atom, ...]) -> bool:
 
 
 def is_row(stage: Stage, indices: tuple[Atom, ...]) -> bool:
-    """Is it a row of a matrix that a stage reads or writes, ``m[i]``?"""
-    attrs = dict(stage.attrs)
-    one = len(indices) == 1 and indices[0].type.kind == "int" and not indices[0].type.rank
-    return one and stage.args[0].type.rank == 2 and attrs.get("at") == "[{0}]" and attrs.get("rank") == 1 and not attrs.get("gather")
+    """Is it a row of an array that a stage reads or writes, ``m[i]`` of a matrix or ``m[i, j]`` of an array of three axes?"""
+    attrs, count = dict(stage.attrs), len(indices)
+    whole = f"[{', '.join(f'{{{k}}}' for k in range(count))}]"
+    plain = all(index.type.kind == "int" and not index.type.rank for index in indices)
+    at = attrs.get("at", whole), attrs.get("rank", 0), stage.args[0].type.rank
+    return plain and count > 0 and at == (whole, 1, count + 1) and not attrs.get("gather")
+
+
+def reads_rows(module: Module) -> bool:
+    """Does a program read rows of floats in loops? How long they are may be worth to know."""
+    loops = (stmt for function in module.functions for stmt in walk(function.body) if isinstance(stmt, (For, While)))
+    stages = (stmt for loop in loops for stmt in walk(loop.body) if isinstance(stmt, Stage) and stmt.op == "load")
+    return any(is_suited(stage.out.type) and is_row(stage, stage.args[1:]) for stage in stages)
