@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from stagegrad.analysis import Rows
-from stagegrad.ir import Atom, Block, For, Fresh, Function, Stage, Var, While, binds, inner_binds, walk, with_blocks
+from stagegrad.ir import Atom, Block, For, Fresh, Function, Stage, Var, While, binds, inner_binds, variables, walk, with_blocks
 from stagegrad.names import count_reads
 from stagegrad.passes.fuse.items import LOOPS, Item, dims_in
 from stagegrad.passes.fuse.nest import SIZE_WORDS, Fused
@@ -75,6 +75,8 @@ class Fuser:
         one = filling(stage, self.nodes)
         if one is None or not order.knows({*one.axes, *dims_in(one.met)}, one.out):
             return None
+        if stage.op == "accumulate" and any(counts[var] > 1 for var in variables(stage.args[:1])):
+            return None  # who reads it as it was might need a copy of all of it
         return self.nodes.joined(one.node, order.place) if self.shares(one, counts, found) else one
 
     def shares(self, filling: Filling, counts: Mapping[Var, int], found: Mapping[Var, Node]) -> bool:

@@ -8,13 +8,14 @@ Each formula is that of the operation's own helper (`stagegrad.rules`), so that 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import replace
 
-from stagegrad.ir import INT, Atom, Attr, Block, Fresh, Function, Lit, Stage, Stmt, Var, with_blocks
+from stagegrad.ir import INT, Atom, Attr, Block, Fresh, Function, Lit, Stage, Stmt, Var, walk, with_blocks
+from stagegrad.names import count_reads
 from stagegrad.ops import find, literal
 from stagegrad.passes.fuse.nodes import axes_along, fits_a_loop
-from stagegrad.shapes import Dimensions, Shape, dimensions
+from stagegrad.shapes import Shape, dimensions
 
 #: An index that takes every element of every axis, and may add axes of one element: ``[:, None]``.
 _WHOLE = re.compile(r"\[(:|None)(, (:|None))*\]")
@@ -24,13 +25,24 @@ _PICKED = re.compile(r"\[\{0\}(, \{\d\})*(, :)*\]")
 
 def expanded(function: Function) -> Function:
     """The function with its composite array stages written out."""
-    expander = _Expander(Fresh(function), dimensions(function, hopeful=True))
-    return replace(function, body=expander.block(function.body))
+    expander = _Expander(function)
+    return replace(function, body=_without(expander.block(function.body), expander.gone))
+
+
+def _without(block: Block, gone: Set[Var]) -> Block:
+    """The block without the stages that make these values."""
+    if not gone:
+        return block
+    kept = (stmt for stmt in block.stmts if not (isinstance(stmt, Stage) and stmt.out in gone))
+    return replace(block, stmts=tuple(with_blocks(stmt, lambda inner: _without(inner, gone)) for stmt in kept))
 
 
 class _Expander:
-    def __init__(self, fresh: Fresh, found: Dimensions) -> None:
-        self.fresh, self.dimensions = fresh, found
+    def __init__(self, function: Function) -> None:
+        self.fresh, self.dimensions = Fresh(function), dimensions(function, hopeful=True)
+        self.reads = count_reads(function.body)
+        self.makers: dict[Atom, Stage] = {stmt.out: stmt for stmt in walk(function.body) if isinstance(stmt, Stage)}
+        self.gone: set[Var] = set()  # what nobody reads any more
         self.zeros: set[Var] = set()
         self.positions: dict[Atom, Atom] = {}  # the index arrays that count 0, 1, 2, …, with their lengths
         self.stmts: list[Stmt] = []
@@ -131,6 +143,17 @@ def _tied(expander: _Expander, stage: Stage) -> bool:
     here = expander.emit(stage, "where", expander.emit(stage, "eq", x, extreme), literal(1.0), zero, name="tied")
     number = expander.emit(stage, "sum", here, name="ties", axis=axes, keepdims=True)
     return expander.last(stage, "div", here, number)
+
+
+def _dot(expander: _Expander, stage: Stage) -> bool:
+    """``x @ y`` of two vectors of one length is the sum of their products."""
+    first, second = (expander.dims(arg) for arg in stage.args)
+    equal = expander.dimensions.equal
+    alike = len(first) == len(second) == 1 and equal(first[0]) == equal(second[0]) and 1 not in (*first, *second)
+    if not alike or any(arg.type.kind != "float" for arg in stage.args) or stage.args[0].type != stage.args[1].type:
+        return False
+    each = expander.emit(stage, "square", stage.args[0]) if len({*stage.args}) == 1 else expander.emit(stage, "mul", *stage.args)
+    return expander.last(stage, "sum", each)
 
 
 # ---------------------------------------------------------------------------------------------- exponentials
@@ -259,7 +282,27 @@ def _added(expander: _Expander, stage: Stage) -> bool:
     return expander.last(stage, "add", array, more)
 
 
+def _stored(expander: _Expander, stage: Stage) -> bool:
+    """``a[i] = a[i] + v`` of rows is ``a[i] += v``, where the sum is nobody else's."""
+    value = stage.args[-1]
+    total = expander.makers.get(value)
+    if not value.type.rank or total is None or total.op not in ("add", "sub") or dict(stage.attrs).get("gather"):
+        return False
+    for row, more in (total.args, total.args[::-1])[: 1 if total.op == "sub" else 2]:
+        made, own = expander.makers.get(row), expander.makers.get(more)
+        if made is None or made.op != "load" or (made.args, made.attrs) != (stage.args[:-1], stage.attrs):
+            continue
+        if own is not None and own.op == "load" and own.args[0] == stage.args[0]:
+            return False  # it is read where it is written to: a copy would be made
+        if expander.reads[made.out] == expander.reads[total.out] == 1 and row.type == value.type == replace(more.type, rank=row.type.rank):
+            expander.gone |= {made.out, total.out}
+            more = expander.emit(stage, "neg", more) if total.op == "sub" else more
+            return expander.last(stage, "accumulate", *stage.args[:-1], more, **dict(stage.attrs))
+    return False
+
+
 _CHANGES: dict[str, Callable[[_Expander, Stage], bool]] = {
     "mean": _mean, "var": _var, "std": _var, "norm": _norm, "tied": _tied, "softmax": _softmax, "log_softmax": _log_softmax,
-    "shares": _shares, "logsumexp": _logsumexp, "load": _read, "accumulate": _added,
+    "shares": _shares, "logsumexp": _logsumexp, "matmul": _dot, "load": _read, "store": _stored,
+    "accumulate": _added,
 }  # fmt: skip

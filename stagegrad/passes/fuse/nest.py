@@ -285,15 +285,16 @@ class Fused:
         """An array for each value of a group that is read outside of its loop."""
         for node in group:
             if node.into and not depth:
-                slot = self.carried(self.current(node.stage.args[0]))
+                before = self.memory.get(node.stage.args[0]) if isinstance(node.stage.args[0], Var) else None
+                slot = before.slot if before is not None and before.slot in self.slots else self.carried(self.current(node.stage.args[0]))
                 self.memory[node.out] = Memory(slot, tuple(range(node.out.type.rank)))
             makes_its_own = node.reduces and node.first_gone == depth
             if node.out not in outside or node.out in self.memory or makes_its_own:
                 continue
-            before = self.replaced(node) if not depth else None
-            if before is not None:
-                slot = self.carried(self.current(before))
-                self.memory[before] = self.memory[node.out] = Memory(slot, tuple(range(node.out.type.rank)), in_place=True)
+            old = self.replaced(node) if not depth else None
+            if old is not None:
+                slot = self.carried(self.current(old))
+                self.memory[old] = self.memory[node.out] = Memory(slot, tuple(range(node.out.type.rank)), in_place=True)
             elif depth in node.kept or (not depth and node.out.type.rank):
                 self.room(node, depth)
 
@@ -414,7 +415,7 @@ class Fused:
         if node.into:
             slot = self.memory[node.out].slot
             place = tuple(self.entry(entry, indices, values) for entry in node.into)
-            self.write("store", slot, place, args[0], node.stage.note)
+            self.write(node.stage.op, slot, place, args[0], node.stage.note)
             assert isinstance(slot.now, Var)
             self.sides[slot.now] = self.sides[node.out]
             return

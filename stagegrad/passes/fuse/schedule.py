@@ -67,16 +67,19 @@ class Schedule:
             time = max((self.provided(size, ready) for size in item.sizes), default=0)
             for ref in item.reads:
                 maker = makers.get(ref.base) if isinstance(ref.base, Var) else None
-                if maker is not None and maker.axes[self.depth] == dim and _in_step(maker, ref, self.depth):
+                if maker is not None and maker.axes[self.depth] == dim and _in_step(maker, ref, self.depth) and self.is_next(maker, item):
                     time = max(time, found[id(maker)][0])
                 else:
                     time = max(time, ready.get(ref.base, 0))
-            if not item.into:
-                makers[item.out] = item
+            makers[item.out] = item
             found[id(item)] = time, dim
             ready[item.out] = time + 1
             read.update((ref.base, max(time + 1, read.get(ref.base, 0))) for ref in item.reads)
         return found
+
+    def is_next(self, maker: Node, reader: Node) -> bool:
+        """May a reader share the maker's loop? What is written to an array may be read there by who writes next, if by nobody else."""
+        return not maker.into or (bool(reader.into) and reader.stage.args[0] == maker.out and self.fused.counts[maker.out] == 1)
 
     def first_time(self, item: Item, ready: dict[Atom | Counting, int]) -> int:
         """When an item that runs in no loop at this depth has all that it reads."""
@@ -254,7 +257,7 @@ def written_by(item: Item, nodes: Nodes) -> set[Atom | Counting]:
 
 def _in_step(maker: Node, ref: Ref, depth: int) -> bool:
     """Does the reader need, in each trip along this axis, what the maker made in the same trip?"""
-    return any(axis == depth and ref.index[k] == depth for k, axis in enumerate(maker.place))
+    return any(axis == depth and ref.index[k] == depth for k, axis in enumerate(maker.into or maker.place))
 
 
 def _in_step_at_all(maker: Node, ref: Ref) -> bool:

@@ -366,7 +366,7 @@ class Writer:
 
 @dataclass(frozen=True)
 class Filling:
-    """``out = array; out[section] = value``, element by element; `index` says where, in terms of the axes."""
+    """``out = array; out[section] = value``, or ``+= value``, element by element; `index` says where, in terms of the axes."""
 
     stage: Stage
     axes: Shape
@@ -402,7 +402,7 @@ class Filling:
                 return
             value = fused.element(self.value, indices, {})
             place = tuple(fused.entry(entry, indices, {}) for entry in self.index)
-            fused.write("store", slot, place, value, self.stage.note)
+            fused.write(self.stage.op, slot, place, value, self.stage.note)
             assert isinstance(slot.now, Var)
             fused.sides[slot.now] = fused.sides[self.out]
 
@@ -413,12 +413,17 @@ class Filling:
 
 
 def filling(stage: Stage, nodes: Nodes) -> Filling | None:
-    """A `store` to a section as loops, which Numba runs faster than its own assignment; None where its shape is not known."""
-    if stage.op != "store" or not isinstance(stage.args[0], Var):
+    """A `store` to a section, or sums into a row, as loops, which Numba runs faster than its own; None where a shape is not known."""
+    if stage.op not in ("store", "accumulate") or not isinstance(stage.args[0], Var):
         return None
     array, *indices, value = stage.args
     dims, parts = nodes.dims(array), sections_of(stage, indices, array.type.rank)
-    if parts is None or len(dims) != len(parts) or 1 in dims:
+    if (
+        parts is None
+        or len(dims) != len(parts)
+        or 1 in dims
+        or (stage.op == "accumulate" and all(isinstance(part, tuple) for part in parts))
+    ):
         return None
     axes: list[Dim] = []
     index: list[Entry] = []
