@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextvars
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from stagegrad.errors import UnsupportedError
+from stagegrad.analysis import active
+from stagegrad.errors import Problem, UnsupportedError
+from stagegrad.ir import Block, If, Module, Stmt, Var, blocks
 
 T = TypeVar("T")
 
@@ -59,3 +61,35 @@ def _on_deep_stack(function: Callable[[], T]) -> T:
     if errors:
         raise errors[0]
     return results[0]
+
+
+# ---------------------------------------------------------------------------------------------- too deep for a gradient
+
+#: The most branches inside one another that Python reads; a function's body is indented itself.
+_INDENTED = 98
+
+
+def require_shallow(module: Module, wrt: Sequence[int]) -> None:
+    """Refuses branches whose gradient would be nested deeper than Python reads, before it is made.
+
+    A gradient keeps the tests of a chain of ``elif`` arms, each computed inside the arm before it.
+    """
+    for function in module.functions:
+        seeds = function.params if function is not module.main else [function.params[k] for k in wrt]
+        deepest = _too_deep(function.body, active(function, seeds))
+        if deepest is not None:
+            message = f"a gradient of more than {_INDENTED} branches, or elif arms, inside one another is too deep for Python itself"
+            raise UnsupportedError(Problem(message, deepest.span, "a table: values[np.searchsorted(bounds, x)], or functions of their own"))
+
+
+def _too_deep(body: Block, slopes: set[Var]) -> Stmt | None:
+    """The first statement inside too many branches that a gradient passes through."""
+    ahead: list[tuple[Block, int]] = [(body, 0)]
+    while ahead:
+        block, level = ahead.pop()
+        for stmt in block.stmts:
+            passed = not isinstance(stmt, If) or not slopes.isdisjoint(stmt.outs)
+            if level >= _INDENTED and passed and blocks(stmt):
+                return stmt
+            ahead += [(inner, level + passed) for inner in blocks(stmt)]
+    return None
