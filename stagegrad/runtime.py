@@ -222,7 +222,8 @@ def _digest(text: str, target: str) -> str:
 def _code_of_ours() -> str:
     """A digest of what machine code is made of besides the text, and Numba does not look at: the kernels, and the fast way."""
     found = hashlib.sha256()
-    for path in (Path(__file__).with_name("straight.py"), *sorted(Path(__file__).with_name("kernels").glob("*.py"))):
+    ours = (Path(__file__).with_name(name) for name in ("straight.py", "linking.py"))
+    for path in (*ours, *sorted(Path(__file__).with_name("kernels").glob("*.py"))):
         found.update(path.read_bytes())
     return found.hexdigest()
 
@@ -248,6 +249,13 @@ def _straight() -> ModuleType:
     return straight
 
 
+def _linking() -> ModuleType:
+    """How Numba is made to compile what belongs together once, imported only where Numba is."""
+    from stagegrad import linking
+
+    return linking
+
+
 def _compile(function: Any, types: tuple[str, ...] | None) -> None:
     """Compiles a dispatcher for one list of types and closes it, so that an int given for a float is converted, not specialised."""
     numba = _numba()
@@ -256,7 +264,8 @@ def _compile(function: Any, types: tuple[str, ...] | None) -> None:
     with warnings.catch_warnings():
         # ``@`` copies a strided operand first, as np.ascontiguousarray would: nothing that the user could change in generated text.
         warnings.filterwarnings("ignore", ".*is faster on contiguous arrays", numba.core.errors.NumbaPerformanceWarning)
-        function.compile(tuple(_numba_type(word, numba) for word in types))
+        with _linking().together(function):
+            function.compile(tuple(_numba_type(word, numba) for word in types))
     function.disable_compile()
 
 

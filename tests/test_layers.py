@@ -29,7 +29,7 @@ LAYERS = (
         *("passes.states", "passes.wholes", "passes.ranges", "passes.sections", "passes.slopes", "passes.products", "passes.growing"),
         "passes.scratch",
     ),
-    ("straight",),
+    ("straight", "linking"),
     ("runtime", "export", "calls.boundary", "calls.tracebacks", "calls.tracing", "kernels", "passes.parallel", "passes.neighbours"),
     ("derive", "calls.outputs", "memory"),
     ("calls.cost",),
@@ -54,7 +54,8 @@ ONLY = {
     "export": set(),  # takes text
     "kernels": set(),  # is copied beside exported files
     "straight": set(),  # knows Python's text and Numba
-    "runtime": {"errors", "version", "straight"},  # takes text and never sees IR
+    "linking": set(),  # knows Numba
+    "runtime": {"errors", "version", "straight", "linking"},  # takes text and never sees IR
     "calls.boundary": {"errors", "ir", "frontend"},  # of the frontend the specs alone: what arguments are
     "calls.entry": {"ir", "frontend", "calls.boundary"},  # of the frontend the specs alone
     "calls.doors": {"calls.entry"},
@@ -68,7 +69,7 @@ ONLY = {
 HEAVY = {
     "numpy": {"verify", "interop", "kernels"},
     "llvmlite": {"kernels", "straight"},
-    "numba": {"kernels", "straight"},
+    "numba": {"kernels", "straight", "linking"},
     "sympy": {"verify", "interop"},
     "mpmath": {"verify"},
     "scipy": set(),
