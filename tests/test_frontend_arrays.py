@@ -137,10 +137,10 @@ def test_results_keep_their_structure() -> None:
 def test_a_chain_of_subscripts_is_one_reading() -> None:
     def f(a: Any) -> Any:
         row = a[1]
-        return row[2] + a[0][1:][1]
+        return row[2] + a[0][1:][1] + a[...][1:][:][1, 0]
 
     loads = [stage for stage in walk(lowered(f, (A,)).module.main.body) if isinstance(stage, Stage) and stage.op == "load"]
-    assert [dict(stage.attrs)["at"] for stage in loads] == ["[{0}]", "[{0}, {1}]", "[{0}, {1}:][{2}]"]
+    assert [dict(stage.attrs)["at"] for stage in loads] == ["[{0}]", "[{0}, {1}]", "[{0}, {1}:][{2}]", "[{0}:][{1}, {2}]"]
 
 
 WAITING = ["x[0]", "len(x)", "x @ x", "x.sum()", "np.sum(x)", "sum(y for y in x)", "x['a']", "x(1.0)", "x.field", "max(x)"]

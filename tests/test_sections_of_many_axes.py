@@ -30,8 +30,22 @@ def stacked(x, k):
     return np.sum(stack**2)
 
 
+def wholes_of_views(x, k):
+    """``[...]`` of a view, which Numba does not read."""
+    u, whole = x.copy(), x[...]
+    for i in range(k):
+        inner = u[i][1:-1]
+        inner[...] = inner**2 * whole[i, 0]
+        inner[:] += x[0, i]
+    turned = u.T
+    turned[...] = np.sin(turned) @ u
+    turned[...] *= x[1, 0]
+    return np.sum(u**2)
+
+
 DRAW = np.random.default_rng(4).normal
 PROGRAMS = [(patches, (DRAW(size=(2, 1, 4, 5)), 2)), (stacked, (DRAW(size=(2, 3, 4)), 3)), (stacked, (DRAW(size=(2, 3, 4)), 1))]
+PROGRAMS += [(wholes_of_views, (DRAW(size=(4, 4)), 3))]
 
 
 @pytest.mark.parametrize("target", ["numpy", "numba"])

@@ -1,8 +1,8 @@
 """Subscripts as text with holes: what ``a[i, 1:, None]`` reads, for any mixture of ints, slices, `...`, None and index arrays.
 
 A `Step` is one subscript, or ``.T``; several steps in a row, ``a[1:][i]``, make one index. Steps that take single elements along the
-first axes are joined with the step behind them: ``a[i][j]`` is ``a[i, j]``. A step that takes all of what the one before it gives is
-left out: ``a[1:][...]`` is ``a[1:]``.
+first axes are joined with the step behind them: ``a[i][j]`` is ``a[i, j]``. A step that takes all of what there is
+is left out where another one stands beside it: ``a[1:][...]`` is ``a[1:]``.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ class Step:
 
 def joined(steps: Sequence[Step], step: Step) -> tuple[Step, ...]:
     """The chain with one more link, written as one subscript where that means the same."""
+    if steps and steps[-1].takes_all:
+        return joined(steps[:-1], step)
     if steps and step.takes_all and not steps[-1].gather and not steps[-1].suffix:
         return tuple(steps)
     if steps and steps[-1].takes_elements and not step.suffix and not step.gather:

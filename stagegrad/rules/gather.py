@@ -247,8 +247,8 @@ Spelled = Callable[[Mapping[str, Attr], Sequence[Type]], str]
 
 
 def _plain(attrs: Mapping[str, Attr]) -> str:
-    at = str(attrs.get("at", "[{0}]"))
-    return _named("{a}" + ("[:]" if at == "[...]" else at))  # Numba cannot read ``a[...]``
+    at = str(attrs.get("at", "[{0}]")).replace("[...]", "[:]")  # Numba cannot read ``a[...]``
+    return _named("{a}" + at)
 
 
 def reading(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
