@@ -16,7 +16,7 @@ from typing import Any
 from numba.core import caching, codegen, environment
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
-from numba.core.runtime import rtsys
+from numba.core.runtime.nrt import rtsys
 
 #: Numba has no types.
 Library: Any = codegen.JITCodeLibrary
