@@ -28,7 +28,7 @@ from stagegrad.calls.raw import NumbaFunctions
 from stagegrad.calls.tracing import Trace, trace
 from stagegrad.errors import ArgumentError, MissingPackageError, NameChoiceError, NeedsTypes, Problem, StagegradError, UnsupportedError
 from stagegrad.frontend.program import Program
-from stagegrad.frontend.specs import Leaf, Spec, Specs, Types, fill, is_number, parse_all, without_sizes, word_of
+from stagegrad.frontend.specs import Leaf, Spec, Specs, Types, fill, is_number, parse_all, with_sizes, word_of
 from stagegrad.pipeline import Build, Choice, Options
 from stagegrad.version import __version__
 
@@ -410,8 +410,8 @@ class Staged(Generic[P, R]):
 
     def _specs(self, values: Sequence[Any]) -> Specs:
         specs = self._parameters.specs(values) if self._typed else _NOTHING
-        if (alike := without_sizes(specs)) != specs and not self._made(alike).reads_rows:
-            specs = alike
+        if (alike := with_sizes(specs, frozenset())) != specs:
+            specs = with_sizes(specs, self._made(alike).lines_read)
         return self._parameters.numbers() if self._waits and not specs else specs
 
     @cached_property

@@ -372,6 +372,26 @@ def test_rows_of_points(axes: int) -> None:
     assert ("d_1 = " in compiled.source("numba")) is (axes in (2, 3))
 
 
+def in_columns(pos, m):
+    x = pos.T
+    total = 0.0
+    for i in range(x.shape[0]):
+        for j in range(i):
+            d = pos[:, j] - x[i]
+            total -= m[i] * m[j] / np.sqrt(d @ d + 0.1)
+    return total
+
+
+@pytest.mark.parametrize("axes", [1, 3, 6])
+def test_columns_of_points(axes: int) -> None:
+    args = (DRAW(-1.0, 1.0, (axes, 4)), DRAW(0.5, 1.0, 4))
+    compiled = stagegrad.compile(in_columns)
+    value, gradient = compiled.value_and_grad(*fresh(args))
+    assert value == pytest.approx(in_columns(*fresh(args)), rel=1e-13)
+    np.testing.assert_allclose(np.concatenate([np.ravel(one) for one in gradient]), differences(in_columns, args), rtol=1e-6, atol=1e-8)
+    assert ("d_1 = " in compiled.source("numba")) is (axes == 3)
+
+
 def test_points_of_two_sizes_take_turns() -> None:
     compiled = stagegrad.compile(pulled, target="numba")
     for axes in (3, 5, 3, 2, 5, 3):

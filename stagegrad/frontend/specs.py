@@ -29,7 +29,7 @@ class Leaf:
     """A number or an array. In a result, `like` is the position of the argument (among all leaves) that this is the gradient of.
 
     `axes` marks the axes of an array that have one element, which broadcasting may repeat: "1n" has one row of any other number. A
-    last axis of two to four may be marked as well, "n3": the coordinates of points, whose rows compiled code keeps as numbers.
+    first or last axis of two to four may be marked as well, "n3": the coordinates of points, which compiled code keeps as numbers.
     """
 
     type: Type
@@ -218,25 +218,26 @@ def _marked(leaf: Leaf, marks: str) -> Leaf:
 
 
 def _marks(shape: tuple[int, ...]) -> str:
-    marks = "".join("1" if size == 1 else "n" for size in shape)
-    return f"{marks[:-1]}{shape[-1]}" if len(shape) > 1 and shape[-1] in _FEW else marks
+    ends = (0, len(shape) - 1) if len(shape) > 1 else ()
+    return "".join("1" if size == 1 else str(size) if k in ends and size in _FEW else "n" for k, size in enumerate(shape))
 
 
-#: The sizes of a last axis that make a program of its own, where rows are what it computes with.
+#: The sizes of a first or last axis that make a program of its own, where the lines along it are what is computed with.
 _FEW = range(2, 5)
 
 
-def without_sizes(specs: Specs) -> Specs:
-    """The same, but of each axis it is only said whether it has one element."""
-    return {name: _without_sizes(spec) for name, spec in specs.items()}
+def with_sizes(specs: Specs, axes: frozenset[int]) -> Specs:
+    """The same with the sizes of these axes (0 the first, -1 the last); of others it is only said whether they have one element."""
+    return {name: _with_sizes(spec, axes) for name, spec in specs.items()}
 
 
-def _without_sizes(spec: Spec) -> Spec:
+def _with_sizes(spec: Spec, axes: frozenset[int]) -> Spec:
     match spec:
-        case Leaf(axes=axes) if axes and axes[-1] not in "1n":
-            return _marked(spec, f"{axes[:-1]}n")
+        case Leaf(axes=marks) if set(marks) - {*"1n"}:
+            kept = {k % len(marks) for k in axes}
+            return _marked(spec, "".join(mark if mark in "1n" or k in kept else "n" for k, mark in enumerate(marks)))
         case Tree(parts=parts):
-            return dataclasses.replace(spec, parts=tuple(map(_without_sizes, parts)))
+            return dataclasses.replace(spec, parts=tuple(_with_sizes(part, axes) for part in parts))
         case _:
             return spec
 

@@ -42,7 +42,7 @@ from stagegrad.ir import (
 from stagegrad.ops import find, literal
 from stagegrad.passes.few.moves import Sizes, moved, position
 from stagegrad.passes.few.unroll import unrolled
-from stagegrad.passes.few.uses import Uses, is_elementwise, is_few, is_row, is_suited, reads_rows
+from stagegrad.passes.few.uses import Uses, is_elementwise, is_few, is_suited, line_of, lines_read
 from stagegrad.shapes import Dim, Dimensions, dimensions
 
 #: A function that would become longer stays as it was.
@@ -265,7 +265,7 @@ class _Few:
             return
         if is_suited(stage.out.type) and (self._created(stage) or self._computed(stage)):
             return
-        if stage.op == "store" and self._row_written(stage):
+        if stage.op == "store" and self._line_written(stage):
             return
         self.emit(replace(stage, args=tuple(map(self.atom, stage.args))))
 
@@ -319,8 +319,8 @@ class _Few:
     def _created(self, stage: Stage) -> bool:
         """Keeps an array of given numbers, if numbers are what is needed of it."""
         out, attrs = stage.out, dict(stage.attrs)
-        if stage.op == "load" and is_row(stage, stage.args[1:]):
-            return self._row_read(stage)
+        if stage.op == "load" and (axis := line_of(stage, stage.args[1:])) is not None:
+            return self._line_read(stage, axis)
         if stage.op not in _FILLED and stage.op not in ("eye_of", "array_of"):
             return False
         if stage.op == "array_of":
@@ -340,28 +340,29 @@ class _Few:
             return self.keep(out, sizes, [literal(float(j - i == shift)) for i in range(sizes[0]) for j in range(sizes[1])])
         return self.keep(out, sizes, [literal(_FILLED[stage.op])] * math.prod(sizes))
 
-    def _row_read(self, stage: Stage) -> bool:
-        """Reads the elements of a row of a larger array, if it has few."""
+    def _line_read(self, stage: Stage, axis: int) -> bool:
+        """Reads the elements of a row or a column, if it has few."""
         sizes = self.sizes(stage.out)
         if sizes is None or self._is_numbers(stage.args[0]) or not self.uses.serve(stage.out):
             return False
-        array, *row = map(self.atom, stage.args)
-        self._ask(array, self.found.of[stage.out], sizes, first=len(row))
-        return self.keep(stage.out, sizes, [self._read(array, (*row, number)) for number in range(sizes[0])])
+        array, *at = map(self.atom, stage.args)
+        self._ask(array, self.found.of[stage.out], sizes, first=axis)
+        return self.keep(stage.out, sizes, [self._read(array, (*at[:axis], k, *at[axis:])) for k in range(sizes[0])])
 
-    def _row_written(self, stage: Stage) -> bool:
-        """Writes numbers to the elements of a row of a larger array."""
-        whole, value, at = stage.args[0], stage.args[-1], stage.args[1:-1]
-        if not is_row(stage, at) or not self._is_numbers(value) or whole not in self.found.of or self._is_numbers(whole):
+    def _line_written(self, stage: Stage) -> bool:
+        """Writes numbers to the elements of a row or a column."""
+        whole, value, axis = stage.args[0], stage.args[-1], line_of(stage, stage.args[1:-1])
+        if axis is None or not self._is_numbers(value) or whole not in self.found.of or self._is_numbers(whole):
             return False
         assert isinstance(whole, Var) and isinstance(value, Var)
         if whole.type.kind != "float" or whole.type.bits != 64:
             return False
-        held, array, row = self.numbers[value], self.atom(whole), tuple(map(self.atom, at))
-        self._ask(array, self.found.of[whole][len(at) :], held.sizes, first=len(at))
-        for number, item in enumerate(held.items, 1):
-            out = stage.out if number == len(held.items) else self.fresh.like(stage.out)
-            self.emit(Stage(out, "store", (array, *row, literal(number - 1), item), _at(len(at) + 1), "", stage.span))
+        held, array, at = self.numbers[value], self.atom(whole), tuple(map(self.atom, stage.args[1:-1]))
+        self._ask(array, self.found.of[whole][axis : axis + 1], held.sizes, first=axis)
+        for k, item in enumerate(held.items):
+            out = stage.out if k + 1 == len(held.items) else self.fresh.like(stage.out)
+            indices = (*at[:axis], literal(k), *at[axis:])
+            self.emit(Stage(out, "store", (array, *indices, item), _at(len(indices)), "", stage.span))
             array = out
         return True
 
@@ -510,4 +511,4 @@ def _source(number: int, sizes: Sizes, own: Sizes) -> int:
     return found
 
 
-__all__ = ["few_as_numbers", "reads_rows", "small_arrays", "unrolled"]
+__all__ = ["few_as_numbers", "lines_read", "small_arrays", "unrolled"]

@@ -85,7 +85,7 @@ def _serves(stage: Stage, var: Var) -> bool:
         return stage.args[0] == var and _is_written_down(stage, stage.args[1:])
     if stage.op == "store":
         inside = stage.args[0] == var and _is_written_down(stage, stage.args[1:-1])
-        return inside or (stage.args[0] != var and is_row(stage, stage.args[1:-1]))
+        return inside or (stage.args[0] != var and line_of(stage, stage.args[1:-1]) is not None)
     reduced = stage.op in ("sum", "norm") and dict(stage.attrs).keys() & {"axis", "keepdims"}
     return (stage.op in SERVED and not reduced) or is_elementwise(stage)
 
@@ -94,17 +94,25 @@ def _is_written_down(stage: Stage, indices: tuple[Atom, ...]) -> bool:
     return all(isinstance(index, Lit) for index in indices) and not dict(stage.attrs).get("gather")
 
 
-def is_row(stage: Stage, indices: tuple[Atom, ...]) -> bool:
-    """Is it a row of an array that a stage reads or writes, ``m[i]`` of a matrix or ``m[i, j]`` of an array of three axes?"""
+def line_of(stage: Stage, indices: tuple[Atom, ...]) -> int | None:
+    """The axis along which a stage reads or writes a line of an array: for a row, ``m[i]``, the last, for a column, ``m[:, j]``, 0."""
     attrs, count = dict(stage.attrs), len(indices)
-    whole = f"[{', '.join(f'{{{k}}}' for k in range(count))}]"
+    at = str(attrs.get("at", f"[{', '.join(f'{{{k}}}' for k in range(count))}]"))
     plain = all(index.type.kind == "int" and not index.type.rank for index in indices)
-    at = attrs.get("at", whole), attrs.get("rank", 0), stage.args[0].type.rank
-    return plain and count > 0 and at == (whole, 1, count + 1) and not attrs.get("gather")
+    if not (plain and count and (attrs.get("rank", 0), stage.args[0].type.rank) == (1, count + 1)) or attrs.get("gather"):
+        return None
+    parts = [part.strip() for part in at[1:-1].split(",")]
+    parts += [":"] * (count + 1 - len(parts))
+    rest = [part for part in parts if part != ":"]
+    return parts.index(":") if rest == [f"{{{k}}}" for k in range(count)] and len(parts) == count + 1 else None
 
 
-def reads_rows(module: Module) -> bool:
-    """Does a program read rows of floats in loops? How long they are may be worth to know."""
+def lines_read(module: Module) -> frozenset[int]:
+    """Along which axes a program reads lines of floats in loops, 0 the first and -1 the last; how long they are is worth to know."""
     loops = (stmt for function in module.functions for stmt in walk(function.body) if isinstance(stmt, (For, While)))
-    stages = (stmt for loop in loops for stmt in walk(loop.body) if isinstance(stmt, Stage) and stmt.op == "load")
-    return any(is_suited(stage.out.type) and is_row(stage, stage.args[1:]) for stage in stages)
+    stages = [
+        stmt for loop in loops for stmt in walk(loop.body) if isinstance(stmt, Stage) and stmt.op == "load" and is_suited(stmt.out.type)
+    ]
+    found = {line_of(stage, stage.args[1:]) for stage in stages} - {None}
+    turned = any(isinstance(stmt, Stage) and stmt.op == "transpose" for function in module.functions for stmt in walk(function.body))
+    return frozenset({0, -1} if found and turned else {-1 if axis else 0 for axis in found})
