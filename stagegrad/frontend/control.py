@@ -30,6 +30,7 @@ from stagegrad.frontend.operators import BINARY
 from stagegrad.frontend.refused import refused
 from stagegrad.frontend.scope import Loop, assigned, reads
 from stagegrad.frontend.stages import Poisoned, Refusal
+from stagegrad.frontend.unpacking import unpacked
 from stagegrad.frontend.values import (
     FALSE,
     POISON,
@@ -145,17 +146,7 @@ class Statements(ListMethods):
                 return self.env[self.home_of(target.id).number, target.id].value
             case ast.Tuple() | ast.List():
                 value = self.usable(value, stmt)
-                if self.is_array(value):
-                    value = self._unpacked_array(target, value)
-                if isinstance(value, Numbers) and isinstance(value.count, Lit):
-                    value = Many(tuple(self.item_at(value, literal(k), stmt) for k in range(int(value.count.value or 0))))
-                if isinstance(value, Record) and value.display != "record":
-                    value = Many(self.items_of(value, "an assignment", target))
-                if not isinstance(value, Many):
-                    message = f"only a tuple can be assigned to several names, and this is {describe(value)}"
-                    raise self.unknown(target, message, "one name, or one parameter for each value")
-                parts = self._spread(target, value.items)
-                for part, item in zip(target.elts, parts, strict=True):
+                for part, item in zip(target.elts, unpacked(self, target, value), strict=True):
                     self.assign(part.value if isinstance(part, ast.Starred) else part, item, stmt)
                 return value
             case ast.Subscript():
@@ -166,23 +157,6 @@ class Statements(ListMethods):
                 raise self.refusal(target, "assignment to an attribute is not supported", "a local name, returned at the end")
             case _:
                 raise self.refusal(target, *refused(target))
-
-    def _unpacked_array(self, target: ast.Tuple | ast.List, value: Value) -> Many:
-        if any(isinstance(part, ast.Starred) for part in target.elts):
-            raise self.refusal(target, "the rest of an array cannot be assigned with *", "a slice of it")
-        return self.unpacked(value, len(target.elts), target)
-
-    def _spread(self, target: ast.Tuple | ast.List, items: tuple[Value, ...]) -> list[Value]:
-        stars = [k for k, part in enumerate(target.elts) if isinstance(part, ast.Starred)]
-        wanted = len(target.elts) - len(stars)
-        if len(items) < wanted or (len(items) > wanted and not stars):
-            word = "many" if len(items) > wanted else "few"
-            raise self.refusal(target, f"too {word} values: {wanted} names for {len(items)} values")
-        if not stars:
-            return list(items)
-        after = len(target.elts) - stars[0] - 1
-        middle = Many(items[stars[0] : len(items) - after], "list")
-        return [*items[: stars[0]], middle, *items[len(items) - after :]]
 
     def _augment(self, stmt: ast.AugAssign) -> None:
         if isinstance(stmt.target, ast.Subscript) and self.augment_item(stmt, stmt.target):

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from stagegrad.analysis import active
 from stagegrad.errors import Problem, UnsupportedError
-from stagegrad.ir import Block, If, Module, Stmt, Var, blocks
+from stagegrad.ir import Block, For, If, Module, Var, While, blocks
 
 T = TypeVar("T")
 
@@ -82,14 +82,14 @@ def require_shallow(module: Module, wrt: Sequence[int]) -> None:
             raise UnsupportedError(Problem(message, deepest.span, "a table: values[np.searchsorted(bounds, x)], or functions of their own"))
 
 
-def _too_deep(body: Block, slopes: set[Var]) -> Stmt | None:
+def _too_deep(body: Block, slopes: set[Var]) -> If | For | While | None:
     """The first statement inside too many branches that a gradient passes through."""
     ahead: list[tuple[Block, int]] = [(body, 0)]
     while ahead:
         block, level = ahead.pop()
         for stmt in block.stmts:
             passed = not isinstance(stmt, If) or not slopes.isdisjoint(stmt.outs)
-            if level >= _INDENTED and passed and blocks(stmt):
+            if level >= _INDENTED and passed and isinstance(stmt, If | For | While):
                 return stmt
             ahead += [(inner, level + passed) for inner in blocks(stmt)]
     return None
