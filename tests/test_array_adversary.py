@@ -1,6 +1,6 @@
 """Array programs with traps: each writes in place, leaves early, swaps, gathers or reads through views in a way that is easy to get wrong.
 
-The oracle is a difference of the eighth order of the untouched function. All run on NumPy; those named in COMPILED on Numba too.
+The oracle is a difference of the eighth order of the untouched function. Numba compiles a fifth of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import stagegrad
 from tests.complex_step import differences, flat, leaves
 
 PROGRAMS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
-COMPILED = {"jacobi_converge", "prefix_views", "swap_buffers", "lu", "maxplus", "thomas", "rows_inplace", "bubble"}
 
 _rng = np.random.default_rng(1)
 
@@ -440,11 +439,10 @@ def one_place_written_twice(x, s, places):
     return np.mean(v)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("target", ["numpy", "numba"])
 @pytest.mark.parametrize(("function", "arguments"), PROGRAMS, ids=lambda part: getattr(part, "__name__", ""))
 def test_value_and_gradient(function: Callable[..., Any], arguments: tuple[Any, ...], target: Any) -> None:
-    if target == "numba" and function.__name__ not in COMPILED:
-        pytest.skip("compiling takes seconds: a choice of the programs runs on Numba")
     wrt = tuple(k for k, argument in enumerate(arguments) if leaves(argument))
     made = stagegrad.compile(function, wrt=wrt, target=target, cache=False)
     given = copy.deepcopy(arguments)

@@ -87,6 +87,7 @@ def same(found, expected):
 # ---------------------------------------------------------------------------------------------- layouts and dtypes
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "x",
     [

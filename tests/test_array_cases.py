@@ -41,6 +41,7 @@ def test_text_is_what_the_compiler_writes(path: pathlib.Path) -> None:
         assert written == texts
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_text_computes_the_value_and_the_gradient(path: pathlib.Path, target: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -19,29 +18,6 @@ from tests.complex_step import complex_step, copied, differences, flat, leaves, 
 
 FOLDER = Path(__file__).parent / "programs" / "arrays"
 NAMES = sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
-#: Whether Numba compiles every program; else the fifth of them that takes half of the time is left out.
-FULL = os.environ.get("STAGEGRAD_PROGRAMS") == "full"
-SLOW_TO_COMPILE = {
-    "adam_training",
-    "attention_block",
-    "black_scholes_surface",
-    "extended_kalman_slam",
-    "fir_and_envelope",
-    "gaussian_process",
-    "gmm_loglik",
-    "gravity_inversion",
-    "gru_sequence",
-    "ising_energy",
-    "lstm_sequence",
-    "multigrid_cycle",
-    "nbody_leapfrog",
-    "padded_convolution",
-    "pivoted_elimination",
-    "product_limit",
-    "shallow_water",
-    "sinkhorn",
-    "spin_chain",
-}
 #: Programs whose second derivatives are compared as well, and the position of the scalar whose gradient is differentiated.
 CURVED = {
     "american_option": 3,
@@ -159,11 +135,10 @@ def test_autograd_agrees_with_the_oracle(name: str) -> None:
         agree(flat(autograd.grad(value)(tuple(arguments[k] for k in active))), oracle(name, call), 1e-9)
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("target", ["numpy", "numba"])
 @pytest.mark.parametrize("name", NAMES)
 def test_value_and_gradient(name: str, target: str) -> None:
-    if target == "numba" and name in SLOW_TO_COMPILE and not FULL:
-        pytest.skip("compiled by Numba with STAGEGRAD_PROGRAMS=full")
     for call, arguments in enumerate(program(name).CALLS):
         judge(name, target, call, arguments)
 

@@ -55,6 +55,7 @@ PROGRAMS = [weighted, by_a_helper, a_copy_is_written_to, under_a_name_of_its_own
 X = np.array([0.4, -1.3, 0.8, 1.1])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("target", ["numpy", "numba"])
 @pytest.mark.parametrize("function", PROGRAMS, ids=lambda function: function.__name__)
 def test_values_and_gradients_are_right(function, target):

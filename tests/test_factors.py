@@ -164,6 +164,7 @@ def on_one_side(a, b):
     return np.sum(x) + np.linalg.slogdet(a)[1]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("kind", [np.float64, np.float32])
 @pytest.mark.parametrize("function", [likelihood, likelihood_by_cholesky, two_systems, written_to_between, in_turn, on_one_side])
 @pytest.mark.parametrize("sign", [1.0, -1.0])

@@ -14,8 +14,7 @@ import pytest
 import stagegrad
 from stagegrad import pipeline
 from stagegrad.ir import For, Stage, check, walk
-from stagegrad.passes.fuse import UNEQUAL, fuse
-from tests.fuzz.__main__ import ARRAYS, outcomes
+from stagegrad.passes.fuse import fuse
 
 pytest.importorskip("numba")
 
@@ -109,9 +108,10 @@ def keeps_dimensions(x, b):
     return np.sum(x / (1.0 + np.sum(x * x, axis=1, keepdims=True))) + np.sum(np.sum(x, keepdims=True) * b)
 
 
-VECTORS = [one_pass, two_passes, neighbours, steps, shifted_onto_itself, written_and_read]
+#: The first of each divide by sizes, which may be 0: Python raises there, but compiled code does not. They are compiled in all tests.
+VECTORS = [two_passes, one_pass, neighbours, steps, shifted_onto_itself, written_and_read]
 MATRICES = [
-    columns, rows, layer_norm, softmax_rows, variances, extremes, products, transposed, picked, steps_in_two_dimensions, keeps_dimensions,
+    layer_norm, rows, columns, softmax_rows, variances, extremes, products, transposed, picked, steps_in_two_dimensions, keeps_dimensions,
 ]  # fmt: skip
 
 
@@ -136,6 +136,7 @@ def assert_alike(function: Callable[..., Any], args: tuple[Any, ...], rtol: floa
     np.testing.assert_allclose(fused(*args), plain(*args), rtol=rtol, atol=rtol)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("function", VECTORS, ids=lambda f: f.__name__)
 def test_vectors_of_every_size(function):
     rng = np.random.default_rng(1)
@@ -143,6 +144,7 @@ def test_vectors_of_every_size(function):
         assert_alike(function, (rng.normal(size=n), rng.normal(size=n)))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("function", MATRICES, ids=lambda f: f.__name__)
 def test_matrices_of_every_size(function):
     rng = np.random.default_rng(2)
@@ -158,6 +160,7 @@ def test_one_row_and_one_column(function):
         assert_alike(function, (rng.normal(size=shape), rng.normal(size=shape[1])))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("function", [one_pass, steps, softmax_rows, layer_norm, variances, extremes], ids=lambda f: f.__name__)
 def test_32_bits(function):
     rng = np.random.default_rng(4)
@@ -165,7 +168,8 @@ def test_32_bits(function):
     assert_alike(function, (rng.normal(size=shape).astype(np.float32), rng.normal(size=4).astype(np.float32)), rtol=1e-5)
 
 
-@pytest.mark.parametrize("function", [one_pass, two_passes, softmax_rows, extremes, rows], ids=lambda f: f.__name__)
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize("function", [two_passes, one_pass, softmax_rows, extremes, rows], ids=lambda f: f.__name__)
 def test_special_values(function):
     for special in (np.inf, -np.inf, np.nan, 0.0, -0.0, 1e308, 5e-324):
         x = np.array([1.0, special, 2.0])
@@ -372,23 +376,6 @@ def test_the_text_is_the_same_every_time():
         for _ in itertools.repeat(None, 3)
     }
     assert len(texts) == 1
-
-
-# ---------------------------------------------------------------------------------------------- random programs
-
-#: What differs where Python's own floats run the loops, or where sections that meet differ in size: refused, or infinite, when compiled.
-EXCUSED = ("ZeroDivisionError", f"ValueError: {UNEQUAL}")
-
-
-@pytest.mark.parametrize("start", range(0, 200, 50))
-def test_random_array_programs_in_loops(start, monkeypatch):
-    """The loops are the same on every target: here Python runs them, which takes no compilation, and every pass is checked."""
-    monkeypatch.setattr(pipeline, "LOOPS", ("numba", "numpy"))
-    monkeypatch.setenv("STAGEGRAD_CHECK", "1")
-    found = list(outcomes(range(start, start + 50), "numpy", 1, ARRAYS))
-    failed = [outcome for outcome in found if outcome.failed and not str(outcome.reason).startswith(EXCUSED)]
-    assert not failed, [(outcome.seed, outcome.reason) for outcome in failed]
-    assert sum(outcome.verdict == "right" for outcome in found) >= 35
 
 
 def extreme_in_a_branch(x, y):

@@ -14,18 +14,19 @@ from stagegrad import emit
 from stagegrad import rules as _rules  # noqa: F401  (fills the registry)
 from stagegrad.ir import INT, Block, Fresh, Function, Module, Type, check
 from stagegrad.ops import Builder
+from tests.uncompiled import interpreted
 
 RNG = np.random.default_rng(7)
 A1, A2, A3 = (RNG.normal(size=shape) for shape in ((6,), (3, 4), (3, 4, 5)))
 I1, I2, J1, J2 = np.array([0, 2, 0, -1]), np.array([[0, 1], [2, 0]]), np.array([1, 1, 3, -2]), np.array([[1], [2]])
 
-#: Each on Numba too.
+#: The text for Numba of each runs uncompiled; a third of them is compiled.
 COMMON: list[tuple[Any, str, list[Any]]] = [
     (A1, "[{0}]", [I2]), (A2, "[{0}]", [I1]), (A2, "[:, {0}]", [I2]), (A3, "[..., {0}]", [I1]), (A2, "[{0}, {1}]", [I2, J2]),
     (A3, "[{0}, :, {1}]", [I1, J1]), (A3, "[:, {0}, {1}]", [I1, J1]), (A3, "[{0}, :, {1}]", [1, I1]), (A3, "[{0}:, {1}]", [1, I1]),
     (A2, "[{0}]", [A2 > 0.0]), (A3, "[{0}]", [A3[..., 0] > 0.0]), (A2, "[:, {0}]", [A2[0] > 0.0]),
 ]  # fmt: skip
-#: On NumPy alone: compiling each takes a second.
+#: Not compiled, as each takes a second.
 OTHERS: list[tuple[Any, str, list[Any]]] = [
     (A1, "[{0}]", [I1]), (A2, "[{0}]", [I2]), (A3, "[:, {0}]", [I2]), (A3, "[:, :, {0}]", [I2]), (A3, "[{0}, {1}]", [I1, J1]),
     (A3, "[{0}, {1}, {2}]", [I1, J1, I1]), (A2, "[{0}, {1}]", [1, I1]), (A2, "[{0}, {1}]", [I1, -1]), (A3, "[{0}, {1}, :]", [I1, 1]),
@@ -51,8 +52,9 @@ def generated(array: Any, at: str, indices: list[Any], rank: int, value_rank: in
     added = builder.emit("accumulate", builder.emit("duplicate", a, name="c"), *positions, value, name="c", **attrs)
     body = Block(tuple(builder.stmts), (found, written, added))
     module = check(Module((Function("f", (a, *positions, value), body, (0, 1, 2)),)))
+    text = emit.write(module, "numpy" if target == "numpy" else "numba").text
     scope: dict[str, Any] = {}
-    exec(emit.write(module, target).text.replace("cache=True, ", ""), scope)
+    exec(interpreted(text) if target == "uncompiled" else text.replace("cache=True, ", ""), scope)
     return scope["f"]
 
 
@@ -68,7 +70,8 @@ def expected(array: Any, at: str, indices: list[Any], value: Any) -> tuple[Any, 
     return eval(f"a{place}", {**scope, "a": array}), written, added
 
 
-ROWS = [(case, target) for target, cases in (("numpy", COMMON + OTHERS), ("numba", COMMON)) for case in cases]
+TARGETS = (("numpy", COMMON + OTHERS), ("uncompiled", COMMON + OTHERS), ("numba", COMMON[::3]))
+ROWS = [(case, target) for target, cases in TARGETS for case in cases]
 
 
 @pytest.mark.parametrize(("case", "target"), ROWS, ids=[f"{c[0].ndim}d {c[1]} {[np.ndim(i) for i in c[2]]} {t}" for c, t in ROWS])
@@ -152,6 +155,7 @@ def rows_of_its_own(a, x):
     return np.sum(a * a * a)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("function", [rows_of_states, rows_from_elsewhere, rows_of_its_own])
 @pytest.mark.parametrize("bits", ["float64", "float32"])
 def test_rows_are_written_as_numpy_writes_them(function: Callable[..., Any], bits: str) -> None:

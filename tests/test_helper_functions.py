@@ -191,6 +191,7 @@ A, B = np.array([0.3, 0.8, 0.5, 1.2]), np.array([0.9, 0.43, 1.1, 0.6])
 POINTS = np.linspace(0.0, 10.0, 101)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("target", "function"),
     [*(("numpy", function) for function in PROGRAMS), *(("numba", function) for function in ON_NUMBA)],

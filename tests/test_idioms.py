@@ -192,7 +192,7 @@ def test_every_level_has_the_same_value(level: str) -> None:
     for text in texts:
         plain = formula.lower(text).module
         staged = check(restage(plain, level))
-        for _ in range(50):
+        for _ in range(10):
             point = [random_.uniform(-3, 3) for _ in plain.main.params]
             assert Interpreter(staged)(*point) == pytest.approx(Interpreter(plain)(*point), rel=1e-12)
 

@@ -83,6 +83,7 @@ PROGRAMS = [
 ]  # fmt: skip
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("target", ["python", "numba"])
 @pytest.mark.parametrize(("function", "arguments"), PROGRAMS, ids=lambda value: getattr(value, "__name__", ""))
 def test_value_and_gradient_are_right(function: Any, arguments: Any, target: Any) -> None:

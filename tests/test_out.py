@@ -92,6 +92,7 @@ CASES = [
 ]  # fmt: skip
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("function", "x", "y"), CASES)
 def test_gradients_are_written_to_the_arrays(function, x, y, target):
     f = stagegrad.compile(function, target=target)

@@ -45,6 +45,7 @@ def test_the_oracle_agrees_with_sixty_digits(name: str) -> None:
     agree([found.value, *found.gradient], [exact.value, *exact.gradient], 1e-10)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("target", ["python", "numba"])
 @pytest.mark.parametrize("name", NAMES)
 def test_value_and_gradient(name: str, target: str) -> None:

@@ -74,6 +74,7 @@ def until_found(x):
 KNOWN = [triangle, downwards_by_twos, tetrahedron, in_an_arm]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("function", [*KNOWN, depends_on_a_sum, until_found], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("target", ["numpy", "numba"])
 def test_gradients_are_those_of_differences(function, target):
@@ -162,6 +163,7 @@ def read_in_arms_of_others(x, y, flag: int):
     return np.sum(x * y[:3]) + s
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("target", ["numpy", "numba"])
 @pytest.mark.parametrize("flag", [0, 1])
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from stagegrad.ir import BOOL, FLOAT, Atom, Fresh, Lit, Stage, Var
 from stagegrad.ops import HELPERS, REGISTRY, Builder, Op, find, helper, literal, partials_of
 from tests.rule_oracle import REFERENCES, attributes, measure, traced, upper_tail
 
-POINTS = int(os.environ.get("STAGEGRAD_POINTS", "2000"))
+POINTS = int(os.environ.get("STAGEGRAD_POINTS", "600"))
 #: The operations that stagegrad declares; a test of gates may have registered some of its own.
 DECLARED = sorted(op.name for op in REGISTRY.values() if "stagegrad.rules" in getattr(op.partials, "__module__", "stagegrad.rules"))
 DIFFERENTIABLE = [name for name in DECLARED if REGISTRY[name].kind == "elementwise"]

@@ -149,6 +149,7 @@ def test_a_matrix_product_is_not_computed_again():
     assert "h_tape" in source
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("function", [tanh_steps, arithmetic, exponential_until, in_one_arm, with_early_exit, bouncing])
 @pytest.mark.parametrize("target", ["python", "numba"])
 def test_gradients_of_loops_that_record(function, target):

@@ -244,6 +244,7 @@ def same(found, expected):
         np.testing.assert_allclose(mine, theirs, rtol=1e-15)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("function", "args", "gradient"),
     [

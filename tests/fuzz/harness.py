@@ -70,7 +70,7 @@ def loaded(program: Program) -> Iterator[Callable[..., Any]]:
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raises `Hangs` in a block that takes too long, where the system has alarms."""
+    """Raises `Hangs` in a block that takes too much of the processor's time, where the system has alarms."""
     if not hasattr(signal, "setitimer"):
         yield
         return
@@ -78,13 +78,13 @@ def time_limit(seconds: float) -> Iterator[None]:
     def ring(*_: Any) -> None:
         raise Hangs(f"not done after {seconds} seconds")
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGPROF, ring)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def judge(program: Program, target: str = "python", second: bool = True, seconds: float = 60.0) -> Outcome:
