@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import stagegrad
+from tests.complex_step import differences
 
 MATRIX, VECTOR = {"m": "float64[:, :]"}, {"x": "float64[:]"}
 
@@ -184,6 +185,7 @@ def positive(n):
     return 0.3 * draw @ draw.T + n * np.eye(n) if n > 1 else np.array([[1.5]])
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("function", GOOD + TRAPS + WRITTEN_TWICE, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("target", ["numpy", "numba"])
 def test_gradients_are_those_of_differences(function, target):
@@ -276,3 +278,57 @@ def test_what_is_there_while_a_loop_runs_is_not_asked_for_beside_it(function):
     found = staged.value_and_grad(np.array([0.5, 0.1, 0.7]), 3)
     right = stagegrad.compile(function, target="numpy").value_and_grad(np.array([0.5, 0.1, 0.7]), 3)
     np.testing.assert_allclose(found[1], right[1], rtol=1e-14)
+
+
+def coordinates(m):
+    """Three elements of a row are computed side by side, one of them twice; beside them lies what they are computed from."""
+    n = m.shape[0]
+    f = np.zeros((n, 4))
+    f[:, 3] = m[:, 0]
+    for i in range(n):
+        for j in range(n):
+            d = m[j, 0] - m[i, 0]
+            f[i, 0] += d * m[j, 1]
+            f[i, 1] -= d**2 + f[i, 0] * 0.1
+            f[i, 0] = f[i, 0] * 0.9 + f[i, 3]
+            f[i, 2] += math.sin(d * f[i, 1])
+    return np.sum(f * f)
+
+
+def one_of_two_is_not_read_first(m):
+    n = m.shape[0]
+    f = np.ones((n, 2))
+    for i in range(n):
+        for j in range(n):
+            f[i, 1] = m[j, 0] * f[i, 0]
+            f[i, 0] += f[i, 1] ** 2
+    return np.sum(f * f)
+
+
+def perhaps_the_same(m):
+    n = m.shape[0]
+    f = m[0].copy()
+    for i in range(n):
+        p, q = i % 2, (i + 1) * 2 % 3 % 2
+        for j in range(n):
+            f[p] += 0.1 * m[j, 0] * f[q]
+            f[q] = 0.5 * f[q] + f[p] * m[j, 1]
+    return np.sum(f * f)
+
+
+@pytest.mark.uncompiled
+@pytest.mark.parametrize("target", ["numpy", "numba"])
+@pytest.mark.parametrize("function", [coordinates, one_of_two_is_not_read_first, perhaps_the_same], ids=lambda f: f.__name__)
+def test_several_elements_of_one_array(function, target):
+    for n in (0, 1, 2, 3):
+        m = np.random.default_rng(n).normal(size=(n, 2))
+        if n == 0 and function is perhaps_the_same:
+            continue
+        value, found = stagegrad.compile(function, target=target).value_and_grad(m)
+        assert value == pytest.approx(function(m), rel=1e-13)
+        np.testing.assert_allclose(np.ravel(found), differences(function, (m,)), rtol=1e-7, atol=1e-9)
+
+
+def test_coordinates_are_numbers_in_the_loop():
+    text = stagegrad.compile(coordinates, types=MATRIX).source("numpy")
+    assert not re.search(r"^ {12}\s*d?f\[i, [012]\] [-+*]?= ", text, re.MULTILINE), text

@@ -174,6 +174,35 @@ def test_a_sum_that_decides_a_branch_stays_in_order():
     assert "plus" not in text_of(until_full, ARRAY) and "plus" not in text_of(halves, ARRAY | {"y": "float64[:]"})
 
 
+def between_pairs(x, w):
+    total = 0.0
+    for i in range(len(x)):
+        for j in range(len(w)):
+            d = w[j] - x[i]
+            total += (d * d + 0.1) ** -1.5
+    return total
+
+
+def until_nothing_is_left(x, w):
+    total = 0.0
+    for i in range(len(x)):
+        s = 0.0
+        for j in range(len(w)):
+            s += w[j] * x[i]
+        if s != 0.0:
+            total += math.log(abs(s))
+    return total
+
+
+def test_whether_a_gradient_is_added_or_not_is_no_branch_of_the_users():
+    """``if dxi != 0.0: dx[i] += dxi`` adds a number near zero, or none; what a user's own branch adds may be any number."""
+    types = {"x": "float64[:]", "w": "float64[:]"}
+    text = text_of(between_pairs, types, "value_and_grad")
+    assert "if dxi != 0.0" in text and 'fastmath={"contract"}' in text and "plus(total" in text, text
+    text = text_of(until_nothing_is_left, types, "value_and_grad")
+    assert "contract" not in text and "plus(s" not in text, text
+
+
 def test_products_stay_in_order_beside_sums():
     def scaled(x, a, b):
         total = 0.0

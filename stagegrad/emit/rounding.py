@@ -15,12 +15,13 @@ from that place however it is rounded, as ``dx*dx + dy*dy + 0.01`` does from zer
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import cached_property
 
 from stagegrad.analysis import reached
 from stagegrad.emit.sharing import SHAPE_ONLY
-from stagegrad.ir import Atom, Call, For, Function, If, Lit, Stage, Var, While, variables, walk
+from stagegrad.ir import FLOAT, Atom, Call, For, Function, If, Lit, Stage, Var, While, variables, walk
+from stagegrad.names import count_reads
 
 #: What becomes of a value: it is the same to the last bit, or rounded otherwise, or shifted.
 SAME, ROUNDED, SHIFTED = range(3)
@@ -28,7 +29,7 @@ SAME, ROUNDED, SHIFTED = range(3)
 #: Operations that add.
 SUMS = frozenset({"add", "sub", "plus", "minus", "accumulate", "sum", "mean", "trace", "cumsum", "cumsum_back", "diff"})
 _PRODUCTS = frozenset({"mul", "square", "cube", "quartic", "scaled", "degrees", "radians"})
-_POWERS = frozenset({"pow", "powi", "pow_positive"})
+_POWERS = frozenset({"pow", "powi", "pow_positive", "pow_halves"})
 _QUOTIENTS = frozenset({"div", "divided", "quotient"})
 #: They move values and do not look at them.
 _MOVES = frozenset(
@@ -39,7 +40,7 @@ _MOVES = frozenset(
 #: They hand the relative error of an operand on, but end or have a kink where it is zero.
 _AT_ZERO = _POWERS | {"sqrt", "cbrt", "abs", "relu", "reciprocal", "hypot", "norm"}
 #: Those of them whose end, or pole, is nowhere else.
-_ENDS_AT_ZERO = {"sqrt", "reciprocal"}
+_ENDS_AT_ZERO = {"sqrt", "reciprocal", "pow_halves"}
 #: They have an end or a kink somewhere else, and make a plain error of a relative one.
 _ELSEWHERE = frozenset({"log", "log2", "log10", "log1p", "max", "min", "maximum", "minimum", "clip"})
 #: Smooth everywhere, and above zero: a small change of an operand is a small relative change of the result.
@@ -75,6 +76,7 @@ class Roundings:
         self.stages = {stmt.out: stmt for stmt in walk(function.body) if isinstance(stmt, Stage)}
         self.calls = [stmt for stmt in walk(function.body) if isinstance(stmt, Call)]
         self.sources: dict[Var, tuple[Atom, ...]] = {}
+        self.guards = set(_guards(function, self.stages))
         for stmt in walk(function.body):
             if isinstance(stmt, If):
                 self.sources |= dict(zip(stmt.outs, zip(stmt.then.results, stmt.orelse.results, strict=True), strict=True))
@@ -108,6 +110,8 @@ class Roundings:
         worst = max((fate for k, fate in enumerate(given) if k != SHAPE_ONLY.get(stage.op)), default=SAME)
         if stage.op in SUMS and (changed or worst):
             return ROUNDED if worst < SHIFTED and stage.out in self._positive else SHIFTED
+        if stage.out in self.guards:
+            return SAME
         if worst == SAME or stage.op in _MOVES or stage.op in _PRODUCTS or stage.op == "neg":
             return worst
         if stage.op in _QUOTIENTS:
@@ -182,6 +186,17 @@ class Roundings:
             if len(added) + len(taken) <= _MOST_TERMS:
                 signed[out] = (added, taken)
         return False
+
+
+def _guards(function: Function, stages: Mapping[Var, Stage]) -> Iterator[Var]:
+    """The tests that only keep a zero from being added to an element, ``if dx != 0.0: da[i] += dx``: a number near zero may be added."""
+    reads = count_reads(function.body)
+    for stmt in walk(function.body):
+        made = stages.get(stmt.test) if isinstance(stmt, If) and isinstance(stmt.test, Var) else None
+        if isinstance(stmt, If) and made is not None and (made.op, made.args[1:]) == ("ne", (Lit(0.0, FLOAT),)) and reads[made.out] == 1:
+            match stmt.then.stmts, stmt.orelse.stmts:
+                case (Stage(op="accumulate", args=args),), () if args[-1] == made.args[0]:
+                    yield made.out
 
 
 def _is_product(stage: Stage) -> bool:

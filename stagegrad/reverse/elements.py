@@ -7,7 +7,7 @@
 
 The backward pass then has one write to undo, not one for each trip. This takes a proof that nothing else that the loop reads is that
 element: here, that k is less than j. And the element must be asked for beside the loop too, or be there for certain: a loop without
-trips asks for nothing.
+trips asks for nothing. Several elements of one array, ``f[i, 0] += ...; f[i, 1] += ...``, are as many numbers.
 
 What is written to an element that is written again, ``a[i, j] = s; a[i, j] = a[i, j] / d``, is not written the first time.
 """
@@ -54,10 +54,10 @@ def elements_as_numbers(module: Module) -> Module:
 
 @dataclass(frozen=True)
 class _InPlace:
-    """What a trip does to an array: it reads `element`, writes it, and reads others that lie apart from it."""
+    """What a trip does to an array: it reads some `elements`, writes each behind that, and reads others that lie apart from them."""
 
-    element: Stage
-    write: Stage  # the last one
+    elements: tuple[Stage, ...]
+    writes: tuple[Stage, ...]  # the last one of each element
     versions: frozenset[Var]  # of the array
 
 
@@ -132,68 +132,77 @@ class _Elements:
     def loop(self, loop: For, before: Sequence[Stmt], after: Sequence[Stmt]) -> list[Stmt]:
         """The loop with a number for the element of each array that it computes in place; around it, what reads and writes them."""
         first: list[Stmt] = []
-        last: list[Stmt] = []
-        for place, carry in enumerate(loop.carries):
+        last: list[Stage] = []
+        for carry in loop.carries:
+            place = loop.carries.index(carry)
             found = self.in_place(loop, place)
             if found is None or not isinstance(carry.init, Var):
                 continue
-            index = found.element.args[1:]
-            certain = id(found.element) in self.certain or _asked(before, carry.init, found.element)
-            if certain or _asked_first(after, carry.out, found.element):
-                number = Carry(*(self.fresh.like(found.element.out) for _ in range(3)))
-                assert isinstance(number.init, Var)
-                first.append(replace(found.element, out=number.init, args=(carry.init, *index)))
-                last.append(replace(found.write, out=carry.out, args=(carry.init, *index, number.out)))
-                loop = self.as_number(loop, place, found, number)
+            if all(self.is_asked(before, after, carry, element) for element in found.elements):
+                numbers = [Carry(*(self.fresh.like(element.out) for _ in range(3))) for element in found.elements]
+                now = carry.init
+                for element, write, number in zip(found.elements, found.writes, numbers, strict=True):
+                    index = element.args[1:]
+                    assert isinstance(number.init, Var)
+                    first.append(replace(element, out=number.init, args=(carry.init, *index)))
+                    last.append(replace(write, out=self.fresh.like(carry.out), args=(now, *index, number.out)))
+                    now = last[-1].out
+                last[-1] = replace(last[-1], out=carry.out)
+                loop = self.as_numbers(loop, place, found, numbers)
         return [*first, loop, *last]
 
+    def is_asked(self, before: Sequence[Stmt], after: Sequence[Stmt], carry: Carry, element: Stage) -> bool:
+        """Is an element there for certain, or asked for beside the loop?"""
+        assert isinstance(carry.init, Var)
+        certain = id(element) in self.certain or _asked(before, carry.init, element)
+        return certain or _asked_first(after, carry.out, element)
+
     def in_place(self, loop: For, place: int) -> _InPlace | None:
-        """What a loop does to an array that it carries, if that is to compute one element in place."""
+        """What a loop does to an array that it carries, if that is to compute some elements in place."""
         array = loop.carries[place].var
         inside = {*bound(loop.body), loop.index, *(carry.var for carry in loop.carries)}
-        versions, reads, writes = [array], [], []
+        versions, accesses = [array], list[Stage]()
         for stmt in loop.body.stmts if array.type.rank else ():
             if read(Block((stmt,))).isdisjoint(versions):
                 continue
             if not isinstance(stmt, Stage) or _axes(stmt) is None or stmt.args[0] != versions[-1] or stmt.args[-1] in versions:
                 return None
+            accesses.append(stmt)
             if stmt.op == "store":
-                writes.append(stmt)
                 versions.append(stmt.out)
-            else:
-                reads.append(stmt)
         ends = [result for result in loop.body.results if result in versions]
-        if not writes or ends != versions[-1:] or loop.body.results[place] != versions[-1]:
+        if len(versions) == 1 or ends != versions[-1:] or loop.body.results[place] != versions[-1]:
             return None
-        where = _axes(writes[0])
-        element = reads[0] if reads and reads[0].args[0] == array else None
-        element = next((one for one in reads if one.args[0] == array and _axes(one) == where), element)
-        if where is None or element is None or _axes(element) != where or not inside.isdisjoint(variables(where)):
+        writes = {where: stage for stage in accesses if stage.op == "store" and (where := _axes(stage)) is not None}
+        elements = [next(stage for stage in accesses if _axes(stage) == where) for where in writes]
+        if any(stage.op != "load" or not inside.isdisjoint(variables(where)) for where, stage in zip(writes, elements, strict=True)):
             return None
-        same = all(_axes(one) == where and one.args[-1].type == element.out.type for one in writes)
-        others = (_axes(one) for one in reads if _axes(one) != where)
-        if not same or not all(axes is not None and self.indices.differ(axes, where) for axes in others):
-            return None
-        return _InPlace(element, writes[-1], frozenset(versions))
+        types = {where: stage.out.type for where, stage in zip(writes, elements, strict=True)}
+        same = all(stage.args[-1].type == types[where] for stage in accesses if stage.op == "store" and (where := _axes(stage)) is not None)
+        places = [*writes, *dict.fromkeys(where for stage in accesses if (where := _axes(stage)) is not None and where not in writes)]
+        apart = all(self.indices.differ(one, other) for k, one in enumerate(places[: len(writes)]) for other in places[k + 1 :])
+        return _InPlace(tuple(elements), tuple(writes.values()), frozenset(versions)) if same and apart else None
 
-    def as_number(self, loop: For, place: int, found: _InPlace, number: Carry) -> For:
-        """The loop that carries a number for the element, and reads the others of the array that it began with."""
+    def as_numbers(self, loop: For, place: int, found: _InPlace, numbers: Sequence[Carry]) -> For:
+        """The loop that carries numbers for the elements, and reads the others of the array that it began with."""
         array = loop.carries[place]
         mapping: dict[Var, Atom] = {}
-        now: Atom = number.var
+        now: dict[tuple[Atom, ...] | None, Atom] = {_axes(one): number.var for one, number in zip(found.elements, numbers, strict=True)}
         stmts: list[Stmt] = []
         for stmt in loop.body.stmts:
             if not isinstance(stmt, Stage) or found.versions.isdisjoint(variables(stmt.args[:1])):
                 stmts.append(stmt)
             elif stmt.op == "store":
-                now = _as_it_is(stmt.args[-1], mapping)
-            elif _axes(stmt) == _axes(found.element):
-                mapping[stmt.out] = now
+                now[_axes(stmt)] = _as_it_is(stmt.args[-1], mapping)
+            elif _axes(stmt) in now:
+                mapping[stmt.out] = now[_axes(stmt)]
             else:
                 stmts.append(replace(stmt, args=(array.init, *stmt.args[1:])))
-        results = (*loop.body.results[:place], now, *loop.body.results[place + 1 :])
-        body = self.named(substitute(Block(tuple(stmts), results), mapping), place, number.var)
-        return replace(loop, carries=(*loop.carries[:place], number, *loop.carries[place + 1 :]), body=body)
+        results = (*loop.body.results[:place], *now.values(), *loop.body.results[place + 1 :])
+        body = substitute(Block(tuple(stmts), results), mapping)
+        for k, number in enumerate(numbers):
+            body = self.named(body, place + k, number.var)
+        return replace(loop, carries=(*loop.carries[:place], *numbers, *loop.carries[place + 1 :]), body=body)
 
     def named(self, body: Block, place: int, number: Var) -> Block:
         """The body in which what becomes of the number has its name, unless it is read under a name of its own."""
