@@ -92,6 +92,36 @@ def bodies(at: Any, speed: Any, mass: Any, h: float, steps: int) -> Any:
     return np.sum(x * x)
 
 
+def species(start: Any, rates: Any, h: float, steps: int) -> Any:
+    """Predators and prey by Runge-Kutta steps of the vector of both."""
+
+    def change(y: Any) -> Any:
+        return np.array([rates[0] * y[0] - rates[1] * y[0] * y[1], rates[2] * y[0] * y[1] - rates[3] * y[1]])
+
+    y = start.copy()
+    for _ in range(steps):
+        k1 = change(y)
+        k2 = change(y + 0.5 * h * k1)
+        k3 = change(y + 0.5 * h * k2)
+        k4 = change(y + h * k3)
+        y = y + h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
+    return np.sum(y)
+
+
+def kalman(readings: Any, drift: float, noise: float) -> Any:
+    """The likelihood of readings of a place that moves at an unknown speed."""
+    move, seen = np.array([[1.0, 0.1], [0.0, 1.0]]), np.array([1.0, 0.0])
+    state, spread = np.zeros(2), np.eye(2)
+    total = 0.0
+    for k in range(len(readings)):
+        state, spread = move @ state, move @ spread @ move.T + drift * np.eye(2)
+        width = seen @ spread @ seen + noise
+        gain, miss = spread @ seen / width, readings[k] - seen @ state
+        state, spread = state + gain * miss, spread - np.outer(gain, seen @ spread)
+        total -= 0.5 * (np.log(width) + miss * miss / width)
+    return total
+
+
 def logistic(weights: Any, bias: float, x: Any, label: Any) -> Any:
     """The cross-entropy of a logistic regression; a label is 1 or -1."""
     return np.mean(np.log1p(np.exp(-label * (x @ weights + bias))))
@@ -125,6 +155,8 @@ def _steady() -> dict[str, tuple[Callable[..., Any], tuple[Any, ...]]]:
         "heat, 100 steps of 1,000 cells": (heat, (wave, 0.2, 100)),
         "Burgers, 100 steps of 1,000 cells": (burgers, (wave, 0.1, 100)),
         "8 bodies, 20 steps": (bodies, (draw(size=(8, 3)), draw(size=(8, 3)), np.ones(8), 0.01, 20)),
+        "two species, 1,000 Runge-Kutta steps": (species, (np.array([1.0, 0.5]), np.array([1.0, 0.8, 0.6, 0.9]), 0.01, 1_000)),
+        "Kalman filter, 1,000 readings": (kalman, (np.cumsum(draw(size=1_000)) * 0.1, 0.01, 0.5)),
         "logistic regression, 1,000 by 20": (logistic, (draw(size=20), 0.1, draw(size=(1_000, 20)), label)),
     }
 
