@@ -30,7 +30,7 @@ from stagegrad.ops import REGISTRY
 from stagegrad.passes import optimise
 from stagegrad.passes.constants import constants_first
 from stagegrad.passes.factors import share_factors
-from stagegrad.passes.few import few_as_numbers, lines_read, small_arrays, unrolled
+from stagegrad.passes.few import few_as_numbers, sizes_wanted, small_arrays, unrolled
 from stagegrad.passes.filled import without_filled
 from stagegrad.passes.fuse import fuse
 from stagegrad.passes.growing import room_before_trips
@@ -341,9 +341,9 @@ class Build:
         return self.arrays and not in_range(self.primal)
 
     @cached_property
-    def lines_read(self) -> frozenset[int]:
-        """Along which axes, 0 the first and -1 the last, the program reads rows and columns: compiled code keeps short ones as numbers."""
-        return lines_read(self.program.module) if self.options.chosen_target == "numba" else frozenset()
+    def sizes_wanted(self) -> frozenset[str]:
+        """Of which arguments compiled code is made for their sizes, if these are small: see `passes.few`."""
+        return sizes_wanted(self.program.module) if self.options.chosen_target == "numba" else frozenset()
 
     @cached_property
     def _compiled(self) -> Build:

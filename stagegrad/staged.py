@@ -411,7 +411,7 @@ class Staged(Generic[P, R]):
     def _specs(self, values: Sequence[Any]) -> Specs:
         specs = self._parameters.specs(values) if self._typed else _NOTHING
         if (alike := with_sizes(specs, frozenset())) != specs:
-            specs = with_sizes(specs, self._made(alike).lines_read)
+            specs = with_sizes(specs, self._made(alike).sizes_wanted)
         return self._parameters.numbers() if self._waits and not specs else specs
 
     @cached_property

@@ -392,6 +392,30 @@ def test_columns_of_points(axes: int) -> None:
     assert ("d_1 = " in compiled.source("numba")) is (axes == 3)
 
 
+def filtered(z, F, H, Q):
+    x, P = np.zeros(F.shape[0]), np.eye(F.shape[0])
+    total = 0.0
+    for k in range(len(z)):
+        x, P = F @ x, F @ P @ F.T + Q
+        s = (H @ P @ H.T)[0, 0] + 0.5
+        gain = P @ H[0] / s
+        miss = z[k] - H[0] @ x
+        x, P = x + gain * miss, P - np.outer(gain, H[0] @ P)
+        total += np.log(s) + miss**2 / s
+    return total
+
+
+@pytest.mark.parametrize("states", [1, 2, 5])
+def test_matrices_that_are_given(states: int) -> None:
+    F, H = np.eye(states) + 0.1 * DRAW(size=(states, states)), np.ones((1, states))
+    args = (DRAW(size=4), F, H, 0.1 * np.eye(states))
+    compiled = stagegrad.compile(filtered)
+    value, gradient = compiled.value_and_grad(*args)
+    assert value == pytest.approx(filtered(*args), rel=1e-12)
+    np.testing.assert_allclose(np.concatenate([np.ravel(one) for one in gradient]), differences(filtered, args), rtol=1e-5, atol=1e-8)
+    assert ("P_01 = " in compiled.source("numba")) is (states == 2)
+
+
 def test_points_of_two_sizes_take_turns() -> None:
     compiled = stagegrad.compile(pulled, target="numba")
     for axes in (3, 5, 3, 2, 5, 3):

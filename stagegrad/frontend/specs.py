@@ -222,22 +222,23 @@ def _marks(shape: tuple[int, ...]) -> str:
     return "".join("1" if size == 1 else str(size) if k in ends and size in _FEW else "n" for k, size in enumerate(shape))
 
 
-#: The sizes of a first or last axis that make a program of its own, where the lines along it are what is computed with.
+#: The sizes of a first or last axis that may make a program of its own.
 _FEW = range(2, 5)
 
 
-def with_sizes(specs: Specs, axes: frozenset[int]) -> Specs:
-    """The same with the sizes of these axes (0 the first, -1 the last); of others it is only said whether they have one element."""
-    return {name: _with_sizes(spec, axes) for name, spec in specs.items()}
+def with_sizes(specs: Specs, wanted: frozenset[str]) -> Specs:
+    """The same with the sizes that are wanted of "rows", "columns" and "squares"; of others it is said whether they are one."""
+    return {name: _with_sizes(spec, wanted) for name, spec in specs.items()}
 
 
-def _with_sizes(spec: Spec, axes: frozenset[int]) -> Spec:
+def _with_sizes(spec: Spec, wanted: frozenset[str]) -> Spec:
     match spec:
         case Leaf(axes=marks) if set(marks) - {*"1n"}:
-            kept = {k % len(marks) for k in axes}
-            return _marked(spec, "".join(mark if mark in "1n" or k in kept else "n" for k, mark in enumerate(marks)))
+            whole = "squares" in wanted and len(marks) == 2 and marks[0] == marks[1]
+            kept = {len(marks) - 1: whole or "rows" in wanted, 0: whole or "columns" in wanted}
+            return _marked(spec, "".join(mark if mark in "1n" or kept.get(k) else "n" for k, mark in enumerate(marks)))
         case Tree(parts=parts):
-            return dataclasses.replace(spec, parts=tuple(_with_sizes(part, axes) for part in parts))
+            return dataclasses.replace(spec, parts=tuple(_with_sizes(part, wanted) for part in parts))
         case _:
             return spec
 

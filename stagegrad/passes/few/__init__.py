@@ -42,7 +42,7 @@ from stagegrad.ir import (
 from stagegrad.ops import find, literal
 from stagegrad.passes.few.moves import Sizes, moved, position
 from stagegrad.passes.few.unroll import unrolled
-from stagegrad.passes.few.uses import Uses, is_elementwise, is_few, is_suited, line_of, lines_read
+from stagegrad.passes.few.uses import Uses, is_elementwise, is_few, is_suited, line_of, sizes_wanted
 from stagegrad.shapes import Dim, Dimensions, dimensions
 
 #: A function that would become longer stays as it was.
@@ -511,4 +511,4 @@ def _source(number: int, sizes: Sizes, own: Sizes) -> int:
     return found
 
 
-__all__ = ["few_as_numbers", "lines_read", "small_arrays", "unrolled"]
+__all__ = ["few_as_numbers", "sizes_wanted", "small_arrays", "unrolled"]

@@ -107,12 +107,16 @@ def line_of(stage: Stage, indices: tuple[Atom, ...]) -> int | None:
     return parts.index(":") if rest == [f"{{{k}}}" for k in range(count)] and len(parts) == count + 1 else None
 
 
-def lines_read(module: Module) -> frozenset[int]:
-    """Along which axes a program reads lines of floats in loops, 0 the first and -1 the last; how long they are is worth to know."""
+def sizes_wanted(module: Module) -> frozenset[str]:
+    """Of which arrays it is worth to know how many elements they have: what a program has in its loops.
+
+    "rows" and "columns" that it reads as vectors, and "squares", matrices that it multiplies by something.
+    """
     loops = (stmt for function in module.functions for stmt in walk(function.body) if isinstance(stmt, (For, While)))
-    stages = [
-        stmt for loop in loops for stmt in walk(loop.body) if isinstance(stmt, Stage) and stmt.op == "load" and is_suited(stmt.out.type)
-    ]
-    found = {line_of(stage, stage.args[1:]) for stage in stages} - {None}
-    turned = any(isinstance(stmt, Stage) and stmt.op == "transpose" for function in module.functions for stmt in walk(function.body))
-    return frozenset({0, -1} if found and turned else {-1 if axis else 0 for axis in found})
+    inner = [stmt for loop in loops for stmt in walk(loop.body) if isinstance(stmt, Stage)]
+    axes = {line_of(load, load.args[1:]) for load in inner if load.op == "load" and is_suited(load.out.type)} - {None}
+    stages = (stmt for function in module.functions for stmt in walk(function.body) if isinstance(stmt, Stage))
+    turned = bool(axes) and any(stage.op == "transpose" for stage in stages)
+    multiplied = any(stage.op == "matmul" and any(arg.type.rank == 2 for arg in stage.args) for stage in inner)
+    wanted = {"rows": turned or any(axes), "columns": turned or 0 in axes, "squares": multiplied}
+    return frozenset(word for word, is_wanted in wanted.items() if is_wanted)
