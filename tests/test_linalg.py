@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
 
 import stagegrad
 from stagegrad.errors import StagegradError
@@ -292,3 +293,57 @@ def test_functions_of_matrices_by_their_decomposition(target, function, draw):
             slope = (function(x + unit) - function(x - unit)) / (2.0 * step)
             assert slopes[i, j] == pytest.approx(slope, rel=1e-6, abs=1e-8)
     assert not symmetric or not np.triu(slopes, 1).any()
+
+
+# ---------------------------------------------------------------------------------------------- scipy.linalg
+
+
+def by_factors(a, b):
+    return np.sum(scipy.linalg.cho_solve(scipy.linalg.cho_factor(a, lower=True), b) ** 2)
+
+
+def unasked(a, b):
+    return np.sum(scipy.linalg.solve(a, b, check_finite=False))
+
+
+def one_triangle(a, b):
+    return np.sum(scipy.linalg.solve_triangular(a, b, lower=True)) + scipy.linalg.cholesky(a)[0, 1]
+
+
+def test_what_scipy_asks_of_a_matrix():
+    a, b = definite(np.random.default_rng(2), (3, 3)), np.array([1.0, 2.0, 3.0])
+    made = stagegrad.compile(by_factors, wrt=(0, 1), target="numpy")
+    for wrong in (np.where(np.eye(3) > 0, np.nan, a), a * np.inf):
+        with pytest.raises(ValueError, match="array must not contain infs or NaNs"):
+            made.value_and_grad(wrong, b)
+    with pytest.raises(ValueError, match="array must not contain infs or NaNs"):
+        made.value_and_grad(a, b * np.inf)
+    with pytest.raises(np.linalg.LinAlgError):
+        made.value_and_grad(-a, b)
+    value, slopes = stagegrad.compile(unasked, wrt=(0, 1), target="numpy").value_and_grad(a * np.nan, b)
+    assert np.isnan(value)
+    assert np.isnan(slopes[0]).all()
+
+
+def test_the_triangle_that_is_not_read_has_no_slope():
+    a, b = definite(np.random.default_rng(2), (3, 3)), np.array([1.0, 2.0, 3.0])
+    a[0, 2] = np.pi
+    value, (da, _) = stagegrad.compile(one_triangle, wrt=(0, 1), target="numpy").value_and_grad(a, b)
+    assert value == pytest.approx(one_triangle(a, b), rel=1e-13)
+    assert da[0, 2] == 0.0
+    assert da[2, 0] != 0.0
+
+
+@pytest.mark.parametrize(
+    ("call", "reason"),
+    [(lambda a, b: scipy.linalg.solve(a, b, assume_a="pos"), "matrices of any kind"),
+     (lambda a, b: scipy.linalg.lu_solve(scipy.linalg.lu_factor(a), b), "scipy.linalg.lu_factor is not supported"),
+     (lambda a, b: scipy.linalg.cho_solve(a, b), "not what cho_factor gives")],
+    ids=["solve", "lu", "cho_solve"],
+)  # fmt: skip
+def test_what_is_refused_of_scipy(call, reason):
+    def function(a, b):
+        return np.sum(call(a, b))
+
+    with pytest.raises(stagegrad.StagegradError, match=reason):
+        stagegrad.compile(function, target="numpy").value_and_grad(np.eye(2), np.ones(2))

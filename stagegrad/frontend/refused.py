@@ -60,6 +60,8 @@ _INSTEAD = {
     "input": "the value as a parameter",
     "io.open": "what the file holds as a parameter",
     "eval": "the expression itself",
+    "scipy.linalg.lu_factor": "scipy.linalg.solve(a, b), without the factors",
+    "scipy.linalg.lu_solve": "scipy.linalg.solve(a, b), without the factors",
 }
 
 
@@ -95,4 +97,7 @@ def title_of(thing: object) -> str:
     """What a live object is called, with its module unless that is Python's own."""
     name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None) or repr(thing)
     module = getattr(thing, "__module__", None)
-    return f"{module}.{name}" if isinstance(module, str) and module not in ("builtins", "__main__") else str(name)
+    if not isinstance(module, str) or module in ("builtins", "__main__"):
+        return str(name)
+    public = module.partition("._")[0] if module.startswith(("numpy.", "scipy.")) else module  # what users import it from
+    return f"{public}.{name}"

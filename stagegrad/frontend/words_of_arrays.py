@@ -14,6 +14,7 @@ from stagegrad.frontend import (
     words_polynomials,
     words_products,
     words_reductions,
+    words_scipy_linalg,
     words_shaping,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "words_polynomials",
     "words_products",
     "words_reductions",
+    "words_scipy_linalg",
     "words_shaping",
 ]

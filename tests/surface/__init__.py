@@ -29,7 +29,7 @@ CASES = ("ordinary", "broadcast", "size-1", "empty", "strided", "repeated")
 
 @dataclass(frozen=True)
 class Entry:
-    """One way to call a function: an expression over the arguments x, y, z, u, v, with NumPy as np and scipy.special as special.
+    """One way to call a function: an expression over the arguments x, y, z, u, v, with NumPy as np, scipy.special as special, and scipy.
 
     What an entry leaves out is found from the rest: the case "size-1" has the shapes with every extent 1, "strided" has the ordinary
     arguments in memory that is not contiguous, "repeated" passes the first argument in the place of every one of its shape and fill.

@@ -23,7 +23,7 @@ def definite(rng: np.random.Generator, shape: Shape) -> Array:
 
 
 M, V, TALL, WIDE = (3, 3), (3,), (4, 3), (2, 4)
-LA = "np.linalg."
+LA, SL = "np.linalg.", "scipy.linalg."
 
 ENTRIES = [
     Entry(LA + "inv", "np.linalg.inv(x)", (M,), (regular,), empty=((0, 0),)),
@@ -68,4 +68,18 @@ ENTRIES = [
     Entry(LA + "norm", "np.linalg.norm(x, np.inf)", (M,)),
     Entry(LA + "norm", "np.linalg.norm(x, 2)", (M,), (regular,)),
     Entry(LA + "norm", "np.linalg.norm(x, 'nuc')", (M,), (regular,)),
+    Entry(SL + "solve", "scipy.linalg.solve(x, y)", (M, V), (regular, "normal"), single=((1, 1), (1,))),
+    Entry(SL + "solve", "scipy.linalg.solve(x, y, check_finite=False)", (M, (3, 2)), (regular, "normal")),
+    Entry(SL + "inv", "scipy.linalg.inv(x)", (M,), (regular,)),
+    Entry(SL + "det", "scipy.linalg.det(x)", (M,), (regular,)),
+    Entry(SL + "solve_triangular", "scipy.linalg.solve_triangular(x, y)", (M, V), (regular, "normal"), single=((1, 1), (1,))),
+    Entry(SL + "solve_triangular", "scipy.linalg.solve_triangular(x, y, lower=True)", (M, (3, 2)), (regular, "normal")),
+    Entry(SL + "solve_triangular", "scipy.linalg.solve_triangular(x, y, trans=1, lower=True)", (M, V), (regular, "normal")),
+    Entry(SL + "solve_triangular", "scipy.linalg.solve_triangular(x, y, 'T', unit_diagonal=True)", (M, V), (regular, "normal")),
+    Entry(SL + "cholesky", "scipy.linalg.cholesky(x)", (M,), (definite,)),
+    Entry(SL + "cholesky", "scipy.linalg.cholesky(x, lower=True)", (M,), (definite,)),
+    Entry(SL + "cho_factor", "scipy.linalg.cho_factor(x)[0]", (M,), (definite,)),
+    Entry(SL + "cho_factor", "scipy.linalg.cho_factor(x, True)[0]", (M,), (definite,)),
+    Entry(SL + "cho_solve", "scipy.linalg.cho_solve(scipy.linalg.cho_factor(x), y)", (M, V), (definite, "normal"), single=((1, 1), (1,))),
+    Entry(SL + "cho_solve", "scipy.linalg.cho_solve((scipy.linalg.cholesky(x, lower=True), True), y)", (M, (3, 2)), (definite, "normal")),
 ]

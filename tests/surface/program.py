@@ -16,6 +16,7 @@ from types import FunctionType
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 import scipy.special as special
 
 from stagegrad import pipeline, runtime
@@ -73,7 +74,7 @@ def _type(argument: Any) -> Type:
 @cache
 def untouched(text: str) -> FunctionType:
     """The function as Python runs it."""
-    scope: dict[str, Any] = {"np": np, "special": special, "math": math, "__name__": "surface"}
+    scope: dict[str, Any] = {"np": np, "scipy": scipy, "special": special, "math": math, "__name__": "surface"}
     exec(compile(text, "<surface>", "exec"), scope)
     return scope["f"]  # type: ignore[no-any-return]  # the text defines it
 
