@@ -15,6 +15,7 @@ import scipy.linalg
 
 import stagegrad
 from stagegrad.errors import StagegradError
+from tests.complex_step import differences, flat
 from tests.surface.linalg import definite, regular
 
 TARGETS = ("python", "numba")
@@ -188,7 +189,6 @@ def sections_at_run_time(x):
     ("function", "message"),
     [
         (inverse_of_stack, "np.linalg.inv of a stack of matrices is not supported"),
-        (all_singular_vectors, "full_matrices=False"),
         (residuals, r"np.linalg.lstsq\(a, b\)\[0\]"),
         (power_at_run_time, "written out|constant is needed"),
         (subscripts_at_odds, "are for an array of 3 axes, and this has 2"),
@@ -277,6 +277,25 @@ def spectral(x):
 def singular(x):
     left, values, right = np.linalg.svd(x, full_matrices=False)
     return np.sum((left * np.log(values)) @ right)
+
+
+def turned(points, others):
+    """How far points lie from others when they are turned as near as they can be (Kabsch)."""
+    left, _, right = np.linalg.svd(points.T @ others)
+    side = np.sign(np.linalg.det(right.T @ left.T))
+    turn = right.T @ np.diag(np.array([1.0, 1.0, side])) @ left.T
+    return np.sum((points @ turn.T - others) ** 2)
+
+
+@on_both
+def test_all_singular_vectors_of_a_square_matrix(target):
+    rng = np.random.default_rng(3)
+    args = rng.normal(size=(5, 3)), rng.normal(size=(5, 3))
+    value, slopes = value_and_grad(turned, target, *args)
+    assert value == pytest.approx(turned(*args), rel=1e-12)
+    np.testing.assert_allclose(flat(slopes), differences(turned, args), rtol=1e-7, atol=1e-8)
+    with pytest.raises(NotImplementedError, match="full_matrices=False"):
+        value_and_grad(all_singular_vectors, target, args[0])
 
 
 @on_both

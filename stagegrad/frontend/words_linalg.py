@@ -88,9 +88,15 @@ def _svd(low: Arrays, node: ast.AST, a: Value, full_matrices: Any = True, comput
     if not low.known(compute_uv, node):
         return low.emit("svdvals", [x], node)
     if low.known(full_matrices, node):
-        advice = "np.linalg.svd(a, full_matrices=False), or compute_uv=False"
-        raise low.refusal(node, "the singular vectors beyond the singular values have no derivative", advice)
+        _require_square(low, node, x)
     return Many(tuple(low.emit(op, [x], node) for op in ("svd_u", "svd_values", "svd_vt")))
+
+
+def _require_square(low: Arrays, node: ast.AST, x: Atom) -> None:
+    """Raises where there are singular vectors beyond the singular values: these have no derivative."""
+    rows, columns = (low.emit("extent", [x], node, [("axis", axis)]) for axis in range(2))
+    message = "the singular vectors beyond the singular values have no derivative: write np.linalg.svd(a, full_matrices=False)"
+    low.stop(low.arithmetic("ne", rows, columns, node), "NotImplementedError", message, node)
 
 
 @word("linalg.qr")
