@@ -266,7 +266,9 @@ def _code(line: str) -> str:
 
 #: What loops on several threads need.
 _ON_THREADS = ("PRANGE_ALONE", "cut")
-#: What compiled code asks for a few rows of a matrix, for products and factors of matrices, and for the memory of its tapes.
+#: What compiled code asks for axes in another order, for a few rows of a matrix, for products and factors of matrices, and for the
+#: memory of its tapes.
+_AXES = re.compile(r"(?<![.\w])permuted(?=\()")
 _SECTIONS = re.compile(r"(?<![.\w])(?:rows_at_once|section)(?=\()")
 _LIBRARIES = re.compile(r"\b(blas|lapack)\.")
 _ROOM = re.compile(r"(?<![.\w])room(?:_like)?(?=\()")
@@ -287,6 +289,8 @@ def _imports(lines: list[Line], words: list[str], target: str, about_loops: list
     if target == "numba" and (libraries := sorted(set(_LIBRARIES.findall(code)))):
         third.append(f"from stagegrad.kernels import {', '.join(libraries)}")
     on_threads = [word for word in about_loops if word in _ON_THREADS]
+    if target == "numba" and (words_of_axes := sorted(set(_AXES.findall(code)))):
+        third.append(f"from stagegrad.kernels.axes import {', '.join(words_of_axes)}")
     if loose := [word for word in about_loops if word not in on_threads]:
         third.append(f"from stagegrad.kernels.loops import {', '.join(loose)}")
     if on_threads:

@@ -199,7 +199,7 @@ class _Gather:
 def _transposed(text: str, axes: tuple[int, ...]) -> str:
     if axes == tuple(range(len(axes))):
         return text
-    return f"{text}.T" if axes == (1, 0) else f"np.transpose({text}, {axes})"
+    return f"{text}.T" if axes == (1, 0) else f"permuted({text}, {axes})"
 
 
 def _parts(at: str) -> tuple[str, list[str]]:

@@ -76,7 +76,12 @@ def _transposed(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
     return "{x}.T" if axes is None else f"np.transpose({{x}}, {axes})"
 
 
-@general(_transposed, first, stage="{x}T", view=True, linear=True)
+def _permuted(attrs: Mapping[str, Attr], types: Sequence[Type]) -> str:
+    axes = attrs.get("axes")
+    return "{x}.T" if axes is None else f"permuted({{x}}, {axes})"
+
+
+@general({"python": _transposed, "numba": _permuted}, first, stage="{x}T", view=True, linear=True)
 def transpose(g: Value, out: Value, x: Value, *, axes: tuple[int, ...] | None = None) -> Pulled:
     """The axes in another order, by default reversed; the gradient's axes go back (`np.transpose`, `.T`)."""
     if axes is None:
