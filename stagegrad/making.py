@@ -200,7 +200,8 @@ def _staged(function: Callable[..., Any], options: Options, source: str | None =
 def _made_at_once(staged: Staged[..., Any]) -> None:
     """Lowers a function, so that what it refuses is refused where it is decorated; what must wait for its arguments waits."""
     with contextlib.suppress(NeedsTypes):
-        if staged._declared and all(map(is_number, staged._declared.values())):
+        of_all = set(staged._declared) == set(staged._find_signature().parameters)
+        if staged._declared and not of_all and all(map(is_number, staged._declared.values())):
             staged._recent = {}
             staged._lower({})  # whether numbers are all that the text needs
             staged._recent = staged._declared

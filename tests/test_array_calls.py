@@ -351,6 +351,21 @@ def test_a_function_waits_for_its_types():
     assert f.build.kinds == ("float[1]",) and f.source() == f.source(types={"x": "float64[:]"})
 
 
+def filled(x, n):
+    u = np.zeros(n + 1)
+    for i in range(n):
+        u[i + 1] = u[i] + x * i
+    return np.sum(u * u)
+
+
+def test_types_of_numbers_alone_are_what_a_function_of_arrays_waits_for():
+    f = stagegrad.compile(filled, target="numpy", types={"x": "float", "n": "int"})
+    assert "np.zeros(n + 1)" in f.source()
+    assert f.value_and_grad(0.3, 3) == (pytest.approx(0.9), pytest.approx(6.0))
+    with pytest.raises(NeedsTypes):
+        stagegrad.compile(filled, target="numpy", types={"n": "int"}).source()  # x may be an array
+
+
 def test_types_can_be_stated(target):
     f = stagegrad.compile(picked, target=target, types={"x": "float64[:]", "i": "int64"})
     assert f.build.kinds == ("float[1]", "int") and "def picked_value_and_grad(x, i)" in f.source()
