@@ -9,6 +9,7 @@ others that meet in one operation are equal then, or it would have raised.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count, zip_longest
 from typing import TypeVar
@@ -145,6 +146,8 @@ class Dimensions:
     differences: dict[Var, tuple[Dim, int]] = field(default_factory=dict)
     multiples: dict[Atom, tuple[Dim, int]] = field(default_factory=dict)
     spans: dict[Dim, Dim | None] = field(default_factory=dict)
+    compared: dict[Var, tuple[str, Dim, int]] = field(default_factory=dict)  # what asks if a size is above or below a number
+    bounded: set[tuple[str, Dim, int]] = field(default_factory=set)
     numbers: count[int] = field(default_factory=count)
     several: set[Dim] = field(default_factory=set)  # certainly not one
     same_as: dict[Dim, Dim] = field(default_factory=dict)
@@ -159,9 +162,9 @@ class Dimensions:
 
     def scoped(self, block: Block) -> None:
         """A block that may not run: what it finds to be equal is equal inside it."""
-        before = dict(self.same_as)
+        before, bounded = dict(self.same_as), set(self.bounded)
         self.block(block)
-        self.inside[id(block)], self.same_as = self.same_as, before
+        self.inside[id(block)], self.same_as, self.bounded = self.same_as, before, bounded
 
     def unite(self, dim: Dim, other: Dim) -> None:
         """Two names of one dimension."""
@@ -221,10 +224,23 @@ class Dimensions:
                     for result, argument in stmt.onto:
                         if stmt.outs[result].type.rank:
                             self.of[stmt.outs[result]] = self.shape(stmt.args[argument])
-                case Raise() | Remark():
+                case Raise():
+                    self.refused(stmt.test)
+                case Remark():
                     pass
                 case _:
                     raise TypeError(f"not a statement: {stmt!r}")
+
+    def refused(self, test: Atom) -> None:
+        """A size that is neither above nor below a number, or the program would have stopped, is that number."""
+        if not isinstance(test, Var) or test not in self.compared or self.apart:
+            return
+        word, dim, number = self.compared[test]
+        self.bounded |= {(word, dim, number)} if word != "ne" else {("gt", dim, number), ("lt", dim, number)}
+        known = self.equal(dim)
+        both = {("gt", dim, number), ("lt", dim, number)} <= self.bounded
+        if both and isinstance(known, str) and self.is_several(known):  # elsewhere, one element would be repeated
+            self.unite(number, known)
 
     def call(self, call: Call) -> None:
         """What a function returns has the dimensions that it gives to arguments like these, if it may be looked into."""
@@ -341,6 +357,8 @@ class Dimensions:
                 known = self.differences.get(first) or ((self.sizes[first], 0) if first in self.sizes else None)
                 if known is not None:
                     self.differences[out] = known[0], known[1] + less
+            case "gt" | "lt" | "ne" if first in self.sizes and (number := _natural(stage.args[1])) is not None:
+                self.compared[out] = stage.op, self.sizes[first], number
             case "max" if first in self.differences and _is_number(stage.args[1], 0):
                 self.sizes[out] = shorter(*self.differences[first])
 
@@ -397,9 +415,7 @@ class Dimensions:
             case "transpose":
                 return self.shape(args[0])[::-1]
             case "concatenate" if stage.out.type.rank == 1:
-                joined = [self.equal(self.shape(arg)[0]) for arg in args]
-                whole = [dim for dim in joined if isinstance(dim, int)]
-                return (sum(whole) if len(whole) == len(joined) else self.unknown(),)
+                return (self.joined([self.equal(self.shape(arg)[0]) for arg in args]),)
             case "cross" if stage.out.type.rank == 1:
                 return (3 if any(self.equal(self.shape(arg)[-1]) == 3 for arg in args) else self.unknown(),)
             case "solve":
@@ -407,6 +423,16 @@ class Dimensions:
             case "load":
                 return self.section(stage)
         return tuple(self.unknown() for _ in range(stage.out.type.rank))
+
+    def joined(self, dims: Sequence[Dim]) -> Dim:
+        """How many elements vectors have together; with two that are known of it is not one."""
+        known = [dim for dim in dims if isinstance(dim, int)]
+        if len(known) == len(dims):
+            return sum(known)
+        dim = self.unknown()
+        if sum(known) > 1:
+            self.several.add(dim)
+        return dim
 
     def reduced(self, dims: Shape, axis: object, keepdims: bool) -> Shape:
         """What a reduction along some axes (None: all of them) leaves."""

@@ -244,3 +244,48 @@ IN_AN_ARM = "  if b.0 -> ():\n    z.0: float[1] = add(x.0, y.0)\n    yield\n  el
 )
 def test_sizes_that_meet_are_not_compared_for_an_index(before: str, array: str, behind: str, certain: bool) -> None:
     assert in_range(module(MEETING.format(before=before, array=array, behind=behind), "n", "n", "")) is certain
+
+
+ASKED = """
+function f(x.0: float[1], y.0: float[1], c.0: bool) -> 0 from python:
+  n.0: int = size(x.0)
+  %0: bool = gt(n.0, 3)
+  %1: bool = lt(n.0, 3)
+  {first}
+  {second}
+  z.0: float[1] = mul(x.0, 2.0)
+  f.0: float = sum(z.0)
+  return f.0
+"""
+ABOVE, BELOW = "raise ValueError('too many') if %0", "raise ValueError('too few') if %1"
+IN_ARM = "if c.0 -> ():\n    raise ValueError('too few') if %1\n    yield\n  else:\n    yield"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "marks", "known"),
+    [
+        (ABOVE, BELOW, "n", True),
+        (BELOW, ABOVE, "n", True),
+        (ABOVE, BELOW, "?", False),  # it may have one element, which is repeated where it meets others
+        (ABOVE, ABOVE, "n", False),
+        (IN_ARM, ABOVE, "n", False),
+    ],
+)
+def test_a_size_that_the_program_asks_for(first: str, second: str, marks: str, known: bool) -> None:
+    found = shapes(module(ASKED.format(first=first, second=second), marks, "n", "").main, certain=True)
+    assert (next(dims for var, dims in found.items() if var.name == "z") == (3,)) is known
+
+
+def test_vectors_one_after_the_other() -> None:
+    """Two elements and any number of others are not one, and so as many as the three that they meet."""
+    text = """
+function f(x.0: float[1]) -> 0 from python:
+  y.0: float[1] = array_of(1.0, 2.0) {shape=(2,)}
+  z.0: float[1] = concatenate(x.0, y.0) {axis=0}
+  w.0: float[1] = array_of(1.0, 2.0, 3.0) {shape=(3,)}
+  v.0: float[1] = mul(z.0, w.0)
+  f.0: float = sum(v.0)
+  return f.0
+"""
+    found = shapes(module(text, "?").main, certain=True)
+    assert [dims for var, dims in found.items() if var.name == "z"] == [(3,)]
