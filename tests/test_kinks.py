@@ -344,3 +344,22 @@ def test_second_derivatives_of_powers() -> None:
     for text, x, second in (("x**2.0", 0.0, 2.0), ("x**3", 2.0, 12.0), ("x**2.5", 4.0, 7.5), ("2**x", 1.0, 2.0 * math.log(2.0) ** 2)):
         slope = stagegrad.grad(stagegrad.formula(text, target="python", cache=False))
         assert same(stagegrad.grad(slope)(x), second), text
+
+
+def fraction(x):
+    part, _ = math.modf(x)
+    return part * 2.0
+
+
+def whole(x):
+    _, part = math.modf(x)
+    return part * x
+
+
+@pytest.mark.parametrize("x", [2.75, -2.75, 0.0, -0.0, -0.5, 3.0, 1e300, math.inf, -math.inf, math.nan])
+def test_both_parts_of_a_number(x):
+    """Python's signs of zero are kept; the fraction follows x, the whole part does not."""
+    for function, slope in ((fraction, 2.0), (whole, math.modf(x)[1])):
+        value, found = stagegrad.compile(function, target="python", cache=False).value_and_grad(x)
+        assert repr(value) == repr(function(x))
+        assert found == slope or not math.isfinite(x)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from stagegrad.errors import NeedsTypes
-from stagegrad.frontend import numpy_words, words_scipy
+from stagegrad.frontend import numpy_words, words_in_brackets, words_scipy
 from stagegrad.frontend import words_of_arrays as _words  # noqa: F401  (declares the words)
 from stagegrad.frontend.calls import Calls
 from stagegrad.frontend.growth import OF_DICTS
@@ -182,7 +182,8 @@ class Arrays(Calls):
             return self.read_section(found, link) if found.steps[-1].gather else found
         if isinstance(value, Record):
             return self._field(value, link)
-        return self.item(value, link)
+        made = words_in_brackets.joined(self, value.thing, link) if isinstance(value, Static) else None
+        return made or self.item(value, link)
 
     def section_behind(self, value: Value | Section, link: ast.Subscript) -> Section:
         """The section that one more subscript denotes."""

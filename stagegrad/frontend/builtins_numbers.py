@@ -148,6 +148,16 @@ def _gcd(low: Calls, args: list[Value], node: ast.Call) -> Value:
     return found
 
 
+def _modf(low: Calls, args: list[Value], node: ast.Call) -> Value:
+    """``math.modf(x)``: both parts have the sign of x, and an infinite x has no fraction."""
+    low.expect(args, 1, 1, "math.modf", node)
+    x = low.converted(low.atom(args[0], node), FLOAT, node)
+    infinite = low.emit("isinf", [x], node)
+    fraction = low.choose(infinite, lambda: low.emit("copysign", [literal(0.0), x], node),
+                          lambda: low.emit("fmod", [x, literal(1.0)], node), node)  # fmt: skip
+    return Many((fraction, low.emit("trunc", [x], node)))
+
+
 def _factorial(low: Calls, args: list[Value], node: ast.Call) -> Value:
     low.expect(args, 1, 1, "math.factorial", node)
     atom = low.whole(low.atom(args[0], node), node, "the argument of math.factorial")
@@ -185,6 +195,6 @@ NUMBERS: dict[object, Handler] = {
     max: partial(_extreme, op="max"), min: partial(_extreme, op="min"),
     math.floor: partial(_whole_part, op="floor_int"), math.ceil: partial(_whole_part, op="ceil_int"),
     math.trunc: partial(_whole_part, op="trunc_int"), math.log: _log, math.hypot: _hypot, math.dist: _dist, math.prod: _prod,
-    math.gcd: _gcd, math.factorial: _factorial, **_OPERATORS,
+    math.modf: _modf, math.gcd: _gcd, math.factorial: _factorial, **_OPERATORS,
     math.comb: partial(_counted, name="comb"), math.perm: partial(_counted, name="perm"), math.lcm: partial(_counted, name="lcm"),
 }  # fmt: skip

@@ -52,4 +52,9 @@ ENTRIES = [
     Entry("np.dstack", "np.dstack((x, y))", (V, V)),
     Entry("np.block", "np.block([[x, y], [y, x]])", (M, M)),
     Entry("np.block", "np.block([x, 1.0, y])", (V, (2,))),
+    Entry("np.r_", "np.r_[x, 1.5, y]", (V, (2,)), empty=((0,), (0,))),
+    Entry("np.r_", "np.r_[0:4, x, [2.0, y]]", (V, ())),
+    Entry("np.r_", "np.r_[x, y]", (M, (2, 4))),
+    Entry("np.c_", "np.c_[x, y]", (V, V), empty=((0,), (0,))),
+    Entry("np.c_", "np.c_[x, y, np.ones(3)]", (M, (3,)), single="one shape"),
 ]
