@@ -153,6 +153,7 @@ class _Bounds:
     least: dict[Var, int] = field(default_factory=dict)
     most: dict[Var, set[Most]] = field(default_factory=dict)
     exact: dict[Var, tuple[Dim, int]] = field(default_factory=dict)  # what is the size of an array, or so much more or less
+    gaps: dict[Var, set[tuple[Dim, Dim, int]]] = field(default_factory=dict)  # (a, b, k): it is at most a - b + k
     tests: dict[Var, Stage] = field(default_factory=dict)
     uncertain: list[Stage] = field(default_factory=list)
     shapes: dict[Var, Shape] = field(default_factory=dict)
@@ -239,6 +240,8 @@ class _Bounds:
         if least is not None:
             self.least[loop.index] = least + (step < 0)
         self.most[loop.index] = {(dim, offset - (step > 0)) for dim, offset in most}
+        if isinstance(high, Var) and high in self.gaps:
+            self.gaps[loop.index] = {(dim, other, offset - (step > 0)) for dim, other, offset in self.gaps[high]}
 
     def lowest(self, atom: Atom) -> int | None:
         if isinstance(atom, Lit):
@@ -273,6 +276,8 @@ class _Bounds:
                 self.shift(out, second, number)
             case "sub", (Var() as first, Var() as second):
                 self.difference(out, first, second)
+            case "add", (Var() as first, Var() as second):
+                self.sum(out, first, second)
             case "copy", (first,) if out.type.kind == "int" and not out.type.rank:
                 self.shift(out, first, 0)
             case "max", (first, second):
@@ -311,7 +316,26 @@ class _Bounds:
             if below:
                 self.least[out] = max(below)
 
+        if first in self.exact and second in self.exact:
+            (dim, more), (other, less) = self.exact[first], self.exact[second]
+            self.gaps[out] = {(dim, other, more - less)}
+
+    def sum(self, out: Var, first: Var, second: Var) -> None:
+        """``i + j`` is below the size of a matrix where `i` is at most that less the size of a window, and `j` is within the window."""
+        lows = [low for low in (self.lowest(first), self.lowest(second)) if low is not None]
+        if len(lows) == 2:
+            self.least[out] = sum(lows)
+        self.most[out] = {
+            (dim, offset + within)
+            for here, there in ((first, second), (second, first))
+            for dim, other, offset in self.gaps.get(here, ())
+            for size, within in self.highest(there)
+            if size == other
+        }
+
     def shift(self, out: Var, atom: Atom, by: int) -> None:
+        if isinstance(atom, Var) and atom in self.gaps:
+            self.gaps[out] = {(dim, other, offset + by) for dim, other, offset in self.gaps[atom]}
         if isinstance(atom, Var) and atom in self.exact:
             dim, more = self.exact[atom]
             self.exact[out] = (dim, more + by)

@@ -289,3 +289,27 @@ function f(x.0: float[1]) -> 0 from python:
 """
     found = shapes(module(text, "?").main, certain=True)
     assert [dims for var, dims in found.items() if var.name == "z"] == [(3,)]
+
+
+WINDOW = """
+function f(x.0: float[1], w.0: float[1]) -> 0 from python:
+  n.0: int = extent(x.0) {{axis=0}}
+  k.0: int = extent(w.0) {{axis=0}}
+  d.0: int = sub(n.0, k.0)
+  m.0: int = add(d.0, {more})
+  for i.0 in range(0, m.0, 1) carry (s.0: float = 0.0 -> s.1):
+    for j.0 in range(0, k.0, 1) carry (s.2: float = s.0 -> s.3):
+      %0: int = add(i.0, j.0)
+      %1: float = load(x.0, %0)
+      %2: float = load(w.0, j.0)
+      %3: float = mul(%1, %2)
+      s.4: float = add(s.2, %3)
+      yield s.4
+    yield s.3
+  return s.1
+"""
+
+
+@pytest.mark.parametrize(("more", "certain"), [(1, True), (0, True), (2, False), (-1, True)])
+def test_a_window_that_moves_through_a_vector(more: int, certain: bool) -> None:
+    assert in_range(module(WINDOW.format(more=more), "n", "n")) is certain

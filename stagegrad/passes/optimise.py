@@ -50,16 +50,20 @@ def share(module: Module) -> Module:
 def guard_ints(module: Module) -> Module:
     """Marks int arithmetic that can outgrow 64 bits: ``fact.2 = mul(fact.1, k.0)`` -> ``fact.2 = mul_int(fact.1, k.0)``.
 
-    Loop indices and literals stay small; what is computed from these alone by sums, and counting by a literal, is left as it is.
+    Loop indices, literals and the sizes of arrays stay small; what is computed from these alone by sums, and counting by a literal, is
+    left as it is.
     """
     return Module(tuple(_guard(function) for function in module.functions))
 
 
 def _guard(function: Function) -> Function:
     small: set[Atom] = set()
+    sizes: set[Atom] = set()  # their products may be large
     for stmt in walk(function.body):
         if isinstance(stmt, For):
             small.add(stmt.index)
+        elif isinstance(stmt, Stage) and stmt.op in ("size", "extent", "count"):
+            sizes.add(stmt.out)
         elif isinstance(stmt, Stage) and stmt.out.type == INT and stmt.op in ("add", "sub") and all(_is_small(a, small) for a in stmt.args):
             small.add(stmt.out)
 
@@ -67,6 +71,8 @@ def _guard(function: Function) -> Function:
         match stmt:
             case Stage(op="mul" | "square") if stmt.out.type == INT and not all(_is_small(a, small) for a in stmt.args):
                 return replace(stmt, op="mul_int", args=stmt.args * 2 if stmt.op == "square" else stmt.args)
+            case Stage(op="add" | "sub") if stmt.out.type == INT and all(a in sizes for a in stmt.args):
+                return stmt
             case Stage(op="add" | "sub") if stmt.out.type == INT and not any(_is_small(a, small) for a in stmt.args):
                 return replace(stmt, op=f"{stmt.op}_int")
             case _:
