@@ -13,6 +13,7 @@ is not known here (`solve`, an index that a loop computes) gets the array, made 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -103,6 +104,7 @@ class _Few:
         self.before, self.fresh, self.uses = function, Fresh(function), Uses(function)
         self.found: Dimensions = dimensions(function, module=module)
         self.taken = self.fresh.taken()
+        self.stems: dict[str, str] = {}
         self.numbers: dict[Var, _Numbers] = {}
         self.become: dict[Var, Atom] = {}
         self.names: dict[Var, Var] = {}  # elements without a name that are those of an array with one
@@ -136,10 +138,17 @@ class _Few:
         """The name of an element: ``v_0``, ``m_01``."""
         if not var.name:
             return self.fresh.var("", replace(var.type, rank=0))
-        stem, digits = var.name, "".join(map(str, position(number, sizes)))
-        while f"{stem}_{digits}" in self.taken:
-            stem += "_"
-        return Var(f"{stem}_{digits}", replace(var.type, rank=0), var.version)
+        digits = "".join(map(str, position(number, sizes)))
+        return Var(f"{self._stem(var.name)}_{digits}", replace(var.type, rank=0), var.version)
+
+    def _stem(self, name: str) -> str:
+        """What the names of an array's elements begin with: its own name, unless others would be called the same."""
+        if name not in self.stems:
+            stem = name
+            while stem in self.stems.values() or any(re.fullmatch(rf"{stem}_\d+", other) for other in self.taken):
+                stem += "_"
+            self.stems[name] = stem
+        return self.stems[name]
 
     def elements(self, var: Var, sizes: Sizes) -> list[Var]:
         return [self.element(var, number, sizes) for number in range(math.prod(sizes))]
