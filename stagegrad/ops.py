@@ -89,7 +89,8 @@ class Op:
         """The spelling for a target ("python", "numba" or "numpy"): the first of the entries that fit, most special first.
 
         Elementwise on arrays: "array:numba" (or "array:numpy"), "array", "numpy"; on scalars the target's own, where what ``lib`` says
-        NumPy computed is spelled as NumPy does; on ints "ints", where a nan that may come of floats would be no int. Else "python".
+        NumPy computed is spelled as NumPy does ("numba:numpy" in Numba's text); on ints "ints", where a nan that may come of floats
+        would be no int. Else "python".
         With `lanes`, scalars are spelled by the entry "lanes" where there is one: the vector kernel, for a loop that becomes
         vector instructions.
         """
@@ -98,6 +99,7 @@ class Op:
         if self.kind in ("elementwise", "flat"):
             by_numpy = given.get("lib") == "numpy" or any(type.bits == 32 for type in types)
             on_arrays = any(type.rank for type in types)
+            keys = ("numba:numpy", *keys) if target == "numba" and given.get("lib") == "numpy" else keys
             keys = (f"array:{target}", "array", "numpy") if on_arrays else keys if target == "numba" else ("numpy",) if by_numpy else ()
             keys = (*keys, "ints") if {(type.kind, type.rank) for type in types} == {("int", 0)} else keys
         found = next((self.spelling[key] for key in keys if key in self.spelling), None) or self.spelling["python"]
@@ -446,9 +448,9 @@ def _fold(op: str, args: Sequence[Atom]) -> Atom | None:
     match op, literals:
         case "mul", [1.0, _]:
             return args[1] if args[1].type.kind == "float" else None
-        case ("mul" | "div"), [_, 1.0]:
+        case (("mul" | "div"), [_, 1.0]):
             return args[0] if args[0].type.kind == "float" else None
-        case ("add" | "sub"), [_, 0.0]:
+        case (("add" | "sub"), [_, 0.0]):
             return args[0] if args[0].type.kind == "float" else None
         case "add", [0.0, _]:
             return args[1] if args[1].type.kind == "float" else None

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.special
 
 import stagegrad
 from stagegrad import rules as _rules  # noqa: F401  (fills the registry)
@@ -363,3 +364,15 @@ def test_both_parts_of_a_number(x):
         value, found = stagegrad.compile(function, target="python", cache=False).value_and_grad(x)
         assert repr(value) == repr(function(x))
         assert found == slope or not math.isfinite(x)
+
+
+def log_of_gamma(x):
+    return scipy.special.gammaln(x)
+
+
+@pytest.mark.uncompiled
+@pytest.mark.parametrize("x", [-math.inf, -3.0, -0.0, 0.0, math.inf, math.nan, 1e306])
+def test_the_logarithm_of_gamma_at_its_poles(x):
+    """SciPy's values, in Numba's text too."""
+    value, _ = stagegrad.compile(log_of_gamma, target="numba", cache=False).value_and_grad(x)
+    assert repr(value) == repr(float(log_of_gamma(x)))

@@ -165,9 +165,10 @@ def gamma(out: Value, x: Value) -> Partials:
     return out * digamma(x)
 
 
-@elementwise({"python": "math.lgamma({x})", "numpy": "lgamma_anywhere({x})", "array": "lgamma_each({x})"}, stage="lgam{x}",
-             title="log of the gamma function", exact="log(Abs(gamma(x)))", helpers=("lgamma_anywhere", "lgamma_each"), pole=True,
-             cost=30.0)  # fmt: skip
+@elementwise({"python": "math.lgamma({x})", "numpy": "lgamma_anywhere({x})", "numba:numpy": "lgamma_anywhere({x})",
+              "array": "lgamma_each({x})"},
+             stage="lgam{x}", title="log of the gamma function", exact="log(Abs(gamma(x)))",
+             helpers=("lgamma_anywhere", "lgamma_each"), pole=True, cost=30.0)  # fmt: skip
 def lgamma(out: Value, x: Value) -> Partials:
     """The slope of the logarithm of gamma is digamma."""
     return digamma(x)
