@@ -15,7 +15,7 @@ computed again from what is known at the start of the trip; recorded. Records of
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stagegrad.analysis import needed
@@ -38,6 +38,7 @@ from stagegrad.ir import (
     substitute,
     variables,
 )  # fmt: skip
+from stagegrad.names import Words
 from stagegrad.ops import Builder, literal
 from stagegrad.reverse.carried import ZERO, gradient_carries, hand_on, in_order
 from stagegrad.reverse.joined import joined
@@ -48,6 +49,11 @@ from stagegrad.reverse.threads import Level, Nest, Thread, Use, makers_of, neede
 
 if TYPE_CHECKING:
     from stagegrad.reverse.sweep import Gradients, Sweep
+
+#: Tapes have an axis for each of so many loops at most; of a longer nest the records lie one behind another.
+_MOST_AXES = 3
+#: So many places may stay empty before those of a loop that does not begin at 0.
+_MOST_EMPTY = 2
 
 
 class NestReversal:
@@ -132,6 +138,29 @@ class NestReversal:
         return needed_with((*seeds.stmts, *undo, *ends.stmts), results, self.nest.uses[mark:]), forward
 
 
+@dataclass(frozen=True)
+class _Even:
+    """What a loop runs over each time that it is entered."""
+
+    start: Atom
+    stop: Atom
+    step: Atom
+
+    @property
+    def is_direct(self) -> bool:
+        """Does its own index say where the record of a trip is, but for a few places that stay empty?"""
+        upward = self.step == ONE and self.start in [literal(number) for number in range(_MOST_EMPTY + 1)]
+        return upward or (self.step == self.stop == literal(-1))
+
+    def place(self, index: Atom, builder: Builder, words: Words) -> Atom:
+        return index if self.is_direct else position_of(builder, index, self.start, self.step, words)
+
+    def length(self, before: Builder) -> Atom:
+        """How many places there are for records."""
+        trips = before.emit("trip_count", self.start, self.stop, self.step)
+        return before.emit("add", trips, self.start) if self.is_direct and self.step == ONE and self.start != literal(0) else trips
+
+
 class _Trips:
     """The two loops put together: what the backward trip needs to know is recorded by the forward trip, or computed again."""
 
@@ -148,7 +177,8 @@ class _Trips:
         self.behind: dict[Var, list[Stmt]] = {}  # records, behind what makes the recorded value
         self.at_end: list[Stmt] = []
         self.mapping: dict[Var, Atom] = {}
-        self._place: tuple[Atom, Atom] | None = None
+        self._place: tuple[tuple[Atom, ...], tuple[Atom, ...]] | None = None
+        self._lengths: list[Atom] = []  # of the axes of tapes that have one for each loop of the nest
         self.entry = Builder(self.fresh)  # right before the forward loop
         self._first_record: Var | None = None
 
@@ -224,19 +254,24 @@ class _Trips:
             self.sweep.active.update(variables((enters, roomy)))
         self.extra = [(replace(carry, init=roomy) if carry.var == tape else carry, result) for carry, result in self.extra]
 
-    def place(self) -> tuple[Atom, Atom]:
+    def place(self) -> tuple[tuple[Atom, ...], tuple[Atom, ...]]:
         """The position of this trip's records on their tapes, in the forward and in the backward trip."""
         if self._place is None:
             self._place = self._own_place()
         return self._place
 
-    def _own_place(self) -> tuple[Atom, Atom]:
-        loop = self.loop
+    def _own_place(self) -> tuple[tuple[Atom, ...], tuple[Atom, ...]]:
+        loop, start = self.loop, Builder(self.fresh)
         if self.owner.outermost and isinstance(loop, For):
-            start = Builder(self.fresh)
             here = position_of(start, loop.index, loop.start, loop.step, self.sweep.words)
             self.at_start[:0] = start.stmts
-            return here, self.range.position
+            return (here,), (self.range.position,)
+        if (ranges := self._even_ranges()) is not None:
+            forward = tuple(one.place(loop.index, start, self.sweep.words) for loop, one in ranges)
+            self.at_start[:0] = start.stmts
+            around = tuple(one.place(loop.index, self.inside, self.sweep.words) for loop, one in ranges[:-1])
+            self._lengths = [one.length(self.owner.nest.before) for _, one in ranges]
+            return forward, (*around, self.range.user_index if ranges[-1][1].is_direct else self.range.position)
         thread = self._thread("record", INT, lambda builder: literal(0), returns=True)
         var, back = (self.fresh.var(thread.word, INT) for _ in range(2))
         more = Builder(self.fresh)
@@ -244,7 +279,20 @@ class _Trips:
         self.at_end += more.stmts
         at = self.inside.emit("sub", back, ONE, name=thread.word)
         self._first_record = self._carry(thread, var, result, back, at)
-        return var, at
+        return (var,), (at,)
+
+    def _even_ranges(self) -> list[tuple[For, _Even]] | None:
+        """The loops of the nest with what they run over, where that is the same each time: a tape has an axis for each of them then."""
+        nest, found = self.owner.nest, list[tuple[For, _Even]]()
+        for loop in nest.loops:
+            if not isinstance(loop, For) or loop.until is not None:
+                return None
+            known = [hoisted(self.sweep, nest, atom) for atom in (loop.start, loop.stop, loop.step)]
+            start, stop, step = known
+            if start is None or stop is None or step is None:
+                return None
+            found.append((loop, _Even(start, stop, step)))
+        return found if len(found) <= _MOST_AXES else None
 
     # -- what the backward trip reads of the forward trip
 
@@ -319,23 +367,26 @@ class _Trips:
     def _on_tape(self, value: Var, name: str, records: Builder, sizes: Sequence[Atom] = ()) -> Atom:
         """One record a trip, of a number or of an array of sizes known before the nest; what it is when it is read again."""
         here, there = self.place()
-        room = room_for(self.sweep, self.owner.nest)
+        room = room_for(self.sweep, self.owner.nest) if len(here) == 1 else here[0]
 
         def start(builder: Builder) -> Atom:
-            return self._tape(value, builder, literal(16) if room is None else room, *sizes)
+            lengths = self._lengths if len(here) > 1 else [literal(16) if room is None else room]
+            return self._tape(value, builder, *lengths, *sizes)
 
         word = name or self.sweep.tape_words.get(value, "it")
-        thread = self._thread(f"{word}_tape", replace(value.type, rank=value.type.rank + 1), start)
+        thread = self._thread(f"{word}_tape", replace(value.type, rank=value.type.rank + len(here)), start)
         tape = self.fresh.var(thread.word, thread.type)
         counted = isinstance(self.loop, For) and self.loop.until is None and not self.owner.outermost
-        roomy = records.emit("grow", tape, here, name=thread.word) if room is None and not counted else tape
+        roomy = records.emit("grow", tape, *here, name=thread.word) if room is None and not counted else tape
         place: dict[str, Attr] = {"rank": value.type.rank} if value.type.rank else {}
-        result = records.stage("store", (roomy, here, value), place, thread.word)
+        if len(here) > 1:
+            place = {"at": f"[{', '.join(f'{{{k}}}' for k in range(len(here)))}]", "rank": value.type.rank}
+        result = records.stage("store", (roomy, *here, value), place, thread.word)
         self._activate(value, thread.final, tape, roomy, result)
         enters = self._carry(thread, tape, result, None, None)
         if room is None and counted and enters is not None:
             self._room_on_entry(tape, enters)
-        return self.inside.stage("load", (thread.final, there), place, name)
+        return self.inside.stage("load", (thread.final, *there), place, name)
 
     def _array_on_tape(self, array: Var, records: Builder) -> Atom:
         """Arrays whose shape may change from trip to trip lie element behind element on one tape."""

@@ -20,8 +20,7 @@ def f_value_and_grad(u0, h, sweeps):
     # forward pass
     u = u0.copy()
     diff2 = len(u0) - 1
-    record = 0
-    u_was_tape = np.empty(len(range(sweeps)) * len(range(1, diff2)))
+    u_was_tape = np.empty((len(range(sweeps)), len(range(1, diff2)) + 1))
     for k in range(sweeps):
         for i in range(1, len(u) - 1):
             uim1 = u[i - 1]
@@ -32,9 +31,8 @@ def f_value_and_grad(u0, h, sweeps):
             uicub = ui**3
             huicub = h * uicub
             diff1 = prod1 - huicub
-            u_was_tape[record] = ui
+            u_was_tape[k, i] = ui
             u[i] = diff1
-            record += 1
     usqr = u**2
     f = np.sum(usqr)
 
@@ -45,8 +43,7 @@ def f_value_and_grad(u0, h, sweeps):
     dh = 0.0
     for k in range(sweeps - 1, -1, -1):
         for i in range(diff2 - 1, 0, -1):
-            record -= 1
-            u[i] = u_was_tape[record]
+            u[i] = u_was_tape[k, i]
             # u[i] = diff1
             ddiff1 = du[i]
             du[i] = 0.0
@@ -85,8 +82,7 @@ from stagegrad.kernels.workspace import room
 def f_value_and_grad(u0, h, sweeps):
     u = u0.copy()
     diff2 = len(u0) - 1
-    record = 0
-    u_was_tape = room(len(range(sweeps)) * len(range(1, diff2)))
+    u_was_tape = room((len(range(sweeps)), len(range(1, diff2)) + 1))
     for k in range(sweeps):
         for i in range(1, len(u) - 1):
             uim1 = u[i - 1]
@@ -97,9 +93,8 @@ def f_value_and_grad(u0, h, sweeps):
             uicub = ui**3
             huicub = h * uicub
             diff1 = prod1 - huicub
-            u_was_tape[record] = ui
+            u_was_tape[k, i] = ui
             u[i] = diff1
-            record += 1
     df = 1.0
     n = u0.shape[0]
     du = room(n)
@@ -116,9 +111,9 @@ def f_value_and_grad(u0, h, sweeps):
         du[i] = du_i
     dh = 0.0
     for k in range(sweeps - 1, -1, -1):
+        k = max(k, 0)
         for i in range(diff2 - 1, 0, -1):
-            record -= 1
-            u[i] = u_was_tape[record]
+            u[i] = u_was_tape[k, i]
             # u[i] = diff1
             ddiff1 = du[i]
             du[i] = 0.0

@@ -150,12 +150,13 @@ def f_value_and_grad(u0, c, steps):
     dnew = np.zeros_like(u0)
     dc = 0.0
     for s in range(steps - 1, -1, -1):
+        s2 = max(s, 0)
         load1 = new_was_tape2[s]
         dnew2 = du
         n = u0.shape[0]
         m = max(n - 1, 0)
         for i in range(m):
-            new_was_tape_si = new_was_tape[s, i]
+            new_was_tape_si = new_was_tape[s2, i]
             u[i + 1] = new_was_tape_si
         edge = min(2, n)
         nmedge = n - edge
