@@ -440,7 +440,7 @@ def test_a_malformed_point_is_a_usage_error_that_shows_the_piece(at, words):
         (("show", "x", "y"), 2, "extra argument"),
         (("grad", "x*y"), 2, "--at"),
         (("shwo", "x*y"), 2, "shwo"),
-        (("grad", "1 + log(x)", "--at", "x=-1"), 1, "<formula>:1:5: ValueError: math domain error"),
+        (("grad", "1 + log(x)", "--at", "x=-1"), 1, "<formula>:1:5: ValueError: "),
         (("trace", "1 + 1/x", "--at", "x=0"), 1, "<formula>:1:5: ZeroDivisionError"),
     ],
 )

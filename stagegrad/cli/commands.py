@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
+import os
 import re
 import sys
 import warnings
@@ -326,4 +328,17 @@ def _plain_streams() -> Iterator[None]:
             stream.reconfigure(**({"errors": "backslashreplace"} if stream.isatty() else {"encoding": "utf-8"}))
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *place, **more: click.echo(f"warning: {message}", err=True)
-        yield
+        try:
+            yield
+        finally:
+            _write_what_is_left()
+
+
+def _write_what_is_left() -> None:
+    """What cannot be written is said now; Python 3.14 would try once more when the process ends, and answer 120."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno != errno.EPIPE:
+            raise click.ClickException(f"cannot write the answer: {error.strerror}") from error
