@@ -1,4 +1,4 @@
-"""Axes in another order on Numba: a view as `np.transpose` makes it, and a word that a user may have for something else."""
+"""Axes in another order or of other sizes on Numba: views as NumPy makes them, in words that a user may have for something else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import stagegrad
 
 numba = pytest.importorskip("numba")
 
-from stagegrad.kernels.axes import permuted  # noqa: E402  # it needs Numba
+from stagegrad.kernels.axes import laid_out, of_kind, permuted  # noqa: E402  # they need Numba
+from stagegrad.ops import HELPERS  # noqa: E402
 
 
 @numba.njit
@@ -51,3 +52,35 @@ def test_a_user_may_have_that_word_for_something_else():
     assert "from stagegrad.kernels.axes import permuted" in text
     (parameter,) = re.search(r"def f_value_and_grad\((\w+)", text).groups()
     assert parameter != "permuted" and f"permuted({parameter}, (2, 0, 1))" in text
+
+
+@numba.njit
+def relaid(x, like):
+    flat = laid_out(x, (x.size,))
+    return flat, laid_out(flat, (x.shape[0], x.size // 2 // x.shape[0], 2) if x.size else (0, 3, 2)), of_kind(flat, like)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_other_sizes_are_views_of_the_same_memory(kind):
+    for x in (np.arange(24.0).reshape(4, 6), np.zeros((0, 6))):
+        for found, expected in zip(relaid(x, np.ones(1, kind)), relaid.py_func(x, np.ones(1, kind)), strict=True):
+            assert found.dtype == expected.dtype and found.shape == expected.shape and np.array_equal(found, expected)
+            assert np.shares_memory(found, x) == np.shares_memory(expected, x)
+
+
+def test_what_broadcasting_repeated_is_summed_up():
+    """Both texts of the helper, on arrays that lie in any order, empty ones and those of one element; the sum is made in float64."""
+    texts = {"numpy": HELPERS["unbroadcast"].text, "numba": HELPERS["unbroadcast"].numba}
+    scopes = {target: {"np": np, "laid_out": laid_out, "of_kind": of_kind} for target in texts}
+    for target, text in texts.items():
+        exec(text, scopes[target])
+    plain, compiled = scopes["numpy"]["unbroadcast"], numba.njit(scopes["numba"]["unbroadcast"])
+    random = np.random.default_rng(1)
+    pairs = [((4, 5), (5,)), ((4, 5), (4, 1)), ((4, 5), (4, 5)), ((4, 5), (1, 1)), ((0, 5), (5,)), ((1, 1), (1, 1)), ((4, 0), (4, 1))]
+    for of, to in pairs:
+        whole, x = random.normal(size=of), np.zeros(to)
+        widths = [(np.float32(whole), np.float32(x))] if to == (4, 1) else []  # each list of types is compiled anew
+        for g, like in [(whole, x), (np.repeat(whole, 2, 1)[:, ::2], x), *widths]:
+            found, expected = compiled(g, like), plain(g, like)
+            assert found.dtype == expected.dtype and found.shape == expected.shape
+            np.testing.assert_allclose(found, expected, rtol=1e-5 if widths else 1e-14, atol=1e-6)

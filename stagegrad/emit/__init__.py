@@ -268,7 +268,7 @@ def _code(line: str) -> str:
 _ON_THREADS = ("PRANGE_ALONE", "cut")
 #: What compiled code asks for axes in another order, for a few rows of a matrix, for products and factors of matrices, and for the
 #: memory of its tapes.
-_AXES = re.compile(r"(?<![.\w])permuted(?=\()")
+_AXES = re.compile(r"(?<![.\w])(?:permuted|laid_out|of_kind)(?=\()")
 _SECTIONS = re.compile(r"(?<![.\w])(?:rows_at_once|section)(?=\()")
 _LIBRARIES = re.compile(r"\b(blas|lapack)\.")
 _ROOM = re.compile(r"(?<![.\w])room(?:_like)?(?=\()")

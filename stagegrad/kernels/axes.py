@@ -1,7 +1,7 @@
-"""The axes of an array in another order, in a word that is plain NumPy where Numba does not compile it.
+"""The axes of an array in another order or of other sizes, in words that are plain NumPy where Numba does not compile them.
 
 Numba's own `np.transpose` is a loop over the axes and a view by strides, in general, and takes it a second or two to compile for each
-number of axes. This is a handful of instructions.
+number of axes; its `reshape` asks for much that helpers know. These are a handful of instructions.
 """
 
 from __future__ import annotations
@@ -29,6 +29,57 @@ lower_builtin: Callable[..., Callable[..., Any]] = numba.extending.lower_builtin
 def permuted(x: Any, axes: Any) -> Any:
     """``np.transpose(x, axes)``, where each axis is named once, by its number from the front."""
     return numpy.transpose(x, axes)
+
+
+def laid_out(x: Any, shape: Any) -> Any:
+    """A contiguous array with other axes, of as many elements: the same memory."""
+    return x.reshape(shape)
+
+
+def of_kind(values: Any, like: Any) -> Any:
+    """The numbers of an array as wide as those of another: the same array where they are."""
+    return values.astype(like.dtype, copy=False)
+
+
+@type_callable(laid_out)
+def _type_of_laid_out(_context: Any) -> Any:
+    def result(x: Any, shape: Any) -> Any:
+        fits = isinstance(x, types.Array) and x.layout == "C" and isinstance(shape, types.UniTuple)
+        return x.copy(ndim=len(shape)) if fits else None
+
+    return result
+
+
+@lower_builtin(laid_out, types.Array, types.UniTuple)
+def _lower_laid_out(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    """A view of the same memory, whose strides are those of its sizes."""
+    made = signature.return_type
+    x = arrayobj.make_array(signature.args[0])(context, builder, args[0])
+    found = arrayobj.make_array(made)(context, builder)
+    sizes = cgutils.unpack_tuple(builder, args[1], made.ndim)
+    strides = [x.itemsize]
+    for size in sizes[:0:-1]:
+        strides.insert(0, builder.mul(strides[0], size))
+    placed = {"shape": cgutils.pack_array(builder, sizes), "strides": cgutils.pack_array(builder, strides)}
+    arrayobj.populate_array(found, data=x.data, itemsize=x.itemsize, meminfo=x.meminfo, parent=x.parent, **placed)
+    return implementing.impl_ret_borrowed(context, builder, made, found._getvalue())
+
+
+@type_callable(of_kind)
+def _type_of_of_kind(_context: Any) -> Any:
+    def result(values: Any, like: Any) -> Any:
+        fits = isinstance(values, types.Array) and isinstance(like, types.Array) and values.layout == "C"
+        return values.copy(dtype=like.dtype) if fits else None
+
+    return result
+
+
+@lower_builtin(of_kind, types.Array, types.Array)
+def _lower_of_kind(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    """The array itself, or a narrower copy of it."""
+    if signature.args[0] == signature.return_type:
+        return implementing.impl_ret_borrowed(context, builder, signature.return_type, args[0])
+    return arrayobj.array_astype(context, builder, signature, args)
 
 
 @type_callable(permuted)

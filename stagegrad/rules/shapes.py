@@ -35,9 +35,9 @@ helper(
     numba='''
     def unbroadcast(g, x):
         """The gradient of x, which was broadcast to the shape of g: the sum over what was repeated."""
-        values = np.ascontiguousarray(g).reshape(g.size)
+        values = laid_out(np.ascontiguousarray(g), (g.size,))
         if g.shape == x.shape:
-            return values.reshape(x.shape)
+            return laid_out(values, x.shape)
         total = np.zeros(x.size)
         lead, n = g.ndim - x.ndim, g.shape[-1]
         for row in range(g.size // n if n else 0):
@@ -56,7 +56,7 @@ helper(
             else:
                 for k in range(n):
                     total[place + k] += values[start + k]
-        return total.reshape(x.shape).astype(g.dtype)
+        return of_kind(laid_out(total, x.shape), g)
     ''',
 )
 
