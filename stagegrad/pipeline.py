@@ -319,6 +319,10 @@ class Build:
             self._modules[key] = self._made(answer, wrt)
         return self._modules[key]
 
+    def module_for(self, answer: str, target: str) -> Module:
+        """The IR that the text for a target is made of."""
+        return (self._compiled if target == "numba" else self).module(answer)
+
     def source(self, answer: str, target: str, wrt: Choice = None) -> Source:
         """The text that computes an answer on a target."""
         _one_of("answer", answer, ANSWERS)

@@ -275,7 +275,7 @@ class Staged(Generic[P, R]):
         target = self._options.chosen_target
         boundary = Boundary(self._parameters, build.program.specs, target == "numba", build.program.apart, build.program.altered)
         given = boundary.plain(boundary.given(values))
-        module, source = build.module(self._shown), build.source(self._shown, target)
+        module, source = build.module_for(self._shown, target), build.source(self._shown, target)
         names = [function.name for function in module.functions]
         try:
             return count(build.name, source.text, source.entry, names, tape_names(module), given, numba=target == "numba")

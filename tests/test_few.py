@@ -214,6 +214,12 @@ def test_gradients(function: Any, args: tuple[Any, ...]) -> None:
         assert "np.array(" not in loop and "room(2)" not in loop, loop
 
 
+def test_the_records_of_numbers_are_counted() -> None:
+    """The elements of the state, one record each for a trip."""
+    function, args = CASES[0]
+    assert stagegrad.compile(function, target="numba").cost(*fresh(args)).recorded == 2 * args[-1]
+
+
 def test_another_size_is_refused_where_it_meets() -> None:
     """An array that meets one of two elements has two, or the program stops as NumPy does."""
     compiled = stagegrad.compile(runge_kutta)
