@@ -14,7 +14,7 @@ from stagegrad import emit
 from stagegrad import rules as _rules  # noqa: F401  (fills the registry)
 from stagegrad.ir import INT, Block, Fresh, Function, Module, Type, check
 from stagegrad.ops import Builder
-from tests.uncompiled import interpreted
+from tests.uncompiled import interpreted, uncompiled
 
 RNG = np.random.default_rng(7)
 A1, A2, A3 = (RNG.normal(size=shape) for shape in ((6,), (3, 4), (3, 4, 5)))
@@ -122,6 +122,19 @@ def test_the_last_of_several_writes_to_a_place_has_the_gradient(target: str) -> 
     assert np.array_equal(dx, [0.0, 4.0, 0.0])
     assert np.array_equal(dy, [0.0, 12.0, 14.0])
     assert np.array_equal(x, [1.0, 2.0, 3.0])
+
+
+COUNTED = "def f(x):\n    return np.sum(x[np.arange(3) - 1] * x) + np.sum(x[2 * np.arange(2)])\n"
+
+
+def test_indices_that_are_counted_by_a_constant_are_as_good_as_any() -> None:
+    with uncompiled():
+        function = compiled(COUNTED, "numba")
+        value, dx = function.value_and_grad(np.array([1.0, 2.0, 5.0]))
+        assert value == 5.0 + 2.0 + 10.0 + 1.0 + 5.0
+        assert np.array_equal(dx, [8.0, 6.0, 4.0])
+        with pytest.raises(IndexError):
+            function.value_and_grad(np.array([1.0]))
 
 
 @pytest.mark.parametrize("target", ["python", "numba"])

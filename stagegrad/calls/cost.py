@@ -196,7 +196,7 @@ _WHOLE = frozenset({"sum", "mean", "prod", "max", "min", "amax", "amin", "dot", 
 _QUIET = frozenset({
     "empty", "zeros", "ones", "full", "empty_like", "zeros_like", "ones_like", "full_like", "copy", "room", "room_like", "reshape", "ravel",
     "range", "len", "float", "int", "bool", "ascontiguousarray", "asarray", "expand_dims", "squeeze", "transpose", "concatenate", "stack",
-    "broadcast_to", "grown", "reserved", "shape", "flip", "size", "array", "position",
+    "broadcast_to", "grown", "reserved", "shape", "flip", "size", "array", "position", "from_front",
 })  # fmt: skip
 _GROWING = frozenset({"grown", "reserved"})
 #: Calls that write to a section, and the operation that they do on the way.

@@ -30,6 +30,17 @@ helper(
 )
 helper(
     '''
+    def from_front(k, n):
+        """Indices counted from the front; an axis of n elements has no others than those from -n to n - 1."""
+        found = np.empty_like(k)
+        for i in range(k.shape[0]):
+            found[i] = position(k[i], n)
+        return found
+    ''',
+    "position",
+)
+helper(
+    '''
     def matching(mask, a):
         """A mask for the first axes of a, if it has their shape."""
         if mask.shape != a.shape[:mask.ndim]:

@@ -131,7 +131,8 @@ helper(
 reserve = structural("reserve", "tape n", "reserved({tape}, {n})", _first, view=True, helpers=("reserved",))
 
 
-@flat("position({k}, {n})", INT, title="count from the front", helpers=("position",))
+@flat({"python": "position({k}, {n})", "array": "from_front({k}, {n})"}, INT, title="count from the front",
+      helpers=("position", "from_front"))  # fmt: skip
 def position(k: Value, n: Value) -> None:
     """The index k of an axis of n elements, counted from the front; IndexError where there is none."""
 
