@@ -298,4 +298,3 @@ def _say(text: str) -> None:
 def geometric_mean(ratios: Sequence[float]) -> float:
     """The geometric mean, nan of nothing."""
     return float(np.exp(np.mean(np.log(ratios)))) if ratios else float("nan")
-

@@ -265,12 +265,12 @@ class _Bounds:
             for size, dim in zip(stage.args, self.shapes[out], strict=True):
                 self.is_size(size, dim)
         match stage.op, stage.args:
-            case ("extent" | "size"), (Var() as array,) if array in self.shapes:
+            case (("extent" | "size"), (Var() as array,)) if array in self.shapes:
                 axis = dict(stage.attrs).get("axis", 0)
                 assert isinstance(axis, int)
                 self.least[out], self.most[out] = 0, {(self.shapes[array][axis], 0)}
                 self.exact[out] = (self.shapes[array][axis], 0)
-            case ("add" | "sub" as op), (first, Lit(int() as number)):
+            case (("add" | "sub" as op), (first, Lit(int() as number))):
                 self.shift(out, first, number if op == "add" else -number)
             case "add", (Lit(int() as number), second):
                 self.shift(out, second, number)

@@ -90,6 +90,7 @@ def _straight(function: Function, what: str, advice: str) -> list[Stage]:
 
 # ---------------------------------------------------------------------------------------------- declaring the operation
 
+
 def _declared(body: Function, function: Callable[..., Any], rule: _Rule) -> Op:
     """The gate's operation, under the function's name and a hash of what it does; its helper is the function itself."""
     if body.shape != 0 or body.body.results[0].type != FLOAT:

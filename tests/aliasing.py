@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-_HEAD = '''import numpy as np
+_HEAD = """import numpy as np
 
 def touch(x, y):
     x[0] = y[1] + 1.0
@@ -29,7 +29,7 @@ def early(x, y):
     x[1] = y[0]
     return y
 
-'''
+"""
 
 
 class _Program:

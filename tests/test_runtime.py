@@ -214,7 +214,8 @@ def test_a_warm_start_compiles_nothing():
 
 def test_a_function_that_calls_itself_runs_in_every_process(tmp_path):
     program = tmp_path / "recursion.py"
-    program.write_text(textwrap.dedent("""\
+    program.write_text(
+        textwrap.dedent("""\
         import stagegrad
 
         def power(n: int, x):
@@ -225,7 +226,8 @@ def test_a_function_that_calls_itself_runs_in_every_process(tmp_path):
             return power(3, x)
 
         print(cube(2.0), cube.grad(2.0))
-        """))
+        """)
+    )
     script = f"import runpy; runpy.run_path({str(program)!r})"
     assert [python(script) for _ in range(2)] == ["8.0 12.0"] * 2
 
@@ -306,7 +308,8 @@ def test_numba_switched_off_by_its_own_variable():
 def test_functions_of_one_element_when_numba_is_switched_off(tmp_path):
     """On arrays, empty ones, narrow ones and beside numbers they are what the numpy target computes, nan included."""
     program = tmp_path / "elements.py"
-    program.write_text(textwrap.dedent("""\
+    program.write_text(
+        textwrap.dedent("""\
         import numpy as np, stagegrad
 
         def f(x, y):
@@ -320,7 +323,8 @@ def test_functions_of_one_element_when_numba_is_switched_off(tmp_path):
                 np.testing.assert_allclose(one, other, rtol=1e-6)
             np.testing.assert_allclose(value[0], plain(a, b)[0], rtol=1e-6)
         print("right")
-        """))
+        """)
+    )
     assert python(f"import runpy; runpy.run_path({str(program)!r})", NUMBA_DISABLE_JIT="1") == "right"
 
 

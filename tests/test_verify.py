@@ -19,7 +19,7 @@ from stagegrad.verify import Proof, Verdict, prove_rule, prove_source
 
 # ---------------------------------------------------------------------------------------------- sources by hand
 
-EXPRESSION = '''
+EXPRESSION = """
 from math import exp
 
 def value_and_grad(x, y):
@@ -45,7 +45,7 @@ def value_and_grad(x, y):
     dsigy = dnum
     dy += (1.0 - sigy) * sigy * dsigy
     return f, (dx, dy)
-'''
+"""
 
 
 def expression(x, y):
@@ -55,7 +55,7 @@ def expression(x, y):
     return (x + sigmoid(y)) / (sigmoid(x) + (x + y) ** 2)
 
 
-BRANCH = '''
+BRANCH = """
 from math import log
 
 def value_and_grad(x, y):
@@ -82,7 +82,7 @@ def value_and_grad(x, y):
     else:
         dy += dz / y
     return f, (dx, dy)
-'''
+"""
 
 
 def branch(x, y):
@@ -93,7 +93,7 @@ def branch(x, y):
     return max(z, x) + z
 
 
-LOOP = '''
+LOOP = """
 def value_and_grad(r, x0, n):
     x = x0
     x_tape = [0.0] * n
@@ -117,7 +117,7 @@ def value_and_grad(r, x0, n):
         dx += r * drx
     dx0 = dx
     return f, (dr, dx0)
-'''
+"""
 
 
 def loop(r, x0, n):
@@ -127,7 +127,7 @@ def loop(r, x0, n):
     return x
 
 
-WHILE = '''
+WHILE = """
 def grown(tape, n):
     return tape if n < len(tape) else tape + tape
 
@@ -166,7 +166,7 @@ def value_and_grad(a, x0):
         dx += 2.0 * x * dxsqr
     dx0 = dx
     return f, (da, dx0)
-'''
+"""
 
 
 def newton(a, x0):

@@ -24,7 +24,7 @@ from tests.ir_laws import outcome, run, same_text_and_meaning
 #: title -> (IR, text)
 CASES: dict[str, tuple[str, str]] = {}
 CASES["augmented assignment"] = (
-    r'''
+    r"""
 function f(x.0: float) -> 0 from python:
   x.1: float = add(x.0, 1.0)
   x.2: float = mul(x.1, x.1)
@@ -32,8 +32,8 @@ function f(x.0: float) -> 0 from python:
   y.1: float = div(y.0, x.2)
   y.2: float = sub(2.0, y.1)
   return y.2
-''',
-    r'''
+""",
+    r"""
 def f(x):
     x += 1.0
     x *= x
@@ -41,35 +41,35 @@ def f(x):
     y /= x
     y = 2.0 - y
     return y
-''',
+""",
 )
 CASES["a swap is one assignment"] = (
-    r'''
+    r"""
 function f(x.0: float, n.0: int) -> 0 from python:
   for i.0 in range(0, n.0, 1) carry (a.0: float = x.0 -> a.1, b.0: float = 1.0 -> b.1):
     yield b.0, a.0
   %0: float = add(a.1, b.1)
   return %0
-''',
-    r'''
+""",
+    r"""
 def f(x, n):
     a = x
     b = 1.0
     for i in range(n):
         a, b = b, a
     return a + b
-''',
+""",
 )
 CASES["three in a circle are one assignment"] = (
-    r'''
+    r"""
 function f(x.0: float, n.0: int) -> 0 from python:
   for i.0 in range(0, n.0, 1) carry (a.0: float = x.0 -> a.1, b.0: float = 1.0 -> b.1, c.0: float = 2.0 -> c.1):
     yield b.0, c.0, a.0
   %0: float = add(a.1, b.1)
   %1: float = add(%0, c.1)
   return %1
-''',
-    r'''
+""",
+    r"""
 def f(x, n):
     a = x
     b = 1.0
@@ -77,18 +77,18 @@ def f(x, n):
     for i in range(n):
         a, b, c = b, c, a
     return a + b + c
-''',
+""",
 )
 CASES["a chain is written last link first"] = (
-    r'''
+    r"""
 function f(x.0: float, n.0: int) -> 0 from python:
   for i.0 in range(0, n.0, 1) carry (a.0: float = x.0 -> a.1, b.0: float = 1.0 -> b.1, c.0: float = 2.0 -> c.1):
     d.0: float = sin(a.0)
     yield d.0, a.0, b.0
   %0: float = add(b.1, c.1)
   return %0
-''',
-    r'''
+""",
+    r"""
 from math import sin
 
 
@@ -102,10 +102,10 @@ def f(x, n):
         b = a
         a = d
     return b + c
-''',
+""",
 )
 CASES["an exit in the then arm"] = (
-    r'''
+    r"""
 function f(x.0: float, n.0: int) -> 0 from python:
   for i.0 in range(0, n.0, 1) carry (a.0: float = x.0 -> a.1, left.0: bool = False -> left.1) until left.0:
     %0: bool = gt(a.0, 10.0)
@@ -116,8 +116,8 @@ function f(x.0: float, n.0: int) -> 0 from python:
       yield a.3, False
     yield a.2, left.2
   return a.1
-''',
-    r'''
+""",
+    r"""
 def f(x, n):
     a = x
     for i in range(n):
@@ -125,10 +125,10 @@ def f(x, n):
             break
         a *= 2.0
     return a
-''',
+""",
 )
 CASES["an exit in the else arm"] = (
-    r'''
+    r"""
 function f(x.0: float, n.0: int) -> 0 from python:
   for i.0 in range(0, n.0, 1) carry (a.0: float = x.0 -> a.1, left.0: bool = False -> left.1) until left.0:
     %0: bool = gt(a.0, 10.0)
@@ -140,8 +140,8 @@ function f(x.0: float, n.0: int) -> 0 from python:
       yield a.4, True
     yield a.2, left.2
   return a.1
-''',
-    r'''
+""",
+    r"""
 from math import sin
 
 
@@ -153,10 +153,10 @@ def f(x, n):
             break
         a *= 2.0
     return a
-''',
+""",
 )
 CASES["a return inside a branch"] = (
-    r'''
+    r"""
 function f(x.0: float) -> 0 from python:
   %0: bool = lt(x.0, 0.0)
   if %0 -> (r.0: float):
@@ -172,8 +172,8 @@ function f(x.0: float) -> 0 from python:
       yield %4
     yield r.1
   return r.0
-''',
-    r'''
+""",
+    r"""
 from math import sqrt
 
 
@@ -182,10 +182,10 @@ def f(x):
         return 0.0
     r = x**2 if x < 1.0 else sqrt(x) + 1.0
     return r
-''',
+""",
 )
 CASES["branches in else arms are elif"] = (
-    r'''
+    r"""
 function f(x.0: float) -> 0 from python:
   %0: bool = lt(x.0, 0.0)
   if %0 -> (y.0: float):
@@ -209,8 +209,8 @@ function f(x.0: float) -> 0 from python:
     yield y.2
   z.0: float = mul(y.0, y.0)
   return z.0
-''',
-    r'''
+""",
+    r"""
 from math import cos, exp, sin, tanh
 
 
@@ -226,10 +226,10 @@ def f(x):
         y = exp(x)
     z = y * y
     return z
-''',
+""",
 )
 CASES["a test of several lines"] = (
-    r'''
+    r"""
 function f(x.0: float) -> 0 from python:
   while carry (x.1: float = x.0 -> x.2):
     t.0: float = sin(x.1)
@@ -240,8 +240,8 @@ function f(x.0: float) -> 0 from python:
     x.3: float = div(x.1, 2.0)
     yield x.3
   return x.2
-''',
-    r'''
+""",
+    r"""
 from math import sin
 
 
@@ -252,10 +252,10 @@ def f(x):
             break
         x /= 2.0
     return x
-''',
+""",
 )
 CASES["a test on one line"] = (
-    r'''
+    r"""
 function f(x.0: float) -> 0 from python:
   while carry (x.1: float = x.0 -> x.2):
     %1: bool = gt(x.1, 0.5)
@@ -264,16 +264,16 @@ function f(x.0: float) -> 0 from python:
     x.3: float = div(x.1, 2.0)
     yield x.3
   return x.2
-''',
-    r'''
+""",
+    r"""
 def f(x):
     while x > 0.5:
         x /= 2.0
     return x
-''',
+""",
 )
 CASES["empty bodies and short ranges"] = (
-    r'''
+    r"""
 function f(x.0: float, n.0: int) -> 0 from python:
   for i.0 in range(0, n.0, 1) carry ():
     yield
@@ -282,8 +282,8 @@ function f(x.0: float, n.0: int) -> 0 from python:
   for k.0 in range(1, n.0, 2) carry ():
     yield
   return x.0
-''',
-    r'''
+""",
+    r"""
 def f(x, n):
     for i in range(n):
         pass
@@ -292,10 +292,10 @@ def f(x, n):
     for k in range(1, n, 2):
         pass
     return x
-''',
+""",
 )
 CASES["an arm that has nothing to do"] = (
-    r'''
+    r"""
 function f(x.0: float) -> 0 from python:
   %0: bool = lt(x.0, 0.0)
   if %0 -> (y.0: float, z.0: float):
@@ -312,8 +312,8 @@ function f(x.0: float) -> 0 from python:
     yield y.3, z.0
   %2: float = mul(y.2, z.2)
   return %2
-''',
-    r'''
+""",
+    r"""
 from math import cos, sin
 
 
@@ -327,36 +327,36 @@ def f(x):
     if not y < 0.0:
         y *= z
     return y * z
-''',
+""",
 )
 CASES["words of math that the user took"] = (
-    r'''
+    r"""
 function f(exp.0: float, sin.0: float) -> 0 from python:
   %0: float = exp(exp.0)
   %1: float = sin(%0)
   %2: float = cos(%1)
   %3: float = mul(%2, sin.0)
   return %3
-''',
-    r'''
+""",
+    r"""
 import math
 from math import cos
 
 
 def f(exp, sin):
     return cos(math.sin(math.exp(exp))) * sin
-''',
+""",
 )
 CASES["builtins that the user took"] = (
-    r'''
+    r"""
 function f(len.0: float, range.0: int) -> 0 from python:
   for math.0 in range(0, range.0, 1) carry (max.0: float = len.0 -> max.1):
     %0: float = max(max.0, 2.0)
     %1: float = sin(%0)
     yield %1
   return max.1
-''',
-    r'''
+""",
+    r"""
 from math import sin
 
 
@@ -365,15 +365,15 @@ def f(len2, range2):
     for math2 in range(range2):
         max2 = sin(max(max2, 2.0))
     return max2
-''',
+""",
 )
 CASES["helpers that the user took"] = (
-    r'''
+    r"""
 function f(sigmoid.0: float, quotient.0: float) -> 0 from python:
   %0: float = quotient(sigmoid.0, quotient.0)
   %1: float = sigmoid(%0)
   return %1
-''',
+""",
     r'''
 from math import copysign, exp, inf
 
@@ -392,7 +392,7 @@ def f(sigmoid, quotient2):
 ''',
 )
 CASES["and, or, not and a choice"] = (
-    r'''
+    r"""
 function f(a.0: bool, b.0: bool, x.0: float) -> 0 from python:
   %0: bool = not(a.0)
   if %0 -> (%1: bool):
@@ -414,18 +414,18 @@ function f(a.0: bool, b.0: bool, x.0: float) -> 0 from python:
   %8: float = mul(%6, %6)
   %9: float = neg(%8)
   return %9
-''',
-    r'''
+""",
+    r"""
 def f(a, b, x):
     if not (not a and b or not x < 0.0):
         pick = x + 1.0
     else:
         pick = 2.0
     return -(pick * pick)
-''',
+""",
 )
 CASES["assertions and errors"] = (
-    r'''
+    r"""
 function f(x.0: float) -> 0 from python:
   %0: bool = gt(x.0, 1.0)
   assert AssertionError('x is ', x.0) if %0
@@ -436,42 +436,42 @@ function f(x.0: float) -> 0 from python:
   raise ValueError('a {b} "c" \'d\' # e', x.0) if %3
   raise RuntimeError if True
   return x.0
-''',
-    r'''
+""",
+    r"""
 def f(x):
     assert not x > 1.0, f'x is {x}'
     assert x < 1.0
     if x == 0.5:
         raise ValueError(f'a {{b}} "c" \'d\' # e{x}')
     raise RuntimeError
-''',
+""",
 )
 CASES["a result that nobody reads beside the user's underscore"] = (
-    r'''
+    r"""
 function f(y.0: float, _.0: float) -> 0 from python:
   %0: float = sin(_.0)
   %1: float = add(y.0, _.0)
   return %1
-''',
-    r'''
+""",
+    r"""
 from math import sin
 
 
 def f(y, _):
     unread = sin(_)
     return y + _
-''',
+""",
 )
 CASES["a nested answer is taken apart"] = (
-    r'''
+    r"""
 function f(x.0: float) -> 0 from python:
   (y.0: float, z.0: float, w.0: float) = call g(x.0)
   %0: float = add(y.0, w.0)
   return %0
 function g(a.0: float) -> ((1, 0), 1, (2,)) from python:
   return a.0, 1.0, 2.0
-''',
-    r'''
+""",
+    r"""
 def g(a):
     return (1.0, a), 1.0, (2.0,)
 
@@ -479,10 +479,10 @@ def g(a):
 def f(x):
     (z, y), _, (w,) = g(x)
     return y + w
-''',
+""",
 )
 CASES["a loop that ends by what its trip began with"] = (
-    r'''
+    r"""
 function f(x.0: float, n.0: int) -> 0 from python:
   for i.0 in range(0, n.0, 1) carry (x.1: float = x.0 -> x.2, %0: bool = False -> %1) until %0:
     y.0: float = cos(x.1)
@@ -491,8 +491,8 @@ function f(x.0: float, n.0: int) -> 0 from python:
     %4: bool = lt(%3, 0.5)
     yield y.0, %4
   return x.2
-''',
-    r'''
+""",
+    r"""
 from math import cos
 
 
@@ -504,7 +504,7 @@ def f(x, n):
             break
         x = y
     return x
-''',
+""",
 )
 
 

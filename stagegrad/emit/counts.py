@@ -1,7 +1,7 @@
 """How sums of counts read: ``i + 1 - 1`` is ``i``, and a list of as many records as a loop has trips is ``[0.0] * n``.
 
-    for i in range(n + 1 - 1, -1, -1):        ->    for i in range(n, -1, -1):
-    x_tape = [0.0] * len(range(n))            ->    x_tape = [0.0] * n
+for i in range(n + 1 - 1, -1, -1):        ->    for i in range(n, -1, -1):
+x_tape = [0.0] * len(range(n))            ->    x_tape = [0.0] * n
 """
 
 from __future__ import annotations
