@@ -628,7 +628,8 @@ def _restore(version: str, known: Sequence[tuple[Key, Program]], options: Option
         if program is None:
             given = ", ".join(f"{name}: {word_of(spec)}" for name, spec in specs.items()) or "numbers alone"
             reason = f"{words[1]}() was pickled without code for {given}"
-            raise UnsupportedError(reason, advice="call it with such arguments, then pickle it")
+            kind = UnsupportedError if specs else NeedsTypes  # numbers may need code for their types too: it reads a global array
+            raise kind(reason, advice="call it with such arguments, then pickle it")
         return program
 
     made: Staged[..., Any] = Staged(lower, options, signature=lambda: known[-1][1].signature)

@@ -669,6 +669,13 @@ def test_pickles_hold_what_was_compiled():
     assert copy.deepcopy(f) is f
 
 
+def test_pickles_hold_what_numbers_and_arrays_from_outside_were_compiled_to():
+    outside = np.array([1.0, 2.0])
+    f = stagegrad.compile(lambda x: x * np.sum(outside), target="numpy")
+    f(2.0)
+    assert pickle.loads(pickle.dumps(f)).value_and_grad(2.0) == (6.0, 3.0)
+
+
 def test_eight_threads_agree_to_the_bit(target):
     f = stagegrad.compile(lambda x, y: np.sum(np.sin(x) * y), target=target)
     points = [np.linspace(0.1, k + 1.0, 5).reshape(shape) for k in range(20) for shape in ((5,), (5, 1), (1, 5))]
