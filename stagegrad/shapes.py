@@ -26,6 +26,8 @@ _AS_FIRST = frozenset({
     "triu", "flip", "roll", "cumsum", "cumprod", "sort", "argsort", "softmax", "log_softmax", "shares", "inv", "inv_or_nan", "cofactors",
     "cholesky", "lower_half", "eigh_vectors", "over_factor",
 })  # fmt: skip
+#: How `np.einsum` is called with its subscripts.
+_EINSUM = re.compile(r"einsum_([A-Za-z_]*)_to_([A-Za-z]+)")
 _SIZED = frozenset({"zeros", "tape_float", "tape_int", "tape_bool", "zeros_of", "ones_of", "empty_of", "eye_of"})
 _REDUCED = frozenset({
     "sum", "mean", "var", "std", "prod", "amax", "amin", "argmax", "argmin", "any", "all", "count_nonzero", "logsumexp", "median", "norm",
@@ -371,6 +373,8 @@ class Dimensions:
         if find(stage.op).kind in ("elementwise", "flat"):
             return self.broadcast([self.shape(arg) for arg in args if arg.type.rank])
         attrs = dict(stage.attrs)
+        if named := _EINSUM.fullmatch(stage.op):
+            return self.contracted(args, *named.groups())
         if stage.op in _REDUCED:
             return self.reduced(self.shape(args[0]), attrs.get("axis"), bool(attrs.get("keepdims")))
         if stage.op == "matmul":
@@ -433,6 +437,11 @@ class Dimensions:
         if sum(known) > 1:
             self.several.add(dim)
         return dim
+
+    def contracted(self, args: Sequence[Atom], inputs: str, output: str) -> Shape:
+        """What ``np.einsum("ij,jk->ik", x, y)`` gives: axes that share a letter have one size, or one of them has one element."""
+        named = [pair for letters, arg in zip(inputs.split("_"), args, strict=True) for pair in zip(letters, self.shape(arg), strict=True)]
+        return tuple(self.met([dim for letter, dim in named if letter == wanted]) for wanted in output)
 
     def reduced(self, dims: Shape, axis: object, keepdims: bool) -> Shape:
         """What a reduction along some axes (None: all of them) leaves."""

@@ -10,6 +10,7 @@ from stagegrad import rules as _rules  # noqa: F401  (fills the registry)
 from stagegrad.bounds import in_range
 from stagegrad.ir import Module, Var, bound
 from stagegrad.ir_text import parse
+from stagegrad.rules.products import contraction
 from stagegrad.shapes import Shape, shapes
 
 
@@ -313,3 +314,14 @@ function f(x.0: float[1], w.0: float[1]) -> 0 from python:
 @pytest.mark.parametrize(("more", "certain"), [(1, True), (0, True), (2, False), (-1, True)])
 def test_a_window_that_moves_through_a_vector(more: int, certain: bool) -> None:
     assert in_range(module(WINDOW.format(more=more), "n", "n")) is certain
+
+
+def test_axes_of_a_contraction_have_the_sizes_of_their_letters() -> None:
+    contraction(("a", "acd"), "cd")
+    found = known("""
+function f(w.0: float[1], x.0: float[3]) -> 0 from python:
+  y.0: float[2] = einsum_a_acd_to_cd(w.0, x.0)
+  f.0: float = sum(y.0)
+  return f.0
+""")
+    assert found["y.0"] == found["x.0"][1:]
