@@ -18,7 +18,8 @@ def without_returns(module: Module) -> Module:
 
 
 def _kept(function: Function) -> Function:
-    return replace(function, body=_block(function.body, count_reads(function.body)))
+    body = _block(function.body, count_reads(function.body))
+    return function if body == function.body else _kept(replace(function, body=body))  # one pair may lie between those of another
 
 
 def _block(block: Block, reads: Counter[Var]) -> Block:

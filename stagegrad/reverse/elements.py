@@ -144,7 +144,7 @@ class _Elements:
                 for element, write, number in zip(found.elements, found.writes, numbers, strict=True):
                     index = element.args[1:]
                     assert isinstance(number.init, Var)
-                    first.append(replace(element, out=number.init, args=(carry.init, *index)))
+                    first.insert(0, replace(element, out=number.init, args=(carry.init, *index)))  # what is read last is written first
                     last.append(replace(write, out=self.fresh.like(carry.out), args=(now, *index, number.out)))
                     now = last[-1].out
                 last[-1] = replace(last[-1], out=carry.out)
