@@ -638,3 +638,22 @@ def test_a_type_checker_sees_the_users_parameters():
     report, errors, _ = mypy.run(["--strict", path])
     assert not errors
     assert not [line for line in report.splitlines() if "typed_surface.py" in line]
+
+
+@pytest.mark.parametrize("target", ["python", "numba"])
+def test_a_function_that_gets_other_code_is_noticed(target):
+    """As by IPython's ``%autoreload``, which puts the new code into the old function."""
+
+    def helper(x, by=2.0):
+        return x * by
+
+    def cubed(x, by=2.0):
+        return x * x * x
+
+    f = stagegrad.compile(lambda x: helper(x) + 1.0, target=target)
+    assert [f.value_and_grad(2.0) for _ in range(3)] == [(5.0, 2.0)] * 3
+    helper.__defaults__ = (3.0,)
+    assert [f.value_and_grad(2.0) for _ in range(3)] == [(7.0, 3.0)] * 3
+    helper.__code__ = cubed.__code__
+    assert [f.value_and_grad(2.0) for _ in range(3)] == [(9.0, 12.0)] * 3
+    assert f(2.0) == 9.0

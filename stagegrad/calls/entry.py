@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from stagegrad.calls.boundary import LARGE, LARGEST, NUMBERS, PLAIN, Answer, Boundary, dtype_of, in_rows
-from stagegrad.frontend.program import Capture
+from stagegrad.frontend.program import INSIDE, Capture
 from stagegrad.frontend.specs import Known, Leaf, Spec, Specs, Tree, fill, is_number, leaves
 from stagegrad.ir import FLOAT, Shape, Type
 
@@ -253,7 +253,10 @@ def _watching(watched: Sequence[Capture], scope: _Scope) -> list[str]:
     for capture in watched:
         is_global = type(capture.owner) is dict and capture.owner.get(capture.name) is capture.value
         place = scope.hold("place", capture.owner if is_global else capture.read)
-        tests.append(f"{place}{f'[{capture.name!r}]' if is_global else '()'} is {scope.hold('value', capture.value)}")
+        value = scope.hold("value", capture.value)
+        tests.append(f"{place}{f'[{capture.name!r}]' if is_global else '()'} is {value}")
+        pairs = zip(INSIDE, capture.inside, strict=False)  # none of what is no function
+        tests += [f"{value}.{name} is {scope.hold('inside', part)}" for name, part in pairs]
     return ["try:", f"    same = {' and '.join(tests)}", "except Exception:", "    same = False"]
 
 

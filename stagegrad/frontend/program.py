@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import FunctionType
 
 from stagegrad.frontend.specs import Leaf, Spec
 from stagegrad.ir import Module
@@ -18,14 +19,31 @@ class Capture:
     value: object
     read: Callable[[], object]
     owner: object = field(default=None, repr=False, compare=False)  # where the name lives: two modules may share a name
+    inside: tuple[object, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "inside", _inside(self.value))
 
     def changed(self) -> bool:
-        """Whether the name holds something else now: numbers and strings compare by type and text, everything else by identity."""
+        """Whether the name holds something else now: numbers and strings compare by type and text, everything else by identity.
+
+        A function may have got other code without becoming another one, as by IPython's ``%autoreload``.
+        """
         try:
             now = self.read()
         except Exception:  # deleted since, or an emptied cell; an object's own attribute may raise anything
             return True
-        return now is not self.value and not _same_constant(now, self.value)
+        if now is self.value:
+            return bool(self.inside) and any(new is not old for new, old in zip(_inside(now), self.inside, strict=True))
+        return not _same_constant(now, self.value)
+
+
+#: What of a function its behaviour depends on, beside what it reads.
+INSIDE = ("__code__", "__defaults__", "__kwdefaults__")
+
+
+def _inside(value: object) -> tuple[object, ...]:
+    return tuple(getattr(value, name) for name in INSIDE) if isinstance(value, FunctionType) else ()
 
 
 def _same_constant(now: object, before: object) -> bool:
