@@ -260,6 +260,7 @@ def arrays_of(args: tuple[Any, ...]) -> list[str]:
     return ["uvwxyz"[k] for k, arg in enumerate(args) if isinstance(arg, np.ndarray)]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("program", "arguments", "gathers"), PROGRAMS, ids=[program.__name__ for program, *_ in PROGRAMS])
 def test_value_and_gradient_of_every_size(program, arguments, gathers):
     on_numba = stagegrad.compile(program, target="numba")
@@ -272,6 +273,7 @@ def test_value_and_gradient_of_every_size(program, arguments, gathers):
     assert ("near the borders" in on_numba.source("numba")) is gathers
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("program", "arguments", "gathers"), PROGRAMS[:14], ids=[program.__name__ for program, *_ in PROGRAMS[:14]])
 def test_narrow_and_scattered_arrays(program, arguments, gathers):
     on_numba = stagegrad.compile(program, target="numba")
