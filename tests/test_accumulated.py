@@ -79,7 +79,7 @@ def test_values_and_gradients_and_the_caller_s_arrays(function: Any) -> None:
 
 def test_the_gradient_of_a_matrix_is_added_to_in_place() -> None:
     compiled = stagegrad.compile(hinge, target="numba", wrt="w")
-    w, x, y = RNG.normal(size=(4, 3)), RNG.normal(size=(7, 4)), RNG.integers(0, 3, size=7)
+    w, x, y = RNG.normal(size=(6, 5)), RNG.normal(size=(7, 6)), RNG.integers(0, 5, size=7)
     value, gradient = compiled.value_and_grad(w, x, y)
     wanted = stagegrad.compile(hinge, target="numpy", wrt="w").value_and_grad(w, x, y)
     assert value == pytest.approx(wanted[0], rel=1e-13)

@@ -163,6 +163,8 @@ class _Planner:
                 # What the call writes to is read behind it, by a name.
                 for array in variables(stmt.args[argument] for _, argument in stmt.onto):
                     pending.pop(array, None)
+            for carry in stmt.carries if isinstance(stmt, (For, While)) else ():
+                self._consume((carry.init,), pending)  # on a line of its own
             size = self._consume(uses(stmt), pending)
             reading = self._reads_array(stmt)
             if isinstance(stmt, If) and self._on_one_line(stmt):

@@ -177,6 +177,7 @@ class _Trips:
         self.behind: dict[Var, list[Stmt]] = {}  # records, behind what makes the recorded value
         self.at_end: list[Stmt] = []
         self.mapping: dict[Var, Atom] = {}
+        self.recorded: set[Var] = set()
         self._place: tuple[tuple[Atom, ...], tuple[Atom, ...]] | None = None
         self._lengths: list[Atom] = []  # of the axes of tapes that have one for each loop of the nest
         self.entry = Builder(self.fresh)  # right before the forward loop
@@ -330,12 +331,13 @@ class _Trips:
         return list(copied.stmts)
 
     def _repeatable(self, stmt: Stmt) -> bool:
-        """May a statement run again in the backward trip: does it read no array that the trip changes, and is it quick?"""
+        """May a statement run again in the backward trip: is every array that it reads unchanged or recorded there, and is it quick?"""
         match stmt:
             case Stage(op="store" | "accumulate" | "grow" | "reserve"):
                 return False
             case Stage():
-                return not any(isinstance(arg, Var) and self.sweep.lineages.root.get(arg) in self.changed for arg in stmt.args)
+                arrays = {arg for arg in stmt.args if isinstance(arg, Var) and self.sweep.lineages.root.get(arg) in self.changed}
+                return arrays <= self.recorded
             case If():
                 return all(self._repeatable(inner) for arm in (stmt.then, stmt.orelse) for inner in arm.stmts)
             case _:
@@ -353,6 +355,7 @@ class _Trips:
     def _recorded(self, var: Var) -> None:
         """A value that nothing else tells: written to a tape where it is made, read when the backward trip begins."""
         records = Builder(self.fresh)
+        self.recorded.add(var)
         if not var.type.rank:
             self.mapping[var] = self._on_tape(var, var.name, records)
         elif var not in self.sweep.conditional and (sizes := self._sizes_before(var)) is not None:
