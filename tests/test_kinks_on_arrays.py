@@ -67,7 +67,6 @@ def same(found: Any, expected: Any) -> bool:
     return bool(np.allclose(found, expected, rtol=1e-14, atol=1e-300, equal_nan=True))
 
 
-@pytest.mark.sampled(5)
 @pytest.mark.parametrize("target", ["python", "numba"])
 @pytest.mark.parametrize("text", ROWS)
 def test_each_element_follows_the_table(text: str, target: str) -> None:

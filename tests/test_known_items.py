@@ -188,7 +188,7 @@ def sign_of_nothing(x):
     return s
 
 
-@WRITTEN_OUT.called_with(X)
+@KEPT.called_with(X)
 def unpacked_behind(x):
     found = []
     for w in (0.5, 1.5, 4.5):
