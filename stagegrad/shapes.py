@@ -330,14 +330,21 @@ class Dimensions:
         self.number(stage)
 
     def multiplied(self, columns: Dim, rows: Dim) -> None:
-        """Where rows are multiplied by columns, both have as many elements: nothing is repeated."""
+        """Where rows are multiplied by columns, both have as many elements: nothing is repeated.
+
+        Elsewhere one of them may be repeated, so that they are equal everywhere only if neither is one.
+        """
         if self.even:
             self.met([columns, rows])
             return
         first, second = self.equal(columns), self.equal(rows)
-        known = isinstance(first, int) and isinstance(second, int)
-        if first != second and not known and not self.apart:
-            self.unite(*((second, first) if isinstance(second, int) else (first, second)))
+        if first == second or self.apart or (isinstance(first, int) and isinstance(second, int)):
+            return
+        first, second = (second, first) if isinstance(second, int) else (first, second)
+        if self.is_several(first) and self.is_several(second):
+            self.unite(first, second)
+        else:
+            self.same_as[second] = first
 
     def number(self, stage: Stage) -> None:
         """Notes a number that is a size, or a size less a constant."""

@@ -325,3 +325,22 @@ function f(w.0: float[1], x.0: float[3]) -> 0 from python:
   return f.0
 """)
     assert found["y.0"] == found["x.0"][1:]
+
+
+MULTIPLIED = """
+function f(x.0: float[1], y.0: float[1], c.0: bool) -> 0 from python:
+  if c.0 -> (s.0: float):
+    s.1: float = matmul(x.0, y.0)
+    yield s.1
+  else:
+    z.0: float[1] = mul(x.0, y.0)
+    s.2: float = sum(z.0)
+    yield s.2
+  return s.0
+"""
+
+
+@pytest.mark.parametrize("marks", ["?", "n"])
+def test_vectors_that_are_multiplied_in_one_arm_may_be_repeated_in_the_other(marks: str) -> None:
+    found = known(MULTIPLIED, marks, "n", "")
+    assert (found["x.0"] == found["z.0"]) is (marks == "n")
