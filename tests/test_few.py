@@ -456,3 +456,14 @@ def test_names_that_are_taken() -> None:
     assert Interpreter(module)(*fresh(args)) == pytest.approx(f(*fresh(args)), rel=1e-14)
     names = {stmt.out.name for stmt in walk(module.main.body) if isinstance(stmt, Stage)}
     assert any(re.fullmatch("p___?0", name) for name in names)
+
+
+def test_answers_are_counted() -> None:
+    def counted(x, n: int):
+        v, total = np.array([0.5, -0.2, 0.9]), 0.0
+        for _ in range(n):
+            total += np.sum(v > 0.3) * v[0]
+            v = v * x
+        return total
+
+    assert stagegrad.compile(counted, target="numba").value_and_grad(1.3, 3) == pytest.approx((3.99, 3.6))

@@ -297,7 +297,7 @@ class _Few:
                 made = held.items[found.sources[0]]
                 if stage.out.name and isinstance(made, Var) and not made.name and made not in self.names:
                     self.names[made] = stage.out
-            case "sum" if held is not None and not stage.attrs:
+            case "sum" if held is not None and not stage.attrs and stage.out.type.kind == "float":  # answers are counted as an array
                 made = self._sum(held.items, stage, stage.out)
             case "norm" if held is not None and not stage.attrs and len(held.items) > 1:
                 made = self._joined("hypot", held.items, stage, stage.out)
