@@ -32,6 +32,8 @@ def main(x, y, n):
     return found.sum() * whole(n)
 '''
 TYPES = ("float[1]", "float[1]", "int")
+#: Numba 0.64 names the two the other way round.
+SHAPES = r"slice of shape (\(2,\) from input of shape \(3,\)|\(3,\) from input of shape \(2,\))"
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,7 @@ def test_only_what_is_called_from_python_gets_machine_code(loaded, written):
 
 
 def test_an_error_whose_message_is_made_on_the_way(loaded):
-    with pytest.raises(ValueError, match=r"cannot assign slice of shape \((2|3),\) from input of shape"):
+    with pytest.raises(ValueError, match=SHAPES):
         loaded.function(array(1.0, 2.0, 3.0), array(4.0, 5.0, 6.0), 3)
 
 
